@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from feature_repo.catalog import Service, find_service
+from pairity.bounded_numbers import show
 from pairity.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ ON_TRIAL = "first model, on trial"
 TRADES_CHECK, NO_TRADES = "trades", "0 closed"
 """Check of the gate that counts positions, and what it finds where the backtest closed none."""
 FAMILY_TAG = "family"
+THRESHOLD_TAG = "threshold"
+"""Probability above which the version says that a position pays, as Python writes the float; missing: it has none."""
 REFERENCE_FAMILY = "pair_forest"
 """Family of a version that does not say which: forests, those of earlier releases among them."""
 REQUIRED_TAGS = ("feature_service", DIGEST_TAG, "snapshot_id", "code_revision", "train_end")
@@ -138,6 +142,11 @@ class ModelRef:
         return self.tags.get(FAMILY_TAG, REFERENCE_FAMILY)
 
     @property
+    def threshold(self) -> float | None:
+        """Probability above which it says that a position pays; None where it has none. RegistryError for no number."""
+        return read_threshold(self.tags, f"version {self.version} of model {self.name!r}")
+
+    @property
     def service(self) -> Service:
         """The declared feature service; UnknownNameError where this code does not declare it any more."""
         return find_service(self.feature_service)
@@ -175,6 +184,26 @@ class ModelRef:
             f"version {self.version} is ON TRIAL: it did not pass the gate and is champion because there was none; "
             "real money is refused to it"
         )
+
+
+def read_threshold(tags: Mapping[str, str], what: str) -> float | None:
+    """Return the threshold that tags name, to the last bit; None where they name none.
+
+    RegistryError, which names `what`, for anything but a number from 0 to 1: nothing may be traded by a guess.
+    """
+    text = tags.get(THRESHOLD_TAG)
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 <= value <= 1.0:
+        raise RegistryError(
+            f"{what} has the threshold {show(text[:100])}, which is no number from 0 to 1",
+            "train again, or restore the registry from a copy",
+        )
+    return value
 
 
 def require_tags(name: str, version: str, tags: Mapping[str, str]) -> None:

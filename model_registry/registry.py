@@ -20,6 +20,7 @@ from model_registry.records import (
     GATE_TAG,
     ModelRef,
     Verdict,
+    read_threshold,
     require_tags,
 )
 from model_registry.signatures import Signer, Verifier, signing
@@ -37,16 +38,18 @@ def register(settings: Settings, run_id: str, model_uri: str, tags: Mapping[str,
     """Register a logged model as the next version of `settings.model.name`, with the alias `challenger`; return it.
 
     `tags` must hold feature_service, snapshot_id, code_revision and train_end; the digest of the model's files is
-    added, and all of it is signed. `family` says how the files are read (a pair forest where it is missing).
-    RegistryError where a tag is missing, ModelIntegrityError where the files are no model of the family that could be
-    loaded again, UnknownNameError where there is no such family, SignatureError where the key cannot be used; nothing
-    is registered then. The gate says whether the version may trade: see `promote`.
+    added, and all of it is signed. `family` says how the files are read (a pair forest where it is missing), and
+    `threshold` above which probability a position pays. RegistryError where a tag is missing or a threshold is none,
+    ModelIntegrityError where the files are no model of the family that could be loaded again, UnknownNameError where
+    there is no such family, SignatureError where the key cannot be used; nothing is registered then. The gate says
+    whether the version may trade: see `promote`.
     """
     layout, name = Layout.of(settings), settings.model.name
     files = read_model(layout, model_uri)
     require_model(files, tags)
     all_tags = {**tags, DIGEST_TAG: model_digest(files)}
     require_tags(name, "new", all_tags)
+    read_threshold(all_tags, f"the new version of model {name!r}")
     client = open_client(layout)
     with signing(layout) as signer, store_errors(layout):
         found = client.search_registered_models(_name_filter(name))

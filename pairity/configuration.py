@@ -18,6 +18,7 @@ from pydantic_settings import SettingsError
 
 from pairity.alert_settings import list_hidden_parts
 from pairity.errors import ConfigError, UnknownNameError
+from pairity.gone_settings import GONE
 from pairity.key_custody import PREFIX, list_secrets, list_suspicious, taken_keys
 from pairity.redaction import learn_secrets
 from pairity.secret_names import HIDDEN_SECTIONS, SECRET_SETTINGS, may_show, show_name
@@ -102,6 +103,8 @@ def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's error dictionaries
     shown = [show_name(name, every, strict=has_secrets) for name in inner[:1]]
     path = ".".join([show_name(section, known), *shown, *(name for name in inner[1:] if name.isdigit())])
     if item["type"] == "extra_forbidden":
+        if (section, *inner[:1]) in GONE:
+            return f"setting {section}.{inner[0]} is gone: {GONE[section, inner[0]]}"
         near = get_close_matches(inner[0] if inner else section, every, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         return f"setting {path}: there is no such setting{hint}"
@@ -126,13 +129,18 @@ def _learn_from_environment() -> None:
     learn_secrets(list_secrets({**ours, **taken_keys()}))
 
 
-def _find_unknown_variable() -> UnknownNameError | None:
+def _find_unknown_variable() -> ConfigError | None:
     """Return the error for a misspelt variable, which pydantic would ignore in silence."""
     known = known_settings()
     variables = {f"{PREFIX}{section}".upper() for section in known}
     variables |= {f"{PREFIX}{section}__{name}".upper() for section, names in known.items() for name in names}
     for variable in os.environ:
         if variable.upper().startswith(PREFIX) and variable.upper() not in variables | OTHER_VARIABLES:
+            section, _, name = variable[len(PREFIX) :].lower().partition("__")
+            if (section, name) in GONE:
+                return ConfigError(
+                    f"environment variable {variable} is gone: {GONE[section, name]}", f"unset {variable}"
+                )
             return UnknownNameError("environment variable", _show_variable(variable), variables | OTHER_VARIABLES)
     return None
 

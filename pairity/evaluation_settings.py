@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pairity.setting_types import DataDirectory, Fraction, NonNegativeFloat, Section
+from pairity.setting_types import DataDirectory, Fraction, Section
 
 
 class EvaluationSettings(Section):
@@ -31,7 +31,6 @@ class GateSettings(Section):
     """Least probability that its Sharpe ratio is above that of each null: baseline, rule without a model, one coin."""
     last_look: Fraction = 0.33
     """Share of the test period, its end, that is looked at once, by the gate alone."""
-    psi_max: NonNegativeFloat = 0.25
 
 
 class TrialSettings(Section):

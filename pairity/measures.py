@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pairity.annualising import LEAST_TO_ANNUALISE, may_annualise
 from pairity.number_formats import NOTHING, Figure, format_fixed, format_money, format_percent
-
-LEAST_TO_ANNUALISE = timedelta(days=30)
-"""A ratio for a year says nothing where a month was not seen: its error is larger than any ratio that exists."""
 
 Write = Callable[[float | None], Figure]
 
@@ -73,7 +71,7 @@ MEASURES: Mapping[str, Measure] = {
 def format_measure(key: str, metrics: Mapping[str, float | None], span: timedelta) -> Figure:
     """Return one measure of a backtest over `span`; a dash where it is not known, or would be scaled to a year."""
     measure = MEASURES[key]
-    if measure.is_annualised and span < LEAST_TO_ANNUALISE:
+    if measure.is_annualised and not may_annualise(span):
         return Figure(NOTHING)
     return measure.write(metrics.get(key))
 
@@ -92,6 +90,6 @@ def explain_span(span: timedelta) -> str | None:
     >>> explain_span(timedelta(days=9, hours=3))
     'nothing is annualised: 9 days are too few, 30 are needed'
     """
-    if span >= LEAST_TO_ANNUALISE:
+    if may_annualise(span):
         return None
     return f"nothing is annualised: {span.days} days are too few, {LEAST_TO_ANNUALISE.days} are needed"

@@ -257,7 +257,8 @@ class StrategySettings(Section):
     """Selection, exits, stops and sizing of the one decision function."""
 
     z_entry: PositiveFloat = 1.0
-    probability_min: Annotated[float, Field(ge=0, le=1)] = 0.5
+    probability_min: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Probability above which a pair may be traded; not set: the model's own threshold, 0.5 where it has none."""
     funding_limit: PositiveFloat = 0.0005
     """Largest settled funding rate of 8 hours that a position may pay. Rates of other intervals are compared per hour:
     0.0005 in 8 h is 0.0000625 in an hour."""

@@ -65,6 +65,7 @@ def make_page(board: Leaderboard, run_id: str, made_at: datetime) -> Leaderboard
             *(format_measure(key, standing.contender.metrics, last - first) for _, key in _COLUMNS),
             format_fixed(standing.deflated_sharpe),
             *(format_fixed(standing.quality.get(key), 3) for _, key in _QUALITY),
+            format_fixed(standing.thresholds[-1].value if standing.thresholds else None, 4),
         ]
         rows.append((standing.family, [(str(figure), _number(figure)) for figure in figures]))
     above = [s.family for s in board.standings if (s.quality.get("sharpe_over_btc_low") or 0.0) > 0]
@@ -78,6 +79,7 @@ def make_page(board: Leaderboard, run_id: str, made_at: datetime) -> Leaderboard
             f"stability of ranks: the best by net return in one half of the history is not above the median in the "
             f"other in {chance:.0%} of {splits:,} splits (probability of backtest overfitting; says nothing of earning)"
         )
+    lines += _say_closed(board)
     lines += [f"deflated by {board.trials}, all that were ever made", _say_superiority(board.superiority)]
     too_short = explain_span(last - first)
     lines += [f"note: {note}" for note in (*([] if too_short is None else [too_short]), *board.notes)]
@@ -86,7 +88,10 @@ def make_page(board: Leaderboard, run_id: str, made_at: datetime) -> Leaderboard
         run_id=run_id,
         span=f"{len(board.folds)} test periods, {first:%Y-%m-%d} to {last:%Y-%m-%d}, each scored by models trained "
         "before it",
-        columns=[title for title, _ in _COLUMNS] + ["deflated Sharpe"] + [title for title, _ in _QUALITY],
+        columns=[title for title, _ in _COLUMNS]
+        + ["deflated Sharpe"]
+        + [title for title, _ in _QUALITY]
+        + ["own threshold"],
         rows=rows,
         lines=lines,
     )
@@ -124,6 +129,20 @@ def read_last_page(layout: Layout) -> LeaderboardPage:
         return LeaderboardPage(**texts, columns=[*map(str, page.columns)], rows=rows, lines=[*map(str, page.lines)])
     except (TypeError, ValueError) as error:
         raise LakeCorruptError(f"{path} holds no leaderboard: {error}", "make a new one: pairity leaderboard") from None
+
+
+def _say_closed(board: Leaderboard) -> list[str]:
+    """Say of which families a model traded nothing by its own threshold, in how many test periods, and why."""
+    from training.evaluation.cost_threshold import CLOSED
+
+    lines = []
+    for standing in board.standings:
+        closed = [one for one in standing.thresholds if one.value >= CLOSED]
+        if closed:
+            why = f": {closed[-1].note}" if closed[-1].note else ""
+            periods = f"{len(closed)} of {len(standing.thresholds)} test periods"
+            lines.append(f"{standing.family} TRADES NOTHING in {periods}, by its own threshold{why}")
+    return lines
 
 
 def _say_superiority(found: Superiority | None) -> str:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from pairity.margin import MarginMode
 from pairity.number_formats import format_plain
+from pairity.strategy.selection import find_threshold
 from serving.risk import Mode
 
 if TYPE_CHECKING:
-    from pairity.settings import Settings
+    from pairity.settings import Settings, StrategySettings
     from pairity.strategy.types import Decision, PairAssessment
     from serving.journal import DecisionRecord
     from serving.models.scoring import ModelRef
@@ -35,6 +36,7 @@ def describe_start(settings: Settings, status: Status, model: ModelRef) -> list[
         "after each close",
         f"model     {model.name} version {model.version}, trained until {model.train_end or 'unknown'}, gate: "
         f"{model.gate}, run {model.run_id}",
+        f"trades    above a probability of {_describe_threshold(model.threshold, strategy)}",
         f"size      {base}, up to twice as much at a high score{capped}, leverage {strategy.leverage}{margin}, "
         f"legs: {strategy.legs}, {count} position{'s' if count > 1 else ''} at once",
         f"limits    a day's loss of {limits.day_loss:.1%}, a drawdown of {limits.drawdown:.1%}, "
@@ -43,6 +45,15 @@ def describe_start(settings: Settings, status: Status, model: ModelRef) -> list[
     if status.mode == Mode.LIVE:
         return [_LOUD, "REAL MONEY: every order of this process is paid for with it", *lines, _LOUD]
     return lines
+
+
+def _describe_threshold(own: float | None, strategy: StrategySettings) -> str:
+    """Return the threshold that pairs are traded above, whose it is, and which one it overrides."""
+    used = format_plain(find_threshold(own, strategy))
+    if strategy.probability_min is None:
+        return f"{used}, the reference's" if own is None else f"{used}, the model's own threshold"
+    overrides = "" if own is None else f"; it overrides the model's own threshold of {format_plain(own)}"
+    return f"{used}, strategy.probability_min{overrides}"
 
 
 def describe_decision(record: DecisionRecord) -> str:

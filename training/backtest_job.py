@@ -33,7 +33,8 @@ from training.reports import backtest_files
 from training.score_sources import ScoreSource, TradedScores
 from training.trials.judging import assess_trials
 from training.trials.ledger import TrialLedger
-from training.trials.run import Market, Run, find_changes
+from training.trials.records import Run
+from training.trials.run import Market, find_changes
 
 KEY = "model"
 

@@ -27,7 +27,8 @@ from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.evaluation.trial_clusters import TrialCount
 from training.forest_fit import ScoredForest, fit_forest, score_test_period
 from training.models.families import find_family
-from training.trials.run import Market, Run
+from training.trials.records import Run
+from training.trials.run import Market
 
 RULE = "always_revert"
 """Family that every model of pairs has to beat: what the strategy earns without a model."""
@@ -61,7 +62,7 @@ def compare_contenders(
         notes.append(f"no {BASELINE} ({pair.pair_id}): {error.what}")
     else:
         contenders.append(arena.trade_baseline(join_scores(alone), pair, train_end))
-    certain = scored.with_columns(probability=pl.when(pl.col(KNOWN)).then(1.0))
+    certain = scored.drop("threshold").with_columns(probability=pl.when(pl.col(KNOWN)).then(1.0))
     rule, legs = find_family(RULE), settings.strategy.legs
     contenders.append(arena.trade_family(RULE, rule.description, certain, None, train_end, legs))
     contenders.append(arena.trade_hold(choose_hold_asset(settings.universe.traded)))

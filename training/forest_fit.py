@@ -26,7 +26,8 @@ class ScoredForest:
 
     pipeline: Any
     scored: pl.DataFrame
-    """pair_id, event_timestamp, z_score, correlation_168h, hedge_ratio, known, label, probability."""
+    """pair_id, event_timestamp, z_score, correlation_168h, hedge_ratio, known, label, probability, threshold (the
+    model's own; null where it has none)."""
 
 
 def fit_forest(rows: pl.DataFrame, service: Service, settings: Settings, fit_threads: int | None = None) -> Any:  # noqa: ANN401
@@ -51,8 +52,13 @@ def score_test_period(
     training_set: TrainingSet,
     split: Split,
     pair_id: str | None = None,
+    *,
+    threshold: float | None = None,
 ) -> ScoredForest:
-    """Score every decision of the test period (of one pair, if given); null where no features were known in time."""
+    """Score every decision of the test period (of one pair, if given); null where no features were known in time.
+
+    `threshold` is that of the model, and stands beside its scores.
+    """
     rows = training_set.rows.filter(pl.col(EVENT_TIME) >= split.test_start)
     if split.until is not None:
         rows = rows.filter(pl.col(EVENT_TIME) < split.until)
@@ -67,7 +73,8 @@ def score_test_period(
         ]
     )
     columns = [*KEY, "z_score", "correlation_168h", "hedge_ratio", KNOWN, "label", "probability"]
-    return ScoredForest(pipeline, scored.select(columns).sort(EVENT_TIME, "pair_id"))
+    own = pl.lit(threshold, pl.Float64).alias("threshold")
+    return ScoredForest(pipeline, scored.select(*columns, own).sort(EVENT_TIME, "pair_id"))
 
 
 def score_training_rows(pipeline: Any, training_set: TrainingSet, split: Split) -> pl.Series:  # noqa: ANN401 - sklearn.Pipeline

@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import polars as pl
+
 from feature_repo.catalog import EVENT_TIME
 from pairity.progress import Progress
 from pairity.settings import Settings
+from pairity.strategy.selection import find_threshold
 from pairity.timeline import HOUR
 from training.backtest import performance
 from training.backtest.comparison import choose_hold_asset
@@ -24,14 +27,17 @@ from training.contenders import (
 )
 from training.data.history import make_store_join, read_bars
 from training.data.point_in_time import Join
-from training.data.splits import keep_back, split_chronologically
-from training.data.training_sets import build_training_set, choose_pair_service, digest_training_rows
-from training.evaluation.drift import compute_stability_index, summarise_drift, tabulate_run_drift
+from training.data.splits import Split, keep_back, split_chronologically
+from training.data.training_sets import TrainingSet, build_training_set, choose_pair_service, digest_training_rows
+from training.evaluation.drift import measure_score_drift, summarise_drift, tabulate_run_drift
 from training.evaluation.forest_quality import measure_forest_quality
 from training.evaluation.overfitting import estimate_overfitting_of_distinct
 from training.forest_fit import score_test_period, score_training_rows
+from training.labels.outcomes import add_outcomes
 from training.labels.weights import count_effective_pairs, measure_likeness
-from training.models.registrable import choose_family, fit_registrable
+from training.models.families import find_family
+from training.models.registrable import Registrable, add_threshold, choose_family, fit_registrable
+from training.models.thresholds import describe_threshold, has_own_threshold, summarise_threshold
 from training.promotion.backtested import Backtested, backtest_parts
 from training.promotion.evidence import ParityCheck
 from training.promotion.judging import Case, judge
@@ -71,15 +77,17 @@ def train(
     with stages("training set"):
         training_set = build_training_set(settings, choose_pair_service(settings), join, now)
         labelled = training_set.labelled(settings.label)
-        last = training_set.last_decision
+        last, digest = training_set.last_decision, digest_training_rows(labelled)
+        require_tracking(settings)
+        if has_own_threshold(find_family(settings.model.family), settings):
+            # After the digest: outcomes are no part of what is learnt
+            labelled = add_outcomes(labelled, training_set, settings, join, now, settings.strategy.legs)
         whole = split_chronologically(labelled, settings.model.test_fraction, horizon_bars=settings.label.horizon_bars)
         split, kept_back = keep_back(whole, labelled, last, settings.gate.last_look)
-        digest = digest_training_rows(labelled)
-        require_tracking(settings)
     with stages("fit"):
-        model_fit = fit_registrable(split.train, training_set.service, settings)
+        model_fit = _fit(settings, training_set, split.train)
     with stages("score"):
-        walk = Part(split, score_test_period(model_fit.estimator, training_set, split))
+        walk = _score(model_fit, training_set, split)
     with stages("backtest"):
         walked = backtest_parts(settings, training_set, [walk], kept_back.test_start - HOUR, join, now)
     with stages("grid"):
@@ -94,11 +102,9 @@ def train(
             list_training_runs(market, walked.contenders[0], grid), "training", datetime.now(UTC)
         )
         scores_in = score_training_rows(model_fit.estimator, training_set, split)
-        said = walk.forest.scored["probability"].drop_nulls()
 
         def look_on() -> Backtested:
-            later = fit_registrable(kept_back.train, training_set.service, settings)
-            after = Part(kept_back, score_test_period(later.estimator, training_set, kept_back))
+            after = _score(_fit(settings, training_set, kept_back.train), training_set, kept_back)
             return backtest_parts(settings, training_set, [walk, after], last, join, now)
 
         judgement = judge(
@@ -110,7 +116,9 @@ def train(
                 kept_back=kept_back,
                 last=last,
                 parity=parity() if parity is not None else (None, "nothing was decided on live yet"),
-                psi=compute_stability_index(scores_in.to_numpy(), said.to_numpy()),
+                drift=measure_score_drift(
+                    (split.train, scores_in.to_numpy()), walk.forest.scored, seed=settings.model.seed
+                ),
                 reason=reason,
             ),
             look_on,
@@ -129,7 +137,7 @@ def train(
             run_files.locate_directory(settings),
             quality.scored,
             z_entry=settings.label.z_entry,
-            threshold=settings.strategy.probability_min,
+            threshold=find_threshold(model_fit.trades_above, settings.strategy),
             contenders=contenders,
             bars=judged.bars,
             importances=model_fit.importances,
@@ -143,6 +151,7 @@ def train(
         **summarise_drift(drift),
         "grid_probability_of_overfitting": overfitting_probability,
         **measure_trials(TrialLedger.of(settings).read().count(), contenders[0]),
+        **summarise_threshold(model_fit.threshold),
         "train_effective_pairs": count_effective_pairs(measure_likeness(split.train)),
     }
     with stages("register"):
@@ -150,7 +159,7 @@ def train(
         if judgement.verdict.passed:
             # Judged and done: what trades from now on has learnt from everything, the kept-back hours too
             learnt = replace(whole, train=labelled, purged=0)
-            model_fit = fit_registrable(labelled, training_set.service, settings)
+            model_fit = _fit(settings, training_set, labelled)
         # After the files: the run's artifacts are the directory that they were written to.
         model = run_files.record_run(
             settings,
@@ -184,7 +193,12 @@ def train(
         contender_names=names,
         differences={name: value for name, value in measures.items() if "_sharpe_over_" in name},
         per_pair=performance.summarise_by_pair(contenders[0].result.trades),
-        notes=(*judged.notes, *training_set.list_notes(), *missing),
+        notes=(
+            *judged.notes,
+            describe_threshold(model_fit.threshold, settings.strategy),
+            *training_set.list_notes(),
+            *missing,
+        ),
         training_digest=digest,
         snapshot_id=training_set.snapshot_id,
         model=model,
@@ -195,6 +209,16 @@ def train(
         files=(*files, run_files.locate_directory(settings) / run_files.CARD),
         stage_seconds=stages.seconds,
     )
+
+
+def _fit(settings: Settings, training_set: TrainingSet, rows: pl.DataFrame) -> Registrable:
+    """Fit the model on labelled rows; its threshold comes from the same rows."""
+    fitted = fit_registrable(rows, training_set.service, settings)
+    return add_threshold(fitted, rows, training_set.service, settings)
+
+
+def _score(model: Registrable, training_set: TrainingSet, split: Split) -> Part:
+    return Part(split, score_test_period(model.estimator, training_set, split, threshold=model.trades_above))
 
 
 class _StageTimer:

@@ -35,6 +35,7 @@ from training.data.training_sets import (
     choose_pair_service,
     digest_training_rows,
 )
+from training.evaluation.cost_threshold import CostThreshold
 from training.evaluation.differences import measure_auc_difference, measure_sharpe_difference
 from training.evaluation.forecasts import measure_information
 from training.evaluation.forest_quality import classify
@@ -42,13 +43,15 @@ from training.evaluation.overfitting import Overfitting, estimate_overfitting_of
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.evaluation.superiority import Superiority
 from training.evaluation.trial_clusters import TrialCount
+from training.labels.outcomes import add_outcomes
 from training.models.families import Family, Portfolio
+from training.models.thresholds import has_own_threshold
 from training.readiness import require_ready
 from training.reports import score_files
 from training.trials.judging import assess_trials
 from training.trials.ledger import TrialLedger
 from training.trials.run import Market
-from training.walk_forward import WalkForwardScores, score_walk_forward
+from training.walk_forward import LEGS, WalkForwardScores, score_walk_forward
 
 TWO_LEGS = "_two_legs"
 """Ending of the line of a family that is traded with both legs."""
@@ -73,7 +76,10 @@ class Standing:
     """pair_id, event_timestamp, score, train_end of every decision of the test periods; empty for holding a coin."""
     deflated_sharpe: float | None
     folds: list[dict[str, float | None]] = field(default_factory=list)
-    """Per fold: net return and trades of the positions that were opened in it, and the quality of its scores."""
+    """Per fold: net return and trades of the positions that were opened in it, the quality of its scores, and the
+    threshold of its model."""
+    thresholds: tuple[CostThreshold, ...] = ()
+    """Threshold of each fold's model; empty where the family has none of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +107,16 @@ class _Entrant(NamedTuple):
     walk_scores: WalkForwardScores | None
 
     @property
+    def legs(self) -> str:
+        """Legs that are traded: `base` or `both`."""
+        return "both" if self.contender.key.endswith(TWO_LEGS) else "base"
+
+    @property
     def changes(self) -> dict[str, object]:
         """Settings of the strategy in which the line differs from the user's, for the ledger of trials."""
         if self.family is None or self.family.portfolio is not None:
             return {}
-        return {"legs": "both" if self.contender.key == f"{self.family.name}{TWO_LEGS}" else "base"}
+        return {"legs": self.legs}
 
 
 def compare_families(
@@ -130,8 +141,11 @@ def compare_families(
     until = _find_kept_back(settings, training_set) if spare else None
     training_set = _cut(training_set, until)
     evaluation = settings.evaluation
+    labelled = training_set.labelled(settings.label)
+    if any(has_own_threshold(family, settings) for family in families):
+        labelled = add_outcomes(labelled, training_set, settings, join, now, *LEGS)
     folds = split_walk_forward(
-        training_set.labelled(settings.label),
+        labelled,
         test_bars=evaluation.test_bars,
         train_bars=evaluation.train_bars,
         horizon_bars=settings.label.horizon_bars,
@@ -188,12 +202,12 @@ def trade_scores(
             family.name, family.description, walk_scores.rows, walk_scores.pairs, policy, walk_scores.train_end
         )
         return
-    pair = None if family.choose_pair is None else walk_scores.pairs[0]
-    alone = arena.trade_family(family.name, family.description, walk_scores.rows, pair, walk_scores.train_end)
+    pair, end = None if family.choose_pair is None else walk_scores.pairs[0], walk_scores.train_end
+    alone = arena.trade_family(family.name, family.description, walk_scores.choose_legs("base"), pair, end)
     yield alone
-    if alone.metrics["trades"]:
+    if alone.metrics["trades"] or walk_scores.thresholds:
         name, description = f"{family.name}{TWO_LEGS}", f"{family.description}; two legs"
-        yield arena.trade_family(name, description, walk_scores.rows, pair, walk_scores.train_end, "both")
+        yield arena.trade_family(name, description, walk_scores.choose_legs("both"), pair, end, "both")
 
 
 class _TrainingSets:
@@ -249,6 +263,7 @@ def _cut(training_set: TrainingSet, until: datetime | None) -> TrainingSet:
 
 def _make_standing(settings: Settings, entrant: _Entrant, trials: TrialCount, folds: Sequence[Fold]) -> Standing:
     family, contender, walk_scores = entrant
+    legs = entrant.legs
     ratio = estimate_sharpe(compute_hourly_returns(contender.result))
     by_fold = _measure_by_fold(contender, folds)
     quality: dict[str, float | None] = {}
@@ -261,11 +276,16 @@ def _make_standing(settings: Settings, entrant: _Entrant, trials: TrialCount, fo
         }
     )
     if family is not None and walk_scores is not None:
-        evaluated = _select_evaluated(settings, family, walk_scores)
+        evaluated = _select_evaluated(settings, family, walk_scores.choose_legs(legs))
         quality = _measure_quality(settings, family, evaluated)
         by_fold = [
             traded | _measure_quality(settings, family, evaluated.filter(pl.col("fold") == number))
             for number, traded in enumerate(by_fold, 1)
+        ]
+        thresholds = walk_scores.thresholds.get(legs, ())
+        by_fold = [
+            values | ({"threshold": thresholds[place].value} if thresholds else {})
+            for place, values in enumerate(by_fold)
         ]
         scored = evaluated.select("event_timestamp", "pair_id", "score", pl.col("label").cast(pl.Float64))
     return Standing(
@@ -275,7 +295,8 @@ def _make_standing(settings: Settings, entrant: _Entrant, trials: TrialCount, fo
         quality=quality,
         importances=walk_scores.importances if walk_scores is not None else {},
         scored=scored,
-        decided=pl.DataFrame() if walk_scores is None else walk_scores.rows.select(*score_files.SCHEMA),
+        decided=pl.DataFrame() if walk_scores is None else walk_scores.choose_legs(legs).select(*score_files.SCHEMA),
+        thresholds=() if walk_scores is None else walk_scores.thresholds.get(legs, ()),
         deflated_sharpe=None if ratio is None else deflate_sharpe(ratio, trials.effective),
         folds=by_fold,
     )
@@ -291,9 +312,9 @@ def _add_differences(settings: Settings, standings: Sequence[Standing], returns:
             standing.quality.update(measure_auc_difference(standing.scored, reference.scored, reference.family, reach))
 
 
-def _select_evaluated(settings: Settings, family: Family, walk_scores: WalkForwardScores) -> pl.DataFrame:
+def _select_evaluated(settings: Settings, family: Family, scored: pl.DataFrame) -> pl.DataFrame:
     """Return rows with a score and an outcome; of pairs only candidates: elsewhere a label is 0 by definition."""
-    rows = walk_scores.rows.drop_nulls(["label", "score"])
+    rows = scored.drop_nulls(["label", "score"])
     return rows if family.portfolio is not None else rows.filter(pl.col("z_score").abs() > settings.label.z_entry)
 
 

@@ -31,7 +31,17 @@ from training.reports.score_files import find_run, read_scores
 from training.walk_forward import list_traded_pairs
 
 _TWO_LEGS = "_two_legs"
-_COLUMNS = ["pair_id", EVENT_TIME, "z_score", "correlation_168h", "hedge_ratio", KNOWN, "probability", "train_end"]
+_COLUMNS = [
+    "pair_id",
+    EVENT_TIME,
+    "z_score",
+    "correlation_168h",
+    "hedge_ratio",
+    KNOWN,
+    "probability",
+    "threshold",
+    "train_end",
+]
 _INSTANT = pl.Datetime("us", "UTC")
 RULES = ("always_revert", "zero_forecast")
 """Families that learn nothing and give every pair a probability."""
@@ -43,7 +53,7 @@ class TradedScores:
 
     rows: pl.DataFrame
     """As `inputs.group_scores_by_hour` takes them: pair_id, event_timestamp, z_score, correlation_168h, hedge_ratio,
-    known, probability, train_end."""
+    known, probability, threshold, train_end."""
     pairs: tuple[Pair, ...]
     strategy: StrategySettings | None
     """Settings of the strategy of pairs; None where `policy` trades single assets."""
@@ -111,7 +121,8 @@ class ModelScores:
     def score(self, join: Join, now: datetime, within: tuple[datetime, datetime]) -> TradedScores:
         """Return the version's probability for every decision whose features were known."""
         service = self._model.service
-        rows = join_decisions(self._settings, service, join, now, within)
+        decided = join_decisions(self._settings, service, join, now, within)
+        rows = decided.with_columns(threshold=pl.lit(self._model.threshold, pl.Float64))
         known = rows.filter(pl.col(KNOWN))
         estimator = load_estimator(self._layout, self._model)
         said = pair_forest.predict_probability(estimator, build_model_matrix(known, service))

@@ -13,6 +13,8 @@ from pairity.settings import StrategySettings
 from pairity.strategy.types import AssetView, PairAssessment, PairPosition, PairScore, Side
 from pairity.universe import Pair
 
+REFERENCE_THRESHOLD = 0.5
+"""Probability above which a pair may be traded where neither the settings nor the model name another one."""
 FUNDING_LIMIT_HOURS = 8.0
 """Hours that the setting `funding_limit` is for; a power of two, so that 8 h rates compare as they are."""
 
@@ -22,6 +24,13 @@ def compute_divergence(score: PairScore) -> float | None:
     if score.z is None or score.probability is None:
         return None
     return abs(score.z) * score.probability
+
+
+def find_threshold(own: float | None, settings: StrategySettings) -> float:
+    """Return the probability above which a pair may be traded: the settings', else the model's `own`, else 0.5."""
+    if settings.probability_min is not None:
+        return settings.probability_min
+    return REFERENCE_THRESHOLD if own is None else own
 
 
 def choose_direction(z: float) -> int:
@@ -63,6 +72,7 @@ def assess_pair(
         divergence_score=compute_divergence(score),
         rejected=reason,
         hedge_ratio=score.hedge_ratio,
+        threshold=score.threshold if settings.probability_min is None else None,
     )
 
 
@@ -85,8 +95,10 @@ def _unusable(score: PairScore) -> str | None:
 def _too_weak(score: PairScore, settings: StrategySettings) -> str | None:
     if abs(score.z or 0.0) <= settings.z_entry:
         return f"|z| not above {settings.z_entry}"
-    if (score.probability or 0.0) <= settings.probability_min:
-        return f"probability not above {settings.probability_min}"
+    threshold = find_threshold(score.threshold, settings)
+    if (score.probability or 0.0) <= threshold:
+        own = settings.probability_min is None and score.threshold is not None
+        return f"probability not above {threshold}" + (", the model's own threshold" if own else "")
     return None
 
 

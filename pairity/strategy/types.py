@@ -21,6 +21,9 @@ Margin = Annotated[MarginMode, Field(exclude_if=is_cross)]
 """Margin mode of a record. Written as JSON only where it is not cross: records from before there was a choice say no
 other, and stay the same bytes."""
 
+Threshold = Annotated[float | None, Field(exclude_if=lambda value: value is None)]
+"""Threshold of a model in a record. Written as JSON only where there is one, for the same reason."""
+
 
 class Side(StrEnum):
     """Side of an order or of one leg."""
@@ -97,6 +100,8 @@ class PairScore:
     """One pair at the decision. `unusable` says why the pair must not be traded (stale, missing, quarantined).
 
     `hedge_ratio` is USDT of the quote leg per USDT of the base leg; only a strategy of two legs asks for it.
+    `threshold` is the probability above which the model that scored the pair says that a position pays; None: it says
+    nothing of it.
     """
 
     pair: Pair
@@ -104,6 +109,7 @@ class PairScore:
     probability: float | None
     unusable: str | None = None
     hedge_ratio: float | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +174,10 @@ class StrategyState:
 
 @dataclass(frozen=True, slots=True)
 class PairAssessment:
-    """One line of the decision record: the score and, if the pair was not taken, why."""
+    """One line of the decision record: the score and, if the pair was not taken, why.
+
+    `threshold` is the model's own, where the decision went by it.
+    """
 
     pair: Pair
     z: float | None
@@ -176,6 +185,7 @@ class PairAssessment:
     divergence_score: float | None
     rejected: str | None
     hedge_ratio: float | None = None
+    threshold: Threshold = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,13 +61,15 @@ def doctor(
     Looks at machine, settings, data directory, venue, account, journal, model and data, beside a running trading
     process too. Exit code 0: no fault; 1: with --strict, warnings; 2: faults.
     """
+    from pairity_cli.trial_findings import find_trial_flaws
     from serving.doctor.case import open_case
     from serving.doctor.catalogue import choose_checks
     from serving.doctor.examination import examine
     from serving.doctor.report import choose_exit_code, make_document
 
     exchange = {name: value for name, value in (("url", exchange_url), ("control_url", control_url)) if value}
-    case = open_case(live=live, overrides={"exchange": exchange} if exchange else None)
+    overrides = {"exchange": exchange} if exchange else None
+    case = open_case(live=live, overrides=overrides, find_trial_flaws=find_trial_flaws)
     results = examine(case, choose_checks(only, skip))
     if as_json:
         echo(json.dumps(make_document(case, results, strict=strict), ensure_ascii=False, indent=1))

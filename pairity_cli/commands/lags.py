@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from pairity.measures import LEAST_TO_ANNUALISE, explain_span
+from pairity.annualising import may_annualise
+from pairity.measures import explain_span
 from pairity.number_formats import NOTHING, Figure, format_fixed, format_percent
 from pairity.study_settings import BarInterval
 from pairity_cli.context import echo, reports_errors, settings_from
@@ -122,7 +123,7 @@ def _bps(value: float | None) -> Figure:
 
 
 def _annualised(value: float | None, span: timedelta) -> Figure:
-    return Figure(NOTHING) if span < LEAST_TO_ANNUALISE else format_fixed(value)
+    return Figure(NOTHING) if not may_annualise(span) else format_fixed(value)
 
 
 def _write_moment(name: str, value: float | None) -> Figure:

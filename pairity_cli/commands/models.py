@@ -26,6 +26,7 @@ _SHOWN_TAGS = (
     "code_dirty",
     "train_end",
     "universe",
+    "threshold",
     "model_sha256",
     "aliases",
     "promoted_at",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,13 +11,17 @@ from pairity.configuration import load_settings
 from pairity.errors import ConfigError
 from pairity.layout import Layout
 from pairity.settings import Settings
-from serving.doctor.findings import SkippedError
+from serving.doctor.findings import Finding, SkippedError
 from serving.doctor.venue_facts import Account, VenueFacts, gather_facts
+
+FindTrialFlaws = Callable[[Settings], Sequence[Finding]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """What is examined; `live` asks whether real money may be traded.
+
+    `find_trial_flaws` looks at the ledger of trials; None: nothing does.
 
     `settings` are None where they cannot be read, for `refused`; `venue` is None without them, or where no check asks.
     """
@@ -25,6 +30,7 @@ class Case:
     settings: Settings | None
     refused: ConfigError | None
     venue: VenueFacts | None = None
+    find_trial_flaws: FindTrialFlaws | None = None
 
     @property
     def known(self) -> Settings:
@@ -70,7 +76,12 @@ class Case:
         return True
 
 
-def open_case(*, live: bool, overrides: dict[str, dict[str, str]] | None = None) -> Case:
+def open_case(
+    *,
+    live: bool,
+    overrides: dict[str, dict[str, str]] | None = None,
+    find_trial_flaws: FindTrialFlaws | None = None,
+) -> Case:
     """Return the case of this folder and environment, the venue not asked yet; `overrides` are options, by section."""
     try:
         settings = load_settings(**(overrides or {}))
@@ -81,7 +92,7 @@ def open_case(*, live: bool, overrides: dict[str, dict[str, str]] | None = None)
             f"{error.filename} cannot be read: {error.strerror}", "correct its rights, or remove it"
         )
         return Case(live=live, settings=None, refused=unreadable)
-    return Case(live=live, settings=settings, refused=None)
+    return Case(live=live, settings=settings, refused=None, find_trial_flaws=find_trial_flaws)
 
 
 def ask_venue(case: Case, limit_s: float) -> Case:

@@ -15,6 +15,7 @@ from serving.doctor import (
     port_checks,
     software,
     sources_of_settings,
+    trial_checks,
     venue_checks,
 )
 from serving.doctor.findings import Check
@@ -28,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     *account_checks.CHECKS,
     *journal_checks.CHECKS,
     *model_checks.CHECKS,
+    *trial_checks.CHECKS,
     *data_checks.CHECKS,
     *port_checks.CHECKS,
 )

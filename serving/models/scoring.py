@@ -42,8 +42,16 @@ class Scorer:
         usable = [place for place, reason in zip(places, reasons, strict=True) if place is not None and reason is None]
         probabilities = iter(self._probabilities(rows, usable))
         z_scores, hedge_ratios = _values_at(rows, "z_score", places), _values_at(rows, "hedge_ratio", places)
+        threshold = self.ref.threshold
         return [
-            PairScore(pair, z, next(probabilities) if reason is None else None, reason, ratio)
+            PairScore(
+                pair=pair,
+                z=z,
+                probability=next(probabilities) if reason is None else None,
+                unusable=reason,
+                hedge_ratio=ratio,
+                threshold=threshold,
+            )
             for pair, z, ratio, reason in zip(pairs, z_scores, hedge_ratios, reasons, strict=True)
         ]
 

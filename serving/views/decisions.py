@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pairity.strategy.selection import choose_direction
+from pairity.strategy.selection import choose_direction, find_threshold
 from pairity.strategy.types import PairAssessment
 from pairity.universe import Pair
 from serving.explanation import explain_assessment
@@ -47,7 +47,7 @@ class ScoreView(View):
     asset_b: str
     z: float | None
     probability: float | None
-    edge: float | None = Field(description="Probability beyond `strategy.probability_min`.")
+    edge: float | None = Field(description="Probability beyond the threshold: the model's own, or the settings'.")
     score: float | None = Field(description="|z|·probability.")
     direction: Literal["long", "short"] | None
     hedge_ratio: float | None
@@ -170,13 +170,18 @@ def view_score(seen: Inputs, record: DecisionRecord, item: PairAssessment) -> Sc
         asset_b=quote,
         z=item.z,
         probability=item.probability,
-        edge=None if item.probability is None else item.probability - seen.settings.strategy.probability_min,
+        edge=None if item.probability is None else item.probability - _find_threshold(seen, item),
         score=item.divergence_score,
         direction=direction,
         hedge_ratio=item.hedge_ratio,
         rejected=item.rejected,
         outcome=explain_assessment(record, item),
     )
+
+
+def _find_threshold(seen: Inputs, item: PairAssessment) -> float:
+    """Return the model's own threshold, where the decision went by it; else that of the settings."""
+    return find_threshold(None, seen.settings.strategy) if item.threshold is None else item.threshold
 
 
 def view_heatmap(seen: Inputs) -> HeatMap:

@@ -64,6 +64,21 @@ def test_a_misspelt_variable_is_not_ignored(monkeypatch):
         load_settings()
 
 
+@pytest.mark.parametrize("place", ["pairity.toml", ".env", "environment", "call"])
+def test_a_setting_that_is_gone_says_what_took_its_place(place, tmp_path, monkeypatch):
+    overrides = {"gate": {"psi_max": 0.2}} if place == "call" else {}
+    if place == "environment":
+        monkeypatch.setenv("PAIRITY_GATE__PSI_MAX", "0.2")
+    elif place == ".env":
+        (tmp_path / ".env").write_text("PAIRITY_GATE__PSI_MAX=0.2\n")
+        (tmp_path / ".env").chmod(0o600)
+    elif place == "pairity.toml":
+        (tmp_path / "pairity.toml").write_text("[gate]\npsi_max = 0.2\n")
+    with pytest.raises(ConfigError, match=r"gone: the limit of drift is what stretches of the training rows") as caught:
+        load_settings(**overrides)
+    assert "psi_max" in str(caught.value).lower()
+
+
 def test_an_unknown_name_in_the_file_is_not_ignored(tmp_path):
     (tmp_path / "pairity.toml").write_text("[strategy]\nz_entri = 1.1\n")
     with pytest.raises(ConfigError, match="z_entri"):

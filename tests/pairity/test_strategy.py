@@ -85,6 +85,35 @@ def test_what_must_not_be_traded_is_held_with_the_reason(score, reason):
 
 
 @pytest.mark.parametrize(
+    ("probability", "own", "setting", "reason"),
+    [
+        (0.51, None, None, None),  # the reference's 0.5
+        (0.51, 0.5632, None, "probability not above 0.5632, the model's own threshold"),
+        (0.5632, 0.5632, None, "probability not above 0.5632, the model's own threshold"),
+        (0.5633, 0.5632, None, None),
+        (0.4, 0.35, None, None),
+        (1.0, 1.0, None, "probability not above 1.0, the model's own threshold"),  # it trades nothing
+        (0.51, 0.5632, 0.5, None),  # what is set overrides it
+        (0.56, 0.3, 0.6, "probability not above 0.6"),
+    ],
+)
+def test_the_model_s_own_threshold_counts_unless_one_is_set(probability, own, setting, reason):
+    settings = StrategySettings(probability_min=setting)
+    decision = run([PairScore(BTC_ETH, 2.0, probability, threshold=own)], settings=settings)
+    (assessed,) = decision.scores
+    assert assessed.rejected == reason
+    assert assessed.threshold == (own if setting is None else None)
+    assert decision_from_json(decision_to_json(decision)) == decision
+
+
+def test_a_decision_without_a_threshold_is_the_bytes_that_it_was():
+    decision = run([PairScore(BTC_ETH, 1.5, 0.6)])
+    assert "threshold" not in decision_to_json(decision)
+    own = run([PairScore(BTC_ETH, 1.5, 0.6, threshold=0.5)])
+    assert '"threshold":0.5' in decision_to_json(own)
+
+
+@pytest.mark.parametrize(
     ("z", "funding", "traded"),
     [(2.0, -0.0006, False), (2.0, -0.0005, True), (2.0, 0.01, True), (-2.0, 0.0006, False), (-2.0, -0.01, True)],
 )

@@ -1,22 +1,30 @@
 """Each family that can trade goes the whole way of a training: fitted, judged, registered, promoted, loaded."""
 
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from feature_repo.catalog import PAIR_FOREST_FEATURES
+from feature_repo.catalog import EVENT_TIME, PAIR_FOREST_FEATURES
 from feature_repo.model_matrix import build_model_matrix
 from model_registry.connection import open_client
 from model_registry.loading import load_estimator
 from model_registry.registry import find_champion, promote
+from pairity.errors import SignatureError
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
 from pairity_cli.main import main
+from serving.models.scoring import load_scorer
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training import forest_fit, job
-from training.data.splits import split_chronologically
+from training.data.splits import keep_back, split_chronologically
 from training.data.training_sets import build_training_set
-from training.models.registrable import fit_registrable
+from training.labels.outcomes import add_outcomes
+from training.models.families import find_family
+from training.models.registrable import add_threshold, fit_registrable
+from training.models.thresholds import has_own_threshold
 from training.promotion.evidence import backtest_champion
 
 SLOW = ("pair_forest_calibrated", "pair_logistic", "always_revert", "zero_forecast")
@@ -59,7 +67,27 @@ def test_a_family_is_trained_judged_and_promoted_and_loads_as_what_was_backteste
     split = split_chronologically(
         training_set.labelled(settings.label), settings.model.test_fraction, horizon_bars=settings.label.horizon_bars
     )
-    again = fit_registrable(split.train, training_set.service, settings)
+    labelled = training_set.labelled(settings.label)
+    has_own = has_own_threshold(find_family(family), settings)
+    if has_own:
+        labelled = add_outcomes(labelled, training_set, settings, join, NOW, settings.strategy.legs)
+    split = split_chronologically(labelled, settings.model.test_fraction, horizon_bars=settings.label.horizon_bars)
+    fitted = fit_registrable(split.train, training_set.service, settings)
+    kept, _ = keep_back(split, labelled, training_set.last_decision, settings.gate.last_look)
+    again = add_threshold(fitted, kept.train, training_set.service, settings)
+    assert champion.threshold == again.trades_above  # to the last bit, out of the registry
+    assert (again.threshold is not None) == has_own
+    assert run.data.metrics.get("threshold") == again.trades_above
+    assert "airs are traded above a probability of" in run.data.tags["mlflow.note.content"]
+    scores = load_scorer(settings, champion).score(
+        training_set.rows.filter(pl.col(EVENT_TIME) == training_set.last_decision),
+        settings.universe.pairs,
+        training_set.last_decision,
+    )
+    assert {score.threshold for score in scores} == {again.trades_above}
+    tampered = {**champion.tags, "threshold": "0.01"}
+    with pytest.raises(SignatureError):
+        load_scorer(settings, replace(champion, tags=tampered))
     assert again.digest == champion.tags["fitted_sha256"]
     loaded = load_estimator(Layout.of(settings), champion)
     matrix = build_model_matrix(training_set.rows, training_set.service)

@@ -22,6 +22,7 @@ from training.data.folds import EVENT, split_walk_forward
 from training.data.splits import keep_back, split_chronologically
 from training.data.training_sets import TrainingSet, build_training_set
 from training.evaluation.differences import measure_sharpe_difference
+from training.labels.outcomes import add_outcomes, name_outcome
 from training.leaderboard import compare_families
 from training.models import pair_boosting
 from training.models.families import FAMILIES, find_family
@@ -30,7 +31,7 @@ from training.reports.contents import read_run
 from training.reports.page import render_page
 from training.reports.run_views import DECIDING
 from training.trials.ledger import TrialLedger
-from training.walk_forward import score_walk_forward
+from training.walk_forward import LEGS, score_walk_forward
 
 LEFT_OUT = ("factor_risk", "lagged_linear", "lagged_linear_5", "lagged_boosted", "vwap_distance")
 """The made-up market has none of their features."""
@@ -67,7 +68,11 @@ def test_every_family_and_the_coin_stand_in_one_table(compared):
     _, board, _ = compared
     standings = by_name(board)
     present = [name for name in FAMILIES if name not in LEFT_OUT]
-    trading = [n for n in present if FAMILIES[n].portfolio is None and standings[n].contender.metrics["trades"]]
+    trading = [
+        n
+        for n in present
+        if FAMILIES[n].portfolio is None and (standings[n].contender.metrics["trades"] or standings[n].thresholds)
+    ]
     assert set(standings) == {*present, *(f"{name}_two_legs" for name in trading), "btc"}
     assert len(trading) >= 3
     legs = standings["always_revert_two_legs"].contender.result.trades
@@ -125,7 +130,7 @@ def test_folds_add_up_to_the_whole(compared):
         assert sum(fold["net_return"] for fold in standing.folds) == pytest.approx(metrics["net_return"], abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ["pair_forest", "pair_boosting"])
+@pytest.mark.parametrize("name", ["pair_forest", "pair_boosting", "pair_logistic"])
 def test_a_period_is_scored_the_same_whatever_comes_after_its_training(compared, name):
     """Labels and features from the last fold's training end on are made up: earlier scores keep their bits."""
     settings, board, _ = compared
@@ -137,18 +142,27 @@ def test_a_period_is_scored_the_same_whatever_comes_after_its_training(compared,
         pl.when(pl.col(EVENT) >= cut).then(pl.col("z_score") * 3 + 1).otherwise(pl.col("z_score")).alias("z_score"),
     )
     changed = TrainingSet(poisoned, service, board.training_set.snapshot_id)
-    again = split_walk_forward(
-        changed.labelled(settings.label), test_bars=160, train_bars=240, horizon_bars=settings.label.horizon_bars
+    horizon = settings.label.horizon_bars
+    labelled = add_outcomes(changed.labelled(settings.label), changed, settings, brute_join(settings), NOW, *LEGS)
+    late = pl.col(EVENT) + horizon * HOUR >= cut
+    outcomes = [name_outcome(legs) for legs in LEGS]
+    labelled = labelled.with_columns(
+        pl.when(late).then(0.5 - pl.col(outcome)).otherwise(pl.col(outcome)).alias(outcome) for outcome in outcomes
     )
+    again = split_walk_forward(labelled, test_bars=160, train_bars=240, horizon_bars=horizon)
     assert [fold.train_end for fold in again] == [fold.train_end for fold in folds]
-    before, after = (
-        score_walk_forward(settings, FAMILIES[name], data, own, SilentProgress()).rows.filter(pl.col(EVENT) < cut)[
-            "probability"
-        ]
+    walks = [
+        score_walk_forward(settings, FAMILIES[name], data, own, SilentProgress())
         for data, own in ((board.training_set, folds), (changed, again))
-    )
-    assert before.len() > 100
-    assert before.to_numpy().tobytes() == after.to_numpy().tobytes()
+    ]
+    before, after = (walk.rows.filter(pl.col(EVENT) < cut) for walk in walks)
+    assert before.height > 100
+    for column in ("probability", "threshold_base", "threshold_both"):
+        assert before[column].to_numpy().tobytes() == after[column].to_numpy().tobytes()
+    assert bool(walks[0].thresholds) == (name != "pair_forest")  # the reference is traded above 0.5
+    for legs, found in walks[0].thresholds.items():
+        assert found[0] == walks[1].thresholds[legs][0]
+        assert found[0].candidates > 0
 
 
 def test_the_hours_that_the_gate_keeps_back_are_left_alone(tmp_path):

@@ -16,8 +16,8 @@ from training.backtest.records import HourScores, MarketHistory, PriceBar, Settl
 
 NOT_KNOWN = "no features known at the decision"
 
-_Row = tuple[float | None, float | None, bool, float | None]
-"""Row of one pair and hour: z-score, probability, whether anything was known, hedge ratio."""
+_Row = tuple[float | None, float | None, bool, float | None, float | None]
+"""Row of one pair and hour: z-score, probability, whether anything was known, hedge ratio, the model's threshold."""
 
 
 def list_hours(first: datetime, last: datetime) -> tuple[datetime, ...]:
@@ -47,10 +47,11 @@ def group_scores_by_hour(scored: pl.DataFrame, pairs: Sequence[Pair]) -> dict[da
     """Return, per bar close, the score of every pair in the order of `pairs`.
 
     `scored`: pair_id, event_timestamp, z_score, probability, correlation_168h, known (False: nothing was known at the
-    decision). Optional columns: hedge_ratio (a strategy of two legs trades nothing without it) and train_end (last
-    instant seen by the model that scored the row; the latest one of an hour counts). A pair without a row is not known.
+    decision). Optional columns: hedge_ratio (a strategy of two legs trades nothing without it), threshold (of the model
+    that scored the row; null: it has none) and train_end (last instant that it has seen; the latest one of an hour
+    counts). A pair without a row is not known.
     """
-    named = [(pair, pair.pair_id, PairScore(pair, None, None, NOT_KNOWN)) for pair in pairs]
+    named = [(pair, pair.pair_id, PairScore(pair=pair, z=None, probability=None, unusable=NOT_KNOWN)) for pair in pairs]
     hours: dict[datetime, HourScores] = {}
     for hour, train_end, ids, correlations, *columns in _group_by_hour(scored).iter_rows():
         rows: dict[str, _Row] = dict(zip(ids, zip(*columns, strict=True), strict=True))
@@ -122,15 +123,14 @@ def _nan_to_null(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _group_by_hour(scored: pl.DataFrame) -> pl.DataFrame:
     """Return one row per hour, its pairs in lists: a time becomes a Python object once per hour, not once per pair."""
-    optional = {"hedge_ratio": pl.Float64(), "train_end": pl.Datetime("us", "UTC")}
+    optional = {"hedge_ratio": pl.Float64(), "threshold": pl.Float64(), "train_end": pl.Datetime("us", "UTC")}
     absent = [pl.lit(None, kind).alias(name) for name, kind in optional.items() if name not in scored.columns]
     rows = _nan_to_null(scored.with_columns(absent))
-    return rows.group_by("event_timestamp", maintain_order=True).agg(
-        pl.col("train_end").max(), "pair_id", "correlation_168h", "z_score", "probability", "known", "hedge_ratio"
-    )
+    columns = ["pair_id", "correlation_168h", "z_score", "probability", "known", "hedge_ratio", "threshold"]
+    return rows.group_by("event_timestamp", maintain_order=True).agg(pl.col("train_end").max(), *columns)
 
 
 def _make_score(pair: Pair, row: _Row | None, unknown: PairScore) -> PairScore:
     if row is None or not row[2]:
         return unknown
-    return PairScore(pair, row[0], row[1], None, row[3])
+    return PairScore(pair=pair, z=row[0], probability=row[1], hedge_ratio=row[3], threshold=row[4])

@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pairity.annualising import may_annualise
+from pairity.timeline import HOUR
 from training.backtest.records import BacktestResult
 from training.backtest.trade_log import group_by_position
 from training.evaluation.breakdown import HELD_H, summarise_by
@@ -49,6 +51,7 @@ KEYS = (
 def measure_performance(result: BacktestResult) -> dict[str, float | None]:
     """Return the metrics of one backtest; None where a metric is not defined (no trades, no losses, flat equity).
 
+    What is annualised is None below 30 days (`pairity.annualising`).
     Fractions of the initial equity: `net_return`, `turnover` (Σ traded notional). `gross_return`: what an account had
     made that holds the same fractions of its equity and pays no fees, slippage and funding: Π(1 + hourly return before
     them) − 1. `arithmetic_return`: sum of the hourly returns, which stays above `net_return` by about half of their
@@ -62,14 +65,15 @@ def measure_performance(result: BacktestResult) -> dict[str, float | None]:
     before costs (but after funding) would be zero. `*_usdt` are USDT; `funding_usdt` > 0 was paid.
     """
     trades, start, returns = result.trades, result.initial_equity, compute_hourly_returns(result)
+    annual = may_annualise(len(returns) * HOUR)
     final = float(result.equity["equity"][-1])
     notional, gross, paid = (float(trades[name].sum()) for name in ("traded_notional", "gross_pnl", "funding"))
     return {
         "net_return": final / start - 1.0,
         "gross_return": compound_at_costs(result.equity, start, 0.0, funding=False),
         "arithmetic_return": float(returns.sum()),
-        "sharpe": compute_sharpe(result.equity["equity"], start),
-        **_measure_sharpe(returns),
+        "sharpe": compute_sharpe(result.equity["equity"], start) if annual else None,
+        **_measure_sharpe(returns, annual),
         "max_drawdown": abs(float(compute_drawdown(result.equity["equity"], start).min())),  # type: ignore[arg-type]
         "trades": float(group_by_position(trades).height),
         "exposure": float(result.equity["exposure"].mean() or 0.0),  # type: ignore[arg-type]
@@ -105,14 +109,14 @@ def compute_hourly_returns(result: BacktestResult) -> NDArray[np.float64]:
     return returns
 
 
-def _measure_sharpe(returns: NDArray[np.float64]) -> dict[str, float | None]:
+def _measure_sharpe(returns: NDArray[np.float64], annual: bool) -> dict[str, float | None]:
     estimate = estimate_sharpe_error(returns)
     return {
-        "sharpe_low": None if estimate is None else estimate.low,
-        "sharpe_high": None if estimate is None else estimate.high,
+        "sharpe_low": estimate.low if estimate is not None and annual else None,
+        "sharpe_high": estimate.high if estimate is not None and annual else None,
         "sharpe_probability": None if estimate is None else estimate.probability_above(),
-        "sharpe_long_run": annualise_long_run(returns),
-        "sharpe_geometric": _compute_geometric_ratio(returns),
+        "sharpe_long_run": annualise_long_run(returns) if annual else None,
+        "sharpe_geometric": _compute_geometric_ratio(returns) if annual else None,
     }
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from pairity.settings import StrategySettings
 from pairity.strategy.lifecycle import decide
+from pairity.strategy.selection import find_threshold
 from pairity.strategy.types import Action, Decision, Entry, LegOrder, MarketView, PairScore, Side, StrategyState
 from pairity.universe import Pair, exact
 from training.backtest.ranking import NO_STOPS
@@ -37,7 +38,7 @@ class Strategy:
         if len(held) >= settings.max_concurrent_positions and not settings.may_switch:
             bases = [pair.base for pair in held]  # comparing whole pairs costs more: most differ in the base already
             return [score for score in scores if score.pair.base in bases and score.pair in held]
-        z_entry, probability_min = settings.z_entry, settings.probability_min
+        z_entry = settings.z_entry
         return [
             score
             for score in scores
@@ -45,7 +46,7 @@ class Strategy:
                 (z := score.z) is not None
                 and (z > z_entry or z < -z_entry)
                 and (p := score.probability) is not None
-                and p > probability_min
+                and p > find_threshold(score.threshold, settings)
             )
             or (held and score.pair in held)
         ]

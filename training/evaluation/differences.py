@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pairity.annualising import may_annualise
+from pairity.timeline import HOUR
 from training.evaluation.forecasts import number_hours
 from training.evaluation.uncertainty import Estimate, estimate_auc_difference, estimate_sharpe_difference
 
@@ -20,9 +22,10 @@ def measure_sharpe_difference(
 ) -> dict[str, float | None]:
     """Return `sharpe_over_NAME`, the annualised Sharpe ratio less that of `reference`, and its `_low` and `_high`.
 
-    Both are hourly returns of the same hours. None where they are the same, do not vary, or are too few.
+    Both are hourly returns of the same hours. None where they are the same, do not vary, or are of less than 30 days.
     """
-    return _flatten(f"sharpe_over_{name}", estimate_sharpe_difference(returns, reference))
+    annual = may_annualise(len(returns) * HOUR)
+    return _flatten(f"sharpe_over_{name}", estimate_sharpe_difference(returns, reference) if annual else None)
 
 
 def measure_auc_difference(

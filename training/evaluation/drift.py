@@ -80,6 +80,19 @@ class StabilityBins:
         return np.bincount(self.place(values), minlength=self.count).astype(np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class ScoreDrift:
+    """Stability index of a model's scores, and the limit that training sets to it; None where one is not defined."""
+
+    psi: float | None
+    limit: float | None
+
+    @property
+    def beyond(self) -> bool | None:
+        """Whether the index is above its limit; None where that is not known."""
+        return None if self.psi is None or self.limit is None else self.psi > self.limit
+
+
 def make_bins(reference: Floats, bins: int = BINS) -> StabilityBins:
     """Return the bins of `reference`: `bins` quantile bins between its extremes, and what lies beside them."""
     present = reference[~np.isnan(reference)]
@@ -188,6 +201,15 @@ def tabulate_run_drift(
     current = test[1].drop_nulls("probability").select(EVENT_TIME, pl.col("probability").alias(SCORE))
     own = tabulate_drift(reference, current, [SCORE], seed=seed)
     return pl.concat([own, tabulate_drift(rows, test[0], features, seed=seed)])
+
+
+def measure_score_drift(train: tuple[pl.DataFrame, Floats], scored: pl.DataFrame, *, seed: int) -> ScoreDrift:
+    """Return how far a model's scores are from those of its training rows; arguments as of `tabulate_run_drift`."""
+    rows, scores = train
+    reference = rows.select(EVENT_TIME).with_columns(pl.Series(SCORE, scores))
+    current = scored.drop_nulls("probability").select(EVENT_TIME, pl.col("probability").alias(SCORE))
+    own = tabulate_drift(reference, current, [SCORE], seed=seed)
+    return ScoreDrift(own["psi"][0], own["limit"][0])
 
 
 def summarise_drift(table: pl.DataFrame) -> dict[str, float | None]:

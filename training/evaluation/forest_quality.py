@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pairity.settings import Settings
+from pairity.strategy.selection import find_threshold
 from training.data.splits import Split
 from training.data.training_sets import KEY
 from training.evaluation.forecasts import number_hours
@@ -37,11 +38,14 @@ def measure_forest_quality(scored: pl.DataFrame, split: Split, settings: Setting
 def classify(rows: pl.DataFrame, column: str, settings: Settings) -> dict[str, float | None]:
     """Return the classification metrics of the probabilities in `column`, and `roc_auc_low`, `roc_auc_high`.
 
-    `rows`: event_timestamp, label and `column`, without nulls. The interval is that of 95 % over blocks of hours; None
+    `rows`: event_timestamp, label and `column`, without nulls, and threshold (null: the model has none of its own); a
+    row is called positive where it would be traded. The interval is that of 95 % over blocks of hours; None
     where the area or its error is not defined.
     """
     labels, scores = rows["label"].cast(pl.Int64).to_numpy(), rows[column].to_numpy()
-    measures = measure_classification(labels, scores, settings.strategy.probability_min)
+    own = rows["threshold"].fill_null(find_threshold(None, settings.strategy)).to_numpy()
+    explicit = settings.strategy.probability_min
+    measures = measure_classification(labels, scores, own if explicit is None else explicit)
     area = estimate_auc(number_hours(rows), labels, scores, settings.label.horizon_bars)
     interval = {} if area is None else {"roc_auc_low": area.low, "roc_auc_high": area.high}
     return measures | {"roc_auc_low": None, "roc_auc_high": None} | interval

@@ -25,13 +25,14 @@ _CLIP = 1e-15  # a forest may say exactly 0 or 1; the logarithm may not
 
 
 def measure_classification(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float | NDArray[np.float64]
 ) -> dict[str, float | None]:
     """Return the metrics (KEYS) of n probabilities of class 1 against n labels 0/1.
 
-    A row is predicted positive where its probability is above `threshold`. Null policy: a metric that is not defined
-    for these rows is None, never 0. Without rows everything but `rows` is None; `roc_auc` needs both classes; `pr_auc`
-    (average precision) and `recall` need a positive label; `precision` needs a positive prediction; `f1` needs either.
+    A row is predicted positive where its probability is above `threshold` (one for all, or n). Null policy: a metric
+    that is not defined for these rows is None, never 0. Without rows everything but `rows` is None; `roc_auc` needs
+    both classes; `pr_auc` (average precision) and `recall` need a positive label; `precision` needs a positive
+    prediction; `f1` needs either.
     """
     rows = len(labels)
     values: dict[str, float | None] = dict.fromkeys(KEYS)

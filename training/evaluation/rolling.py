@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 
-from pairity.measures import LEAST_TO_ANNUALISE
+from pairity.annualising import LEAST_TO_ANNUALISE
 from training.evaluation.long_run import DAY, HOURS_PER_YEAR
 from training.evaluation.tear_sheet import Floats
 

@@ -92,6 +92,8 @@ class SharpeLead:
 
     value: float
     standard_error: float
+    periods: int
+    """Periods that both series have."""
 
     @property
     def probability(self) -> float:
@@ -118,8 +120,8 @@ def compare_sharpe(returns: Floats, others: Floats) -> SharpeLead:
     value = (own.value if own is not None else 0.0) - (other.value if other is not None else 0.0)
     spread = float(difference.std())
     if spread < _ROUNDING:  # the same series, or a multiple of it: what is left is rounding, and no lead
-        return SharpeLead(0.0, 0.0)
-    return SharpeLead(value, spread / math.sqrt(len(returns) - 1))
+        return SharpeLead(0.0, 0.0, len(returns))
+    return SharpeLead(value, spread / math.sqrt(len(returns) - 1), len(returns))
 
 
 def _influence(returns: Floats, estimate: SharpeEstimate | None) -> Floats:

@@ -17,8 +17,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pairity.annualising import LEAST_TO_ANNUALISE
 from pairity.errors import DataError
-from pairity.measures import LEAST_TO_ANNUALISE
 from training.evaluation.long_run import DAY, HOURS_PER_YEAR
 
 Floats = NDArray[np.float64]

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from datetime import timedelta
 
-from pairity.measures import LEAST_TO_ANNUALISE
+from pairity.annualising import LEAST_TO_ANNUALISE
 
 
 class Finding(enum.Enum):

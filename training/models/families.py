@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME, LAGGED_RETURNS, RISK_EXPOSURES, VWAP_DISTANCE, Service
 from feature_repo.model_matrix import build_model_matrix
+from pairity.annualising import may_annualise
 from pairity.errors import UnknownNameError
 from pairity.settings import Settings
+from pairity.timeline import HOUR
 from pairity.universe import Pair
 from training.backtest.policies import choose_baseline_pair
 from training.backtest.ranking import RankingPolicy, SingleAssetPolicy
@@ -71,6 +73,9 @@ class Family:
     """Chooses the only pair that the family learns from and trades; None: all pairs."""
     portfolio: Portfolio | None = None
     """Set for families that trade single assets by a forecast; None: pairs by a probability."""
+    refit: Callable[[pl.DataFrame, Service, Settings, Mapping[str, int]], Model] | None = None
+    """Fits again on part of the rows, with the parameters that a model chose (`list_chosen`). Set for families whose
+    probabilities may be frequencies: `thresholds.find_threshold_of` finds the threshold of their models by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,27 @@ def _fit_forest(rows: pl.DataFrame, service: Service, settings: Settings) -> For
 
 def _fit_calibrated_forest(rows: pl.DataFrame, service: Service, settings: Settings) -> Forest:
     return _fit_forest(rows, service, calibrate_settings(settings))
+
+
+def _refit_forest(rows: pl.DataFrame, service: Service, settings: Settings, _chosen: Mapping[str, int]) -> Forest:
+    return _fit_forest(rows, service, settings)
+
+
+def _refit_calibrated(rows: pl.DataFrame, service: Service, settings: Settings, _chosen: Mapping[str, int]) -> Forest:
+    return _fit_calibrated_forest(rows, service, settings)
+
+
+def _refit_boosting(rows: pl.DataFrame, service: Service, settings: Settings, chosen: Mapping[str, int]) -> Model:
+    return pair_boosting.fit_boosting(rows, service, settings, chosen=chosen)
+
+
+def _refit_logistic(rows: pl.DataFrame, service: Service, settings: Settings, _chosen: Mapping[str, int]) -> Model:
+    return pair_logistic.fit_logistic(rows, service, settings)
+
+
+def list_chosen(model: Model) -> Mapping[str, int]:
+    """Return the parameters that a model chose inside its training rows; empty where it chose none."""
+    return model.chosen if isinstance(model, pair_boosting.PairBoosting) else {}
 
 
 def calibrate_settings(settings: Settings) -> Settings:
@@ -188,7 +214,11 @@ def _measure_sign_trading(scored: pl.DataFrame, settings: Settings) -> dict[str,
         rows["label"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
         cost,
     )
-    return {f"sign_{name}": value for name, value in asdict(measures).items()}
+    annual = may_annualise(rows.height * HOUR)
+    return {
+        f"sign_{name}": value if annual or not name.startswith("sharpe") else None
+        for name, value in asdict(measures).items()
+    }
 
 
 _FACTOR_RISK = Portfolio(
@@ -208,54 +238,74 @@ _VWAP_DISTANCE = Portfolio(
 FAMILIES: Mapping[str, Family] = {
     family.name: family
     for family in (
-        Family("pair_forest", "random forest over all pairs (reference)", _fit_forest),
         Family(
-            "pair_forest_calibrated",
-            "the same forest, its probabilities calibrated on purged folds inside the training rows",
-            _fit_calibrated_forest,
-        ),
-        Family("pair_boosting", "LightGBM over all pairs, tuned inside the training rows", pair_boosting.fit_boosting),
-        Family(
-            "pair_logistic", "logistic regression over all pairs, standardised features", pair_logistic.fit_logistic
+            name="pair_forest",
+            description="random forest over all pairs (reference)",
+            fit=_fit_forest,
+            refit=_refit_forest,
         ),
         Family(
-            "btc_eth_baseline",
-            "the same forest on BTC/ETH alone, 6 % stop, 5 % target",
-            _fit_forest,
+            name="pair_forest_calibrated",
+            description="the same forest, its probabilities calibrated on purged folds inside the training rows",
+            fit=_fit_calibrated_forest,
+            refit=_refit_calibrated,
+        ),
+        Family(
+            name="pair_boosting",
+            description="LightGBM over all pairs, tuned inside the training rows",
+            fit=pair_boosting.fit_boosting,
+            refit=_refit_boosting,
+        ),
+        Family(
+            name="pair_logistic",
+            description="logistic regression over all pairs, standardised features",
+            fit=pair_logistic.fit_logistic,
+            refit=_refit_logistic,
+        ),
+        Family(
+            name="btc_eth_baseline",
+            description="the same forest on BTC/ETH alone, 6 % stop, 5 % target",
+            fit=_fit_forest,
             choose_pair=_choose_btc_eth,
         ),
         Family(
-            "factor_risk",
-            "premia of risk exposures (Fama-MacBeth), long the best third against the worst, daily",
-            factor_risk.fit_factor_premia,
+            name="factor_risk",
+            description="premia of risk exposures (Fama-MacBeth), long the best third against the worst, daily",
+            fit=factor_risk.fit_factor_premia,
             portfolio=_FACTOR_RISK,
         ),
         Family(
-            "lagged_linear",
-            "BTC by the sign of a regression on its last hourly return",
-            lagged_returns.fit_linear,
+            name="lagged_linear",
+            description="BTC by the sign of a regression on its last hourly return",
+            fit=lagged_returns.fit_linear,
             portfolio=_LAGS,
         ),
         Family(
-            "lagged_linear_5",
-            "the same on its last five hourly returns",
-            partial(lagged_returns.fit_linear, count=5),
+            name="lagged_linear_5",
+            description="the same on its last five hourly returns",
+            fit=partial(lagged_returns.fit_linear, count=5),
             portfolio=_LAGS,
         ),
         Family(
-            "lagged_boosted",
-            "BTC by the sign of boosted trees on its last five hourly returns",
-            lagged_returns.fit_boosted,
+            name="lagged_boosted",
+            description="BTC by the sign of boosted trees on its last five hourly returns",
+            fit=lagged_returns.fit_boosted,
             portfolio=_LAGS,
         ),
         Family(
-            "vwap_distance",
-            "the third of all assets furthest above VWAP, from one trade sheet to the next",
-            _make_distance_rule,
+            name="vwap_distance",
+            description="the third of all assets furthest above VWAP, from one trade sheet to the next",
+            fit=_make_distance_rule,
             portfolio=_VWAP_DISTANCE,
         ),
-        Family("always_revert", "every spread beyond the entry level reverts", partial(_make_constant, 1.0)),
-        Family("zero_forecast", "no spread reverts: nothing is traded", partial(_make_constant, 0.0)),
+        Family(
+            name="always_revert",
+            description="every spread beyond the entry level reverts",
+            fit=partial(_make_constant, 1.0),
+        ),
+        Family(
+            name="zero_forecast", description="no spread reverts: nothing is traded", fit=partial(_make_constant, 0.0)
+        ),
     )
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -75,16 +76,24 @@ class PairBoosting:
         return dict(sorted(((name, float(gain) / total) for name, gain in shares), key=lambda item: -item[1]))
 
 
-def fit_boosting(rows: pl.DataFrame, service: Service, settings: Settings, *, threads: int = 0) -> PairBoosting:
+def fit_boosting(
+    rows: pl.DataFrame,
+    service: Service,
+    settings: Settings,
+    *,
+    threads: int = 0,
+    chosen: Mapping[str, int] | None = None,
+) -> PairBoosting:
     """Choose parameters by log loss on purged inner folds of `rows`, then fit on all of them.
 
     `rows`: the service's features, label, event_timestamp, t0, t1. The result does not depend on `threads` (0: all).
-    MissingDataError unless both classes occur, and for too few rows.
+    With `chosen` parameters nothing is chosen. MissingDataError unless both classes occur, and for too few rows.
     """
     require_both_classes(rows)
-    losses = [_measure_inner_loss(rows, service, settings, candidate, threads) for candidate in _GRID]
-    chosen = _GRID[int(np.argmin(losses))]
-    booster = _train(rows, service, settings, chosen, threads)
+    if chosen is None:
+        losses = [_measure_inner_loss(rows, service, settings, candidate, threads) for candidate in _GRID]
+        chosen = _GRID[int(np.argmin(losses))]
+    booster = _train(rows, service, settings, dict(chosen), threads)
     return PairBoosting(booster.model_to_string(), service, settings.universe.traded, dict(chosen))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -24,9 +24,11 @@ from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import ConfigError
 from pairity.number_formats import format_plain
 from pairity.settings import Settings
+from training.evaluation.cost_threshold import CostThreshold
 from training.forest_fit import fit_forest
 from training.models import pair_boosting, pair_forest, pair_logistic
 from training.models.families import calibrate_settings, find_family
+from training.models.thresholds import find_thresholds_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,15 @@ class Registrable:
     """Files that it is stored as; empty for a forest, which skops writes."""
     details: str
     """What was fitted, in words, for the model card."""
+    chosen: Mapping[str, int] = field(default_factory=dict)
+    """Parameters that were chosen inside the training rows."""
+    threshold: CostThreshold | None = None
+    """Probability above which a position pays; None: the model has no threshold of its own."""
+
+    @property
+    def trades_above(self) -> float | None:
+        """The threshold's value; None without one."""
+        return None if self.threshold is None else self.threshold.value
 
     @property
     def digest(self) -> str:
@@ -78,6 +89,16 @@ def fit_registrable(rows: pl.DataFrame, service: Service, settings: Settings) ->
     return _FITS[choose_family(settings).kind](rows, service, settings)
 
 
+def add_threshold(model: Registrable, rows: pl.DataFrame, service: Service, settings: Settings) -> Registrable:
+    """Return the model with the threshold that goes with it, found on the rows that it was fitted on.
+
+    `rows` have the outcomes of positions with `strategy.legs`. A family without thresholds stays as it is.
+    """
+    legs = settings.strategy.legs
+    found = find_thresholds_of(find_family(model.family), rows, service, settings, chosen=model.chosen, legs=(legs,))
+    return replace(model, threshold=found.get(legs))
+
+
 def _fit_forest(rows: pl.DataFrame, service: Service, settings: Settings) -> Registrable:
     pipeline = fit_forest(rows, service, settings)
     return Registrable(
@@ -104,6 +125,7 @@ def _fit_boosting(rows: pl.DataFrame, service: Service, settings: Settings) -> R
         details=f"Boosted trees (LightGBM) over the rows of all pairs, chosen by log loss on purged folds inside the "
         f"training rows: {chosen}; seed {settings.model.seed}",
         trees=model.text,
+        chosen=model.chosen,
     )
 
 
@@ -146,6 +168,7 @@ def _store(
     importances: Mapping[str, float],
     details: str,
     trees: str | None = None,
+    chosen: Mapping[str, int] | None = None,
 ) -> Registrable:
     """Write the model into its files and read it back."""
     family = settings.model.family
@@ -159,6 +182,7 @@ def _store(
         importances=importances,
         files=files,
         details=f"{details}. Stored as text and numbers: loading it runs no code of its own.",
+        chosen=chosen or {},
     )
 
 

@@ -22,6 +22,7 @@ from training.data.history import load_history
 from training.data.point_in_time import Join
 from training.data.splits import Split
 from training.data.training_sets import TrainingSet
+from training.evaluation.drift import ScoreDrift
 from training.evaluation.sharpe import SharpeLead, compare_sharpe, deflate_sharpe, estimate_sharpe
 from training.forest_fit import score_test_period
 from training.promotion.gate import Evidence, Look
@@ -63,7 +64,8 @@ def backtest_champion(
         return ChampionResult(None, f"champion {name} has seen these hours", current.version)
     # The champion begins flat at its first hour; the challenger may hold a position then, as it would
     own = replace(split, test_start=unseen[0], until=hours[-1] + HOUR)
-    scored = score_test_period(load_estimator(Layout.of(settings), current), training_set, own).scored
+    estimator = load_estimator(Layout.of(settings), current)
+    scored = score_test_period(estimator, training_set, own, threshold=current.threshold).scored
     history, _ = load_history(settings, join, unseen[0], hours[-1], now)
     result = Arena(settings, history).trade_model(scored, seen).result
     lead = compare_sharpe(compute_hourly_returns(model.result)[-len(unseen) :], compute_hourly_returns(result))
@@ -85,7 +87,7 @@ def collect_evidence(
     look: Look,
     *,
     parity: tuple[int | None, str],
-    psi: float | None,
+    drift: ScoreDrift,
 ) -> Evidence:
     """Return the evidence on a challenger, the first of `contenders`; `book` has all trials, this one among them."""
     by_key = {contender.key: contender for contender in contenders}
@@ -114,5 +116,5 @@ def collect_evidence(
         look=look,
         parity_mismatches=parity[0],
         parity_note=parity[1],
-        psi=psi,
+        drift=drift,
     )

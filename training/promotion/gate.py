@@ -13,7 +13,8 @@ verdict is stored with the version whether it passed or not.
 - `superior`: among all trials over the same hours, it is shown to earn more than nothing (`gate.superior_p_max`);
 - `last_look`: over the hours that were kept back, and that nobody had looked at, its net return is above the minimum;
 - `parity`: no value that was decided on live differs from the offline store;
-- `drift`: its scores out of sample come from the population of its training (PSI at most `gate.psi_max`).
+- `drift`: its scores out of sample are no further from those of its training than two stretches of the training are
+  from each other by chance, in 19 cases of 20 (`evaluation.drift`).
 
 A check that could not be made has failed, except `better` and `parity`, which have nothing to compare with before the
 first promotion and the first trade.
@@ -29,8 +30,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model_registry.records import TRADES_CHECK, Check, Verdict
+from pairity.annualising import may_annualise
 from pairity.evaluation_settings import GateSettings
 from pairity.number_formats import format_plain
+from pairity.timeline import HOUR
+from training.evaluation.drift import ScoreDrift
 from training.evaluation.sharpe import SharpeLead, annualise
 from training.evaluation.trial_clusters import TrialCount
 
@@ -72,7 +76,7 @@ class Evidence:
     look: Look
     parity_mismatches: int | None
     parity_note: str
-    psi: float | None
+    drift: ScoreDrift
 
 
 def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
@@ -109,9 +113,9 @@ def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
             Check("parity", not e.parity_mismatches, e.parity_note, "no value that differs"),
             Check(
                 "drift",
-                e.psi is not None and e.psi <= settings.psi_max,
-                f"PSI {_format_number(e.psi)} of the scores",
-                f"at most {format_plain(settings.psi_max)}",
+                e.drift.beyond is False,
+                f"PSI {_format_number(e.drift.psi)} of the scores",
+                f"at most {_format_number(e.drift.limit)}, which stretches of the training rows reach by chance",
             ),
         )
     )
@@ -144,7 +148,9 @@ def _check_ahead(name: str, leads: Mapping[str, SharpeLead], settings: GateSetti
 
 
 def _format_lead(lead: SharpeLead) -> str:
-    """Say how far a ratio is ahead, a year, with its standard error."""
+    """Say how far a ratio is ahead, with its standard error: for a year, or for an hour where a month was not seen."""
+    if not may_annualise(lead.periods * HOUR):
+        return f"Sharpe ratio {lead.value:+.3f} ± {lead.standard_error:.3f} an hour ahead"
     return f"Sharpe ratio {annualise(lead.value):+.2f} ± {annualise(lead.standard_error):.2f} ahead"
 
 

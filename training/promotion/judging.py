@@ -16,6 +16,7 @@ from pairity.timeline import HOUR
 from training.backtest.comparison import Contender
 from training.backtest.performance import compute_hourly_returns
 from training.data.splits import Split
+from training.evaluation.drift import ScoreDrift
 from training.promotion.backtested import Backtested
 from training.promotion.evidence import collect_evidence
 from training.promotion.gate import BEFORE_LOOK, Look, apply_gate, list_failed
@@ -38,7 +39,7 @@ class Case:
     last: datetime
     """Bar close of the last hour that is kept back."""
     parity: tuple[int | None, str]
-    psi: float | None
+    drift: ScoreDrift
     reason: str | None
     """Why hours that were looked at may be judged again; None: they may not."""
 
@@ -85,7 +86,7 @@ def judge(case: Case, look_on: Callable[[], Backtested]) -> Judgement:
 
 def _apply(case: Case, backtested: Backtested, book: TrialBook, look: Look) -> Verdict:
     evidence = collect_evidence(
-        backtested.contenders, backtested.champion, book, look, parity=case.parity, psi=case.psi
+        backtested.contenders, backtested.champion, book, look, parity=case.parity, drift=case.drift
     )
     return apply_gate(evidence, case.settings.gate)
 

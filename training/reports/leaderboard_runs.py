@@ -139,7 +139,8 @@ def _list_tags(settings: Settings, board: Leaderboard, digest: str) -> dict[str,
 
 
 def _list_metrics(standing: Standing) -> dict[str, float | None]:
-    return {**standing.contender.metrics, "deflated_sharpe": standing.deflated_sharpe, **standing.quality}
+    own = {"threshold": standing.thresholds[-1].value} if standing.thresholds else {}
+    return {**standing.contender.metrics, "deflated_sharpe": standing.deflated_sharpe, **standing.quality, **own}
 
 
 def _describe_legs(standing: Standing) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY
-from model_registry.records import FAMILY_TAG, REFERENCE_FAMILY, ModelRef
+from model_registry.records import FAMILY_TAG, REFERENCE_FAMILY, THRESHOLD_TAG, ModelRef
 from model_registry.registry import register
 from pairity.code_revision import read_code_revision
 from pairity.csv_files import escape_formulas
@@ -24,6 +24,7 @@ from training.data.training_sets import TrainingSet
 from training.evaluation import metrics
 from training.evaluation.score_table import tabulate_scores
 from training.models.registrable import Registrable
+from training.models.thresholds import describe_threshold
 from training.reports import matplotlib_figures as figures
 from training.reports.model_card import render_model_card
 from training.reports.run_curves import draw_curves
@@ -118,9 +119,13 @@ def record_run(
 
     layout = Layout.of(settings)
     names = {contender.key: contender.name for contender in contenders}
-    card = render_model_card(settings, training_set, split, metrics, tags, names, model.details)
+    said = describe_threshold(model.threshold, settings.strategy)
+    details = f"{model.details} {said[0].upper()}{said[1:]}."
+    card = render_model_card(settings, training_set, split, metrics, tags, names, details)
     replace_file(locate_directory(settings) / CARD, card.encode())
     tags = {**tags, "fitted_sha256": model.digest}
+    if model.trades_above is not None:
+        tags[THRESHOLD_TAG] = repr(model.trades_above)
     if model.family != REFERENCE_FAMILY:  # a forest is registered with the tags that it always had
         tags[FAMILY_TAG] = model.family
     params = _list_params(settings, split) | {f"contender.{key}": name for key, name in names.items()}

@@ -1,8 +1,9 @@
 """Scores of a run as a file among its artifacts: what its models said of every decision, for later backtests.
 
-`scores.parquet` has pair_id, event_timestamp (the bar's close), score and train_end (the last instant that the row's
-model has seen; null where nothing was learnt). `score` is a probability, or the forecast of a family of single assets;
-null where nothing was known at the decision.
+`scores.parquet` has pair_id, event_timestamp (the bar's close), score, train_end (the last instant that the row's model
+has seen; null where nothing was learnt) and threshold (the probability above which that model trades; null where it has
+none, and in files of earlier releases). `score` is a probability, or the forecast of a family of single assets; null
+where nothing was known at the decision.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "event_timestamp": pl.Datetime("us", "UTC"),
     "score": pl.Float64(),
     "train_end": pl.Datetime("us", "UTC"),
+    "threshold": pl.Float64(),
 }
 _LIMITS = TableLimits(size=512 * MIB, rows=50_000_000, columns=16, chunks=100_000, expanded=4096 * MIB)
 _RESTORE = "restore the data directory from a copy, or choose another run"
@@ -70,6 +72,8 @@ def read_scores(layout: Layout, run_id: str) -> pl.DataFrame:
     where = stored_path(layout, parts) / FILE
     try:
         rows = read_table(files[FILE], _LIMITS)
+        if "threshold" not in rows.columns:
+            rows = rows.with_columns(pl.lit(None, pl.Float64).alias("threshold"))
         return rows.select(pl.col(name).cast(kind) for name, kind in SCHEMA.items()).sort("event_timestamp", "pair_id")
     except OutOfBoundsError as error:
         raise RegistryError(f"{where} {error.what}", _RESTORE) from None

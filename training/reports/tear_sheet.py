@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from pairity.measures import LEAST_TO_ANNUALISE, MEASURES, format_measure
+from pairity.annualising import LEAST_TO_ANNUALISE
+from pairity.measures import MEASURES, format_measure
 from pairity.number_formats import NOTHING, format_fixed, format_money, format_percent
 from training.backtest.trade_log import group_by_position
 from training.evaluation import breakdown

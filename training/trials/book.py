@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from pairity.timeline import to_ms
 from training.evaluation.trial_clusters import TrialCount, count_trials
-from training.trials.records import LookRecord, ReturnsRecord
-from training.trials.run import Run
+from training.trials.records import LookRecord, ReturnsRecord, Run
 
 Floats = NDArray[np.float64]
 _HOUR_MS = 3_600_000
@@ -43,24 +42,25 @@ class Series:
 
     @cached_property
     def _assembled(self) -> tuple[NDArray[np.int64], Floats]:
-        hours = np.concatenate([count_hours(one.first) + np.arange(len(one.returns)) for one in self.records])
+        runs = [record.run for record in self.records]
+        hours = np.concatenate([count_hours(run.first) + np.arange(len(run.returns)) for run in runs])
         kept, first = np.unique(hours, return_index=True)  # of several it takes the first: the earlier record's
-        return kept, np.concatenate([one.returns for one in self.records])[first]
+        return kept, np.concatenate([run.returns for run in runs])[first]
 
     def is_of(self, run: Run) -> bool:
         """Return whether `run` is this trial on a later day: the same line and market, and not another code.
 
         Other returns made from the very data of an earlier record are another trial: something else was changed.
         """
-        closes = {day: close for record in self.records for day, close in record.closes.items()}
+        closes = {day: close for record in self.records for day, close in record.run.closes.items()}
         if agree(closes, run.closes) is not True:
             return False
         start = count_hours(run.first)
-        for record in self.records:
-            if record.data == run.data:
-                own = count_hours(record.first) - start
-                first, last = max(0, own), min(len(run.returns), own + len(record.returns))
-                if first < last and not _repeats(run.returns[first:last], record.returns[first - own : last - own]):
+        for earlier in (record.run for record in self.records):
+            if earlier.data == run.data:
+                own = count_hours(earlier.first) - start
+                first, last = max(0, own), min(len(run.returns), own + len(earlier.returns))
+                if first < last and not _repeats(run.returns[first:last], earlier.returns[first - own : last - own]):
                     return False
         return True
 
@@ -100,10 +100,10 @@ class TrialBook:
     def find_look(self, first: datetime, last: datetime, closes: Mapping[int, float]) -> str | None:
         """Say who has looked at hours of this market from `first` to `last`; None where nobody has."""
         seen = [
-            (record.at, f"{record.name or 'a trial'} of {record.source}")
+            (record.at, f"{record.run.name or 'a trial'} of {record.source}")
             for one in self.series
             for record in one.records
-            if _meets(record.first, record.last, record.closes, first, last, closes)
+            if _meets(record.run.first, record.run.last, record.run.closes, first, last, closes)
         ]
         seen += [(look.at, "the gate") for look in self.list_looks(first, last, closes)]
         if not seen:
@@ -124,8 +124,8 @@ def gather(records: Iterable[ReturnsRecord | LookRecord]) -> TrialBook:
         if isinstance(record, LookRecord):
             looks.append(record)
         else:
-            lines.setdefault((record.line, record.variant), []).append(record)
-    series = [Series(line, variant, own[0].name, tuple(own)) for (line, variant), own in lines.items()]
+            lines.setdefault((record.run.line, record.variant), []).append(record)
+    series = [Series(line, variant, own[0].run.name, tuple(own)) for (line, variant), own in lines.items()]
     return TrialBook(tuple(series), tuple(looks))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,8 +21,7 @@ from pairity.errors import ConfigError, DataError
 from pairity.settings import Settings
 from pairity.timeline import HOUR
 from training.trials.book import Series, TrialBook, count_hours, gather
-from training.trials.records import BrokenRecordError, LookRecord, ReturnsRecord, format_record, parse_record
-from training.trials.run import Run
+from training.trials.records import BrokenRecordError, LookRecord, ReturnsRecord, Run, format_record, parse_record
 
 FILE = "trials.jsonl"
 
@@ -126,24 +125,20 @@ def _cut_new(
     start = count_hours(run.first)
     new = np.ones(len(run.returns), dtype=np.bool_)
     for record in known:
-        own = count_hours(record.first) - start
-        new[max(0, own) : max(0, own + len(record.returns))] = False
+        own = count_hours(record.run.first) - start
+        new[max(0, own) : max(0, own + len(record.run.returns))] = False
     edges = np.flatnonzero(np.diff(np.concatenate([[False], new, [False]]).astype(np.int8)))
     for begin, end in edges.reshape(-1, 2).tolist():
         first, last = run.first + begin * HOUR, run.first + (end - 1) * HOUR
         # The closes of a short stretch too, which has no midnight: they say of which market it is
         days = range(count_hours(first) // 24, count_hours(last) // 24 + 1)
-        yield ReturnsRecord(
-            line=run.line,
-            variant=variant,
-            name=run.name,
-            source=source,
-            data=run.data,
-            at=now,
+        part = replace(
+            run,
             first=first,
             returns=run.returns[begin:end],
             closes={day: run.closes[day] for day in days if day in run.closes},
         )
+        yield ReturnsRecord(part, variant, source, now)
 
 
 def _unusable(folder: Path, error: OSError) -> ConfigError:

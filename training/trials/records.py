@@ -28,26 +28,40 @@ class BrokenRecordError(ValueError):
     """Line of the file that no version of the ledger has written."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReturnsRecord:
-    """Hours of one trial that no earlier record of it has. `line`, `data`, `closes`: see `run.Run`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Returns of one trial over consecutive hours.
+
+    `line` is the digest of what was tried, whatever the day: the next day's training of the same family with the same
+    settings is the same trial, longer. `data` is the digest of what it was made from. `closes` are the closes of a
+    reference asset at midnight (day since 1970 → close): two runs with the same ones are of one market.
+    """
 
     line: str
-    variant: int
-    """Number of the market or code that the line was run with: 0, 1, …"""
     name: str
-    source: str
-    """Command that made the run."""
+    """The same for people."""
     data: str
-    at: datetime
     first: datetime
     returns: Floats
+    """Fractional change of equity in each hour, the first one ending at `first`."""
     closes: Mapping[int, float]
 
     @property
     def last(self) -> datetime:
         """End of the last hour."""
         return self.first + (len(self.returns) - 1) * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnsRecord:
+    """Part of a run that no earlier record of its trial has, as it is kept."""
+
+    run: Run
+    variant: int
+    """Number of the market or code that the line was run with: 0, 1, …"""
+    source: str
+    """Command that made the run."""
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +79,21 @@ class LookRecord:
 
 def format_record(record: ReturnsRecord | LookRecord) -> str:
     """Return the record as one line, without a line feed."""
+    what = record if isinstance(record, LookRecord) else record.run
     common = {
-        "line": record.line,
+        "line": what.line,
         "at": record.at.isoformat(),
-        "first": record.first.isoformat(),
-        "closes": {str(day): close for day, close in record.closes.items()},
+        "first": what.first.isoformat(),
+        "closes": {str(day): close for day, close in what.closes.items()},
     }
     if isinstance(record, LookRecord):
         return json.dumps({"kind": "look", **common, "last": record.last.isoformat(), "reason": record.reason})
-    raw = np.ascontiguousarray(record.returns, dtype="<f8").tobytes()
+    raw = np.ascontiguousarray(record.run.returns, dtype="<f8").tobytes()
     own = {
         "variant": record.variant,
-        "name": record.name,
+        "name": record.run.name,
         "source": record.source,
-        "data": record.data,
+        "data": record.run.data,
         "returns": base64.b64encode(zlib.compress(raw, 6)).decode(),
         "sha256": digest_bytes(raw),
     }
@@ -98,17 +113,15 @@ def parse_record(line: bytes) -> ReturnsRecord | LookRecord:
             )
         if kind != "returns":
             raise BrokenRecordError(f"its kind is {str(kind)[:20]!r}")
-        return ReturnsRecord(
+        run = Run(
             line=_text(read["line"]),
-            variant=int(read["variant"]),
             name=_text(read["name"]),
-            source=_text(read["source"]),
             data=_text(read["data"]),
-            at=at,
             first=first,
             returns=_read_returns(read["returns"], read["sha256"]),
             closes=closes,
         )
+        return ReturnsRecord(run, int(read["variant"]), _text(read["source"]), at)
     except BrokenRecordError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, zlib.error) as error:

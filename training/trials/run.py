@@ -1,4 +1,4 @@
-"""One run of a trial: what was tried, on which market, and what it returned hour by hour."""
+"""Runs of trials as they are made: what identifies what was tried, and the market that it was tried on."""
 
 from __future__ import annotations
 
@@ -15,35 +15,15 @@ from numpy.typing import NDArray
 from feature_repo.catalog import EVENT_TIME
 from pairity.digest import digest_bytes
 from pairity.settings import Settings, StrategySettings
-from pairity.timeline import HOUR
+from pairity.strategy.selection import REFERENCE_THRESHOLD
 from training.backtest.comparison import choose_hold_asset
+from training.models.families import FAMILIES
+from training.models.thresholds import has_own_threshold
+from training.trials.records import Run
 
 Floats = NDArray[np.float64]
+_OWN = "the model's own"
 _SECTIONS = ("universe", "features", "label", "model", "strategy", "costs")
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Returns of one trial over consecutive hours.
-
-    `line` is the digest of what was tried, whatever the day: the next day's training of the same family with the same
-    settings is the same trial, longer. `data` is the digest of what it was made from. `closes` are the closes of a
-    reference asset at midnight (day since 1970 → close): two runs with the same ones are of one market.
-    """
-
-    line: str
-    name: str
-    """The same for people."""
-    data: str
-    first: datetime
-    returns: Floats
-    """Fractional change of equity in each hour, the first one ending at `first`."""
-    closes: Mapping[int, float]
-
-    @property
-    def last(self) -> datetime:
-        """End of the last hour."""
-        return self.first + (len(self.returns) - 1) * HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +48,8 @@ class Market:
     ) -> Run:
         """Return the run of a family, with some settings of the strategy changed."""
         own = self.settings.strategy.model_dump(mode="json")
+        if own["probability_min"] is None:
+            own["probability_min"] = _name_threshold(self.settings, family)
         changed = ", ".join(f"{name} {value}" for name, value in (changes or {}).items() if value != own[name])
         return Run(
             line=identify_line(self.settings, family, changes),
@@ -87,9 +69,17 @@ def identify_line(settings: Settings, family: str, changes: Mapping[str, object]
     values = {name: getattr(settings, name).model_dump(mode="json") for name in _SECTIONS}
     values["universe"] = {"traded": settings.universe.traded, "least": settings.universe.min_aligned_bars}
     values["strategy"] |= dict(changes or {})
+    if values["strategy"]["probability_min"] is None:
+        values["strategy"]["probability_min"] = _name_threshold(settings, family)
     values["model"] = {name: value for name, value in values["model"].items() if name not in {"name", "family"}}
     text = json.dumps({"family": family, **values}, sort_keys=True, default=str)
     return digest_bytes(_without_zero_fractions(text).encode())[:32]
+
+
+def _name_threshold(settings: Settings, family: str) -> float | str:
+    """Return what a family trades above where the settings name nothing: its models' own threshold, or 0.5."""
+    known = FAMILIES.get(family)
+    return _OWN if known is not None and has_own_threshold(known, settings) else REFERENCE_THRESHOLD
 
 
 def find_changes(before: StrategySettings, after: StrategySettings) -> dict[str, object]:

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from pairity.settings import Settings
+from pairity_cli.trial_findings import find_trial_flaws
 from serving.doctor.case import open_case
 from serving.doctor.catalogue import choose_checks
 from serving.doctor.examination import examine
@@ -140,7 +141,7 @@ class Patient:
             for name, value in variables.items():
                 if name.startswith("PAIRITY_"):
                     patched.setenv(name, value)
-            case = open_case(live=live)
+            case = open_case(live=live, find_trial_flaws=find_trial_flaws)
             return make_document(case, examine(case, choose_checks(only)), strict=False)
 
     def ask(self, *options: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pairity.timeline import to_ms
 from tests.serving.doctor.patient import Patient
 from tests.serving.doctor.planting import (
+    break_the_trials,
     change_a_contract,
     change_the_model,
     chmod,
@@ -302,6 +303,9 @@ FAULTS = {
         "^pairity features$",
         sql("feast/online.db", "UPDATE pairity_pair_hourly SET event_ts = event_ts - 86400000000"),
         mends=True,
+    ),
+    "a ledger of trials with a broken line": Planted(
+        "trials", "fault", "ledger of trials is damaged", "^restore .*trials.jsonl from a copy", break_the_trials
     ),
     "a port that another program has": Planted(
         "port", "fault", "another program has the port", "PAIRITY_SERVE__PORT", take_the_port

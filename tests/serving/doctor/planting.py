@@ -70,6 +70,14 @@ def remove(name: str) -> Callable[[Patient], object]:
     return lambda patient: (patient.home / name).unlink()
 
 
+def break_the_trials(patient: Patient) -> None:
+    folder = patient.work / "trials"
+    folder.mkdir(mode=0o700)
+    (folder / "trials.jsonl").write_text("nonsense\n")
+    (folder / "trials.jsonl").chmod(0o600)
+    patient.extra.update(PAIRITY_TRIALS__FOLDER=str(folder))
+
+
 def halt(patient: Patient) -> None:
     journal = OpenJournal.open(patient.journal)
     now = from_ms(patient.exchange.state()["now_ms"])

@@ -70,16 +70,37 @@ def test_by_hand():
     assert values["break_even_cost_bps"] == pytest.approx((3.5 - 0.5) / 400 * 1e4)
     assert (values["unfilled_entries"], values["funding_unknown_hours"]) == (2.0, 3.0)
     returns = [101 / 100 - 1, 99 / 101 - 1, 102 / 99 - 1]
+    assert values["arithmetic_return"] == pytest.approx(sum(returns))
+
+
+ANNUAL = ("sharpe", "sharpe_low", "sharpe_high", "sharpe_long_run", "sharpe_geometric")
+
+
+def wave(count):
+    return [100.0 + 0.01 * hour + (hour * 7919 % 13 - 6) / 10 for hour in range(count)]
+
+
+def test_the_ratio_of_a_month_by_hand():
+    curve = wave(720)
+    values = performance.measure_performance(result_of(curve))
+    returns = [after / before - 1 for before, after in zip([100.0, *curve[:-1]], curve, strict=True)]
     expected = statistics.mean(returns) / statistics.stdev(returns) * math.sqrt(8760)
     assert values["sharpe"] == pytest.approx(expected)
-    assert values["arithmetic_return"] == pytest.approx(sum(returns))
     logs = [math.log1p(value) for value in returns]
     assert values["sharpe_geometric"] == pytest.approx(statistics.mean(logs) / statistics.stdev(logs) * math.sqrt(8760))
-    assert values["sharpe_low"] is None  # three hours have no blocks
+
+
+@pytest.mark.parametrize("count", [3, 9 * 24, 719])
+def test_nothing_is_annualised_from_less_than_a_month(count):
+    values = performance.measure_performance(result_of(wave(count)))
+    assert {name for name in ANNUAL if values[name] is not None} == set()
+    assert values["net_return"] is not None
+    assert (values["sharpe_probability"] is None) == (count == 3)  # three hours have no blocks; it is of no year
+    assert None not in [performance.measure_performance(result_of(wave(720)))[name] for name in ANNUAL]
 
 
 def test_a_ratio_has_an_interval_and_a_probability_over_blocks_of_hours():
-    curve = [100.0 + 0.3 * hour + (hour * 7919 % 13 - 6) for hour in range(200)]
+    curve = [100.0 + 0.3 * hour + (hour * 7919 % 13 - 6) for hour in range(720)]
     values = performance.measure_performance(result_of(curve))
     assert values["sharpe_low"] < values["sharpe"] < values["sharpe_high"]
     assert 0.5 < values["sharpe_probability"] < 1.0
@@ -88,18 +109,20 @@ def test_a_ratio_has_an_interval_and_a_probability_over_blocks_of_hours():
     assert values["sharpe"] == pytest.approx(estimate.value)
 
 
-def test_the_geometric_ratio_is_negative_where_money_was_lost_and_the_arithmetic_is_not():
-    """Up by a half, down by two fifths, again and again: the mean is 5 % an hour, and nothing is left."""
+def test_the_geometric_ratio_is_negative_where_money_was_lost_and_the_arithmetic_is_nothing():
+    """Up and down by 4 %, again and again: the mean is nothing, and nearly half is lost."""
     curve, worth = [], 100.0
-    for hour in range(60):
-        worth *= 0.6 if hour % 2 else 1.5
+    for hour in range(720):
+        worth *= 0.96 if hour % 2 else 1.04
         curve.append(worth)
     values = performance.measure_performance(result_of(curve))
-    assert values["net_return"] < -0.9
-    assert values["sharpe"] > 0
-    assert values["arithmetic_return"] == pytest.approx(3.0)
-    assert values["sharpe_geometric"] < 0
-    assert performance.measure_performance(result_of([50.0, -1.0, 3.0]))["sharpe_geometric"] is None
+    assert values["net_return"] < -0.4
+    assert values["sharpe"] == pytest.approx(0.0, abs=1e-6)
+    assert values["arithmetic_return"] == pytest.approx(0.0, abs=1e-9)
+    assert values["sharpe_geometric"] < -1
+    ruined = performance.measure_performance(result_of([*curve[:-2], -1.0, 3.0]))
+    assert ruined["sharpe"] is not None
+    assert ruined["sharpe_geometric"] is None
 
 
 def test_what_is_not_defined_is_none():

@@ -57,13 +57,13 @@ def test_a_null_is_not_ahead_of_itself():
     for other in (one, 3.0 * one):
         assert compare_sharpe(one, other).probability <= 0.5
     still = np.zeros(300)
-    assert compare_sharpe(still, still) == SharpeLead(0.0, 0.0)
+    assert compare_sharpe(still, still) == SharpeLead(0.0, 0.0, len(still))
     assert compare_sharpe(still, still).probability == 0.0
 
 
 def test_the_probability_is_the_normals():
-    assert SharpeLead(0.02, 0.01).probability == pytest.approx(norm.cdf(2.0))
-    assert SharpeLead(0.02, 0.0).probability == 1.0
+    assert SharpeLead(0.02, 0.01, 100).probability == pytest.approx(norm.cdf(2.0))
+    assert SharpeLead(0.02, 0.0, 100).probability == 1.0
 
 
 @pytest.mark.parametrize("lengths", [(10, 9), (2, 2), (0, 0)])

@@ -6,18 +6,19 @@ import pytest
 
 from model_registry.records import Verdict
 from pairity.evaluation_settings import GateSettings
+from training.evaluation.drift import ScoreDrift
 from training.evaluation.sharpe import SharpeLead
 from training.evaluation.trial_clusters import TrialCount
 from training.promotion.gate import BEFORE_LOOK, Evidence, Look, apply_gate
 
-AHEAD = SharpeLead(0.03, 0.01)
-TIED = SharpeLead(0.01, 0.01)
+AHEAD = SharpeLead(0.03, 0.01, 8000)
+TIED = SharpeLead(0.01, 0.01, 8000)
 GOOD = Evidence(
     net=0.12,
     trades=80,
     baseline=AHEAD,
     nulls={"always_revert": AHEAD, "buy and hold BTC": AHEAD},
-    champion=SharpeLead(0.0, 0.01),
+    champion=SharpeLead(0.0, 0.01, 8000),
     champion_note="version 3",
     deflated_sharpe=0.97,
     trials=TrialCount(40, 12, 15.0),
@@ -26,7 +27,7 @@ GOOD = Evidence(
     look=Look(0.02, "net return +2.00%"),
     parity_mismatches=0,
     parity_note="all identical",
-    psi=0.05,
+    drift=ScoreDrift(0.05, 0.06),
 )
 
 
@@ -54,12 +55,12 @@ def test_a_model_that_is_better_in_everything_passes():
     [
         ({"net": -0.01}, "net"),
         ({"net": None}, "net"),
-        ({"champion": SharpeLead(-0.0001, 0.01)}, "better"),
+        ({"champion": SharpeLead(-0.0001, 0.01, 8000)}, "better"),
         ({"baseline": TIED}, "baseline"),
         ({"baseline": None}, "baseline"),
         ({"nulls": {"always_revert": AHEAD, "buy and hold BTC": TIED}}, "nulls"),
         ({"nulls": {"always_revert": TIED, "buy and hold BTC": AHEAD}}, "nulls"),
-        ({"nulls": {"always_revert": SharpeLead(0.0, 0.0)}}, "nulls"),
+        ({"nulls": {"always_revert": SharpeLead(0.0, 0.0, 8000)}}, "nulls"),
         ({"nulls": {}}, "nulls"),
         ({"trades": 29}, "trades"),
         ({"deflated_sharpe": 0.9499}, "deflated_sharpe"),
@@ -70,8 +71,10 @@ def test_a_model_that_is_better_in_everything_passes():
         ({"look": Look(0.0, "net return +0.00%")}, "last_look"),
         ({"look": Look(0.02, "again", number=2)}, "deflated_sharpe"),
         ({"parity_mismatches": 1, "parity_note": "1 DIFFER"}, "parity"),
-        ({"psi": 0.26}, "drift"),
-        ({"psi": None}, "drift"),
+        ({"drift": ScoreDrift(0.0601, 0.06)}, "drift"),
+        ({"drift": ScoreDrift(0.26, 0.25)}, "drift"),
+        ({"drift": ScoreDrift(None, 0.06)}, "drift"),
+        ({"drift": ScoreDrift(0.01, None)}, "drift"),
     ],
 )
 def test_each_shortfall_is_named_with_what_was_found(change, failed):
@@ -86,6 +89,26 @@ def test_leads_carry_their_errors():
     assert checks["baseline"].actual == "Sharpe ratio +2.81 ± 0.94 ahead of the baseline (probability 1.00)"
     assert checks["better"].actual == "Sharpe ratio +0.00 ± 0.94 ahead of version 3"
     assert checks["deflated_sharpe"].actual == "0.970 over 40 trials, worth 15.0 independent ones"
+
+
+@pytest.mark.parametrize(("days", "said"), [(9, "+0.030 ± 0.010 an hour"), (29, "an hour"), (30, "+2.81 ± 0.94")])
+def test_nothing_is_annualised_from_less_than_a_month(days, said):
+    lead = SharpeLead(0.03, 0.01, days * 24)
+    evidence = replace(GOOD, baseline=lead, nulls={"always_revert": lead}, champion=lead)
+    checks = {check.name: check for check in apply_gate(evidence, GateSettings()).checks}
+    for name in ("baseline", "nulls", "better"):
+        assert said in checks[name].actual
+        assert ("an hour" in checks[name].actual) == (days < 30)
+        assert checks[name].passed
+
+
+def test_the_drift_that_is_allowed_is_that_of_the_training_rows():
+    """The same index passes beside one limit and fails beside another; no number is set."""
+    for limit, passed in ((0.31, True), (0.29, False)):
+        verdict = apply_gate(replace(GOOD, drift=ScoreDrift(0.3, limit)), GateSettings())
+        (check,) = (check for check in verdict.checks if check.name == "drift")
+        assert check.passed is passed
+        assert check.needed == f"at most {limit:.3f}, which stretches of the training rows reach by chance"
 
 
 def test_every_further_look_has_less_room_for_error():

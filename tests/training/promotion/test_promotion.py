@@ -25,9 +25,7 @@ from training.data.training_sets import build_training_set
 from training.models.registrable import fit_registrable
 from training.trials.ledger import TrialLedger
 
-LENIENT = GateSettings(
-    net_return_min=-1.0, trades_min=0, deflated_sharpe_min=0.0, superior_p_max=1.0, ahead_min=0.0, psi_max=100.0
-)
+LENIENT = GateSettings(net_return_min=-1.0, trades_min=0, deflated_sharpe_min=0.0, superior_p_max=1.0, ahead_min=0.0)
 
 
 def with_gate(settings, gate):

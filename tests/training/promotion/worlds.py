@@ -13,11 +13,13 @@ from training.backtest.performance import KEYS
 from training.backtest.records import BacktestResult
 from training.contenders import RULE
 from training.data.splits import Split
+from training.evaluation.drift import ScoreDrift
 from training.promotion.backtested import Backtested
 from training.promotion.evidence import ChampionResult
 from training.promotion.judging import Case, judge
 from training.trials.ledger import TrialLedger
-from training.trials.run import Market, Run
+from training.trials.records import Run
+from training.trials.run import Market
 
 FAMILY = "pair_forest"
 
@@ -71,7 +73,14 @@ class Court:
     def record(self, table, name="other"):
         """Write the columns of hours × trials into the ledger."""
         runs = [
-            Run(f"{name}{column}", name, "data", START, table[:, column], self.market.closes)
+            Run(
+                line=f"{name}{column}",
+                name=name,
+                data="data",
+                first=START,
+                returns=table[:, column],
+                closes=self.market.closes,
+            )
             for column in range(table.shape[1])
         ]
         return self.ledger.record(runs, "leaderboard", NOW)
@@ -89,7 +98,7 @@ class Court:
             kept_back=Split(first + walked * HOUR, empty, empty, 0, 1),
             last=first + (len(returns) - 1) * HOUR,
             parity=(None, "nothing was decided on live yet"),
-            psi=0.01,
+            drift=ScoreDrift(0.01, 0.05),
             reason=reason,
         )
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from training.trials.book import count_hours
-from training.trials.run import Run
+from training.trials.records import Run
 
 HOUR = timedelta(hours=1)
 START = datetime(2025, 1, 1, tzinfo=UTC)

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def test_other_code_on_the_same_data_and_another_market_are_other_trials(ledger)
 def test_corrected_closes_do_not_make_another_market(ledger):
     ledger.record([make_run(hours=24 * 30)], "training", NOW)
     later = make_run(first=START + 24 * HOUR, hours=24 * 30, seed=5)
-    later = type(later)(later.line, later.name, later.data, later.first, later.returns, dict(later.closes))
+    later = replace(later, closes=dict(later.closes))
     later.closes[next(iter(later.closes))] += 0.5
     ledger.record([later], "training", NOW)
     assert ledger.read().count().trials == 1
@@ -96,7 +97,7 @@ def test_every_hour_is_kept_as_it_was_seen_first(tmp_path_factory, pieces):
     for number, (line, begin, length) in enumerate(pieces):
         run = make_run(str(line), START + begin * HOUR, length, seed=number)
         # One day of the market ties all pieces together
-        run = type(run)(run.line, run.name, run.data, run.first, run.returns, closes_of(START, 100))
+        run = replace(run, closes=closes_of(START, 100))
         ledger.record([run], "training", NOW)
         for hour, value in enumerate(run.returns.tolist()):
             expected.setdefault(str(line), {}).setdefault(count_hours(run.first) + hour, value)
