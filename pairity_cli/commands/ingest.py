@@ -17,10 +17,11 @@ from pairity_cli.context import (
     say_pair_cost,
     settings_from,
 )
-from pairity_cli.parameters import UNIVERSE_COLLECTED
+from pairity_cli.parameters import KNOWN_FROM, UNIVERSE_COLLECTED, check_known_from
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
+    from ingestion.known_from import KnownFrom
     from ingestion.report import IngestReport
     from pairity.settings import Settings
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--instruments", metavar="A,B,…", help="Only these of the universe (BTC or BTC-USDT-SWAP).")
 @UNIVERSE_COLLECTED
 @click.option("--recheck", is_flag=True, help="Ask again for what is stored; what the venue changed is a correction.")
+@KNOWN_FROM
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
@@ -41,6 +43,7 @@ def ingest(
     instruments: str | None,
     universe: str | None,
     recheck: bool,
+    known_from: KnownFrom,
     exchange_url: str | None,
     control_url: str | None,
 ) -> None:
@@ -52,16 +55,24 @@ def ingest(
     from pairity_cli.summaries import show_ingest
     from validation.checkpoint import build_docs
 
+    check_known_from(known_from, "--recheck", given=recheck)
     settings, members = add_members_of(settings_from(exchange_url, control_url), universe)
     say_pair_cost(settings)
-    report = run_async(_ingest(settings, since, until, members, instruments, recheck=recheck))
+    report = run_async(_ingest(settings, since, until, members, instruments, recheck=recheck, known_from=known_from))
     show_ingest(report)
     echo(f"what was checked: {build_docs(settings)}")
     sys.exit(0 if report.ok else 4)
 
 
 async def _ingest(
-    settings: Settings, since: str, until: str, members: tuple[str, ...], instruments: str | None, *, recheck: bool
+    settings: Settings,
+    since: str,
+    until: str,
+    members: tuple[str, ...],
+    instruments: str | None,
+    *,
+    recheck: bool,
+    known_from: KnownFrom,
 ) -> IngestReport:
     from ingestion.pipeline import ingest as run_ingest
     from pairity.timeline import check_range, parse_instant
@@ -76,5 +87,12 @@ async def _ingest(
     check_range(start, end)
     with ConsoleProgress() as progress:
         return await run_ingest(
-            settings, start, end, clock=clock, instruments=names, recheck=recheck, progress=progress
+            settings,
+            start,
+            end,
+            clock=clock,
+            instruments=names,
+            recheck=recheck,
+            known_from=known_from,
+            progress=progress,
         )
