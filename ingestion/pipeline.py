@@ -28,6 +28,7 @@ from ingestion.sources.protocol import LocalSource, Source
 from ingestion.sources.remarks import Remarking
 from ingestion.staging import Staging
 from ingestion.targets import Target, clip_to_closed, targets_of_ingest
+from ingestion.withheld import quarantine_venue
 from pairity.errors import ConfigError, DataError, MissingDataError
 from pairity.layout import Layout
 from pairity.progress import Progress, SilentProgress
@@ -324,6 +325,19 @@ def _find_unchanged(
     return files, {(name, asset): files.find_unchanged(source, name, asset) for name in datasets for asset in assets}
 
 
+def _explain_emptiness(record: AdmissionRecord, lake: Lake) -> MissingDataError:
+    """Return what to say of a venue of which the lake has nothing: nothing came, or all of it is withheld."""
+    venue, what = quarantine_venue(lake), f"the lake {lake.root} holds nothing of venue {lake.venue!r}"
+    held = [item for name in DATASETS for item in record.quarantine.list_items(name, venue=venue, state="held")]
+    if not held:
+        return MissingDataError(what, "collect it first, or set features.venue to a venue that is there")
+    rows = ", ".join(
+        f"{sum(item.rows for item in held if item.dataset == name):,} rows of {name}"
+        for name in sorted({item.dataset for item in held})
+    )
+    return MissingDataError(f"{what}: {rows} are withheld", "look at them: `pairity quarantine list`")
+
+
 def publish_features(settings: Settings, until: datetime, now: datetime, progress: Progress) -> FeaturesReport:
     """Compute and publish alone: features of the lake's months whose inputs changed, up to `until`, online too.
 
@@ -333,12 +347,9 @@ def publish_features(settings: Settings, until: datetime, now: datetime, progres
 
     lake = Lake(Layout.of(settings), venue=settings.features.venue)
     with lake.writing():
-        if not lake.contents():
-            raise MissingDataError(
-                f"the lake {lake.root} holds nothing of venue {settings.features.venue!r}",
-                "collect it first, or set features.venue to a venue that is there",
-            )
         record = AdmissionRecord(settings=settings, now=now)
+        if not lake.contents():
+            raise _explain_emptiness(record, lake)
         store = open_store(settings)
         publisher = Publisher(settings=settings, lake=lake, store=store)
         is_new = apply_definitions(settings, store)

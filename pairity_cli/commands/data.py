@@ -20,7 +20,7 @@ from pairity_cli.context import (
     run_async,
     settings_from,
 )
-from pairity_cli.data_verdict import say_data_verdict
+from pairity_cli.data_verdict import say_data_verdict, say_nothing_stored
 from pairity_cli.parameters import (
     ASKED_FOLDER,
     ASKED_SOURCE,
@@ -165,7 +165,7 @@ def gaps(
     layout = Layout.of(settings)
     lake = Lake(layout, venue=venue or settings.features.venue)
     if not layout.lake.exists():
-        echo(NOTHING_STORED)
+        say_nothing_stored(settings, venue)
         return
     now = datetime.now(UTC)
     begin = None if since is None else parse_instant(since, now=now, name="--since")
@@ -232,7 +232,8 @@ def _show(items: tuple[StoredSummary, ...], waiting: dict[str, int]) -> None:
     from pairity_cli.tables import print_table
 
     if not items:
-        echo(NOTHING_STORED)
+        if not waiting:
+            echo(NOTHING_STORED)
         return
     rows = [
         (
