@@ -57,14 +57,15 @@ class Units:
 
     steps: tuple[Redenomination, ...] = ()
 
-    def factor(self, asset: pl.Expr, time: str, *, inverse: bool = False) -> pl.Expr:
+    def factor(self, asset: pl.Expr, time: str, *, inverse: bool = False, closes: bool = False) -> pl.Expr:
         """Return what prices of a row with that asset and time are multiplied by: float64, 1 in the newest unit.
 
-        `inverse`: what amounts in coins are multiplied by.
+        `inverse`: what amounts in coins are multiplied by. `closes`: the time is a bar's close, not its open.
         """
         product = pl.lit(1.0)
         for step in self.steps:
-            is_before = (asset == step.asset) & (pl.col(time) < instant(step.at))
+            at = instant(step.at)
+            is_before = (asset == step.asset) & ((pl.col(time) <= at) if closes else (pl.col(time) < at))
             by = 1.0 / step.factor if inverse else step.factor
             product = product * pl.when(is_before).then(by).otherwise(1.0)
         return product
@@ -97,7 +98,12 @@ NO_CHANGES = Units()
 
 def read_units(layout: Layout, venue: str) -> Units:
     """Return what is in force: of each asset and instant the newest entry, unless its factor is 1."""
-    newest = {(entry.asset, entry.at): entry for entry in read_redenominations(layout, venue)}
+    return units_of(read_redenominations(layout, venue))
+
+
+def units_of(entries: Sequence[Redenomination]) -> Units:
+    """Return what is in force of `entries`, oldest first: of each asset and instant the newest, unless it is 1."""
+    newest = {(entry.asset, entry.at): entry for entry in entries}
     return Units(tuple(newest[key] for key in sorted(newest) if newest[key].factor != 1))
 
 

@@ -7,16 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 from ingestion.admission_record import AdmissionRecord
-from ingestion.backfills import Backfill, note_backfill
 from ingestion.collector import Collector
 from ingestion.coverage import Gap
+from ingestion.known_from import Choice, KnownFrom
 from ingestion.lake import Lake
 from ingestion.lake.partitions import HOME_VENUE
-from ingestion.raw_admission import RawAdmission
 from ingestion.report import InstrumentFailure, QuarantinedPartition
+from ingestion.resuming import admit_all_staged, admit_left_behind
 from ingestion.sources.catalog import find_source_name, open_source, refuse_reading
 from ingestion.sources.protocol import Source
 from ingestion.sources.reading import Reading
@@ -81,20 +80,25 @@ async def repair_gaps(
     now: datetime,
     progress: Progress,
     *,
-    known_from: Literal["now", "then"] = "now",
+    known_from: KnownFrom = "now",
 ) -> RepairReport:
     """Ask for each hole of `gaps` by itself and let the answers in; what the source has now enters as new rows.
 
     They are known from `now` on: nobody had them before. With `known_from="then"` they keep the time that the source
-    gives them, for history that nobody traded on; the choice is noted (`read_backfills`). A dataset that the source
-    does not give is a failure of its instruments.
+    gives them, for history that nobody traded on. The choice is noted (`read_backfills`), and kept with what was
+    fetched until that is admitted, by a later run where this one is killed. A dataset that the source does not give is
+    a failure of its instruments.
     """
     layout = Layout.of(settings)
-    lake, staging = Lake(layout, venue=source.venue), Staging(layout, venue=source.venue)
+    lake = Lake(layout, venue=source.venue)
+    staging = Staging(layout, venue=source.venue, choice=Choice(known_from), source=source.name)
+    record = AdmissionRecord(settings=settings, now=now)
     failures: list[InstrumentFailure] = []
     with lake.writing():
         for line in staging.recover():
             progress.say(line)
+        resumed = bool(staging.datasets())
+        before = admit_left_behind(staging, lake, record, progress)
         collector = Collector(source=source, lake=lake, staging=staging, recheck=True)
         for asset in sorted({gap.asset for gap in gaps}):
             own = [gap for gap in gaps if gap.asset == asset]
@@ -104,9 +108,6 @@ async def repair_gaps(
                 InstrumentFailure(asset, f"{source.name} does not give it: name its source with --source", dataset)
                 for dataset in sorted({gap.dataset for gap in own} - set(source.datasets))
             ]
-        record = AdmissionRecord(settings=settings, now=now)
-        admitted = RawAdmission(record, known_from).admit_staged(staging, lake)
+        admitted = admit_all_staged(staging, lake, record, before, resumed=resumed)
         lake.compact()
-        new_rows = {key: count for key, count in admitted.new_rows.items() if count}
-        note_backfill(layout, source.venue, Backfill(now, source.name, known_from, new_rows))
-    return RepairReport(sum(new_rows.values()), tuple(failures), tuple(record.quarantined))
+    return RepairReport(sum(admitted.new_rows.values()), tuple(failures), tuple(record.quarantined))

@@ -1,10 +1,10 @@
-"""When holes of a venue's rows were filled later, by which source, and from when the rows count as known."""
+"""When rows of a venue were asked for again, by which source, and from when the rows count as known."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -50,10 +50,16 @@ def read_backfills(layout: Layout, venue: str) -> tuple[Backfill, ...]:
         raise LakeCorruptError(f"{path} cannot be read: {type(error).__name__} {error}", "move it aside") from None
 
 
-def note_backfill(layout: Layout, venue: str, entry: Backfill) -> None:
-    """Add an entry, where rows came; the caller has the writer lock."""
+def note_backfill(layout: Layout, venue: str, entry: Backfill, *, replaces: bool = False) -> None:
+    """Add an entry, where rows came; the caller has the writer lock.
+
+    `replaces`: the run that fetched them was killed. Where the newest entry says the same, it is of that run, and goes.
+    """
     if not entry.rows:
         return
+    before = read_backfills(layout, venue)
+    if replaces and before and before[-1] == replace(entry, at=before[-1].at):
+        before = before[:-1]
     lines = [
         {
             "at": item.at.isoformat(),
@@ -61,7 +67,7 @@ def note_backfill(layout: Layout, venue: str, entry: Backfill) -> None:
             "known_from": item.known_from,
             "rows": [[name, asset, count] for (name, asset), count in sorted(item.rows.items())],
         }
-        for item in (*read_backfills(layout, venue), entry)
+        for item in (*before, entry)
     ]
     replace_file(_locate(layout, venue), (json.dumps(lines, indent=1) + "\n").encode())
 

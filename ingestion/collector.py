@@ -32,6 +32,8 @@ from pairity.timeline import DAY, Clock
 _REMEMBERED = 31 * DAY
 # After so many bad units in a row the rest of a dataset is left for the next run: the source is out of order.
 _MOST_IN_A_ROW = 12
+# More assets than these are counted, not named.
+_MOST_NAMED = 12
 # What is wrong with one unit, and says nothing about the next one.
 _OF_ONE_UNIT = (VenueAnswerError, VenueRejectedError, DataError)
 
@@ -52,6 +54,8 @@ class Collector:
     recheck: bool = False
     read_before: Mapping[tuple[str, str], tuple[Span, ...]] | None = None
     """Of local files: the ranges, by dataset and asset, that were read of them as they are now. All else is missing."""
+    unserved: dict[str, list[str]] = field(default_factory=dict)
+    """Of which assets the source does not serve a dataset, by dataset."""
     listed: dict[str, datetime] = field(default_factory=dict)
     """When instruments were listed, as far as the source said so while it was asked."""
 
@@ -79,6 +83,8 @@ class Collector:
                 tasks = [group.create_task(collect_in_turn(asset)) for asset in assets]
         except ExceptionGroup as errors:  # such as a corrupt lake: the first one tells the story
             raise errors.exceptions[0] from None
+        if self.unserved:
+            progress.say(f"{self.source.name} does not serve {_describe_unserved(self.unserved, assets)}")
         if misused and len(misused) == len(assets) * len(targets):
             raise misused[0]
         failures = [failure for task in tasks for failure in task.result()]
@@ -154,7 +160,7 @@ class Collector:
                 return await self._collect_dataset(asset, target, dataset, intake, progress)
             except NotServedError as error:
                 said = error.what
-                progress.say(f"{asset}: {self.source.name} does not serve {dataset}")
+                self.unserved.setdefault(dataset, []).append(asset)
         if target.required:
             names = " nor ".join(target.spans)
             raise VenueError(f"{self.source.name} has neither {names} of {asset}", "leave it out of the universe")
@@ -195,6 +201,24 @@ class Collector:
                     if in_a_row == _MOST_IN_A_ROW:
                         return [*reasons, f"left after {in_a_row} bad units in a row: the next run asks for the rest"]
         return reasons
+
+
+def _describe_unserved(unserved: Mapping[str, Sequence[str]], assets: Sequence[str]) -> str:
+    """Return how many pairs of dataset and asset a source does not serve, and which, on one line.
+
+    >>> _describe_unserved({"funding": ["ETH", "BTC"], "index_1h": ["BTC", "ETH"], "mark_1h": ["BTC"]}, ["BTC", "ETH"])
+    '5 of what was asked for: funding, index_1h of BTC, ETH; mark_1h of BTC'
+    """
+    by_assets: dict[tuple[str, ...], list[str]] = {}
+    for dataset, lacking in sorted(unserved.items()):
+        by_assets.setdefault(tuple(asset for asset in assets if asset in lacking), []).append(dataset)
+    parts = (f"{', '.join(names)} of {_name_some(of)}" for of, names in by_assets.items())
+    return f"{sum(map(len, unserved.values()))} of what was asked for: {'; '.join(parts)}"
+
+
+def _name_some(assets: Sequence[str]) -> str:
+    more = len(assets) - _MOST_NAMED
+    return ", ".join(assets[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def require_datasets(source: Source, names: Sequence[str]) -> None:

@@ -16,11 +16,13 @@ from pairity.timeline import HOUR
 
 _HOUR = "bar_close"
 FOREVER = "replaced_at"
-COLUMNS = (_HOUR, KNOWN_AT, FOREVER, "notional")
+COLUMNS = (_HOUR, KNOWN_AT, FOREVER, "notional", "close")
 
 
 def make_hour_versions(minutes: pl.DataFrame, native: pl.DataFrame) -> pl.DataFrame:
-    """Return bar_close, known_at, replaced_at (null: never), notional (USDT) of one instrument, sorted by both times.
+    """Return bar_close, known_at, replaced_at (null: never), notional and close (USDT) of one instrument.
+
+    Sorted by both times.
 
     `minutes` and `native`: all versions of its rows of `candles_1m` and `candles_1h`. notional = close · volume of the
     hour. An hour of minutes is made of those that are known: one that comes later makes a new version. Where minutes
@@ -48,6 +50,7 @@ def _of_native(native: pl.DataFrame) -> pl.DataFrame:
         (pl.col("open_time") + HOUR).alias(_HOUR),
         unasked_known_at(pl.col("open_time") + HOUR),
         (pl.col("close") * pl.col("volume")).alias("notional"),
+        "close",
         pl.lit(value=False).alias("of_minutes"),
     )
 
@@ -65,5 +68,6 @@ def _of_minutes(minutes: pl.DataFrame) -> pl.DataFrame:
         _HOUR,
         pl.col("at").alias(KNOWN_AT),
         (pl.col("close") * pl.col("volume")).alias("notional"),
+        "close",
         pl.lit(value=True).alias("of_minutes"),
     )

@@ -8,9 +8,11 @@ from datetime import timedelta
 import polars as pl
 
 from feature_repo.raw_datasets import CANDLES, DATASETS
+from feature_repo.transforms.bars import adopt_native_hours, select_bars
+from feature_repo.transforms.hours import summarise_hours
 from ingestion.lake import Lake
 from pairity.number_formats import format_plain, format_price
-from pairity.timeline import DAY
+from pairity.timeline import DAY, HOUR
 from validation.anomalies import find_dead_contracts, find_mark_deviations, find_market_outages, find_short_bars
 
 _FOUR_HOURS = timedelta(hours=4)
@@ -19,8 +21,8 @@ _FOUR_HOURS = timedelta(hours=4)
 def describe_anomalies(lake: Lake, dataset: str, dead_after: timedelta = DAY) -> Iterator[str]:
     """Yield one line per anomaly of a raw dataset; none where the lake has no rows of it.
 
-    Outages, contracts that nobody trades for longer than `dead_after`, and 4-hour bars that are not whole for candles;
-    prices far from the market for hourly mark and index prices.
+    Outages, contracts that nobody trades for `dead_after` (whole hours) or longer, and 4-hour bars that are not whole
+    for candles; prices far from the market for hourly mark and index prices.
     """
     rows = _read_all(lake, dataset)
     if rows.is_empty():
@@ -30,9 +32,9 @@ def describe_anomalies(lake: Lake, dataset: str, dead_after: timedelta = DAY) ->
         for first, last, _, silent, assets in find_market_outages(rows, every).iter_rows():
             until = last + every
             yield f"outage {first:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}: {silent} of {assets} traded nothing"
-        for asset, first, last, _, price in find_dead_contracts(rows, every, dead_after).iter_rows():
-            until = last + every
-            span = f"{first:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
+        hours = adopt_native_hours(rows.lazy()) if every == HOUR else select_bars(summarise_hours(rows.lazy()))
+        for asset, first, last, price in find_dead_contracts(hours, dead_after // HOUR).iter_rows():
+            span = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
             yield f"dead contract {asset} {span}: no trade, and the price stood at {format_plain(price)}"
         for asset, at, bars, expected, reason in find_short_bars(rows, every, _FOUR_HOURS).iter_rows():
             yield f"short 4h bar {asset} {at:%Y-%m-%d %H:%M}: {bars} of {expected} ({reason})"

@@ -8,14 +8,17 @@ from datetime import datetime
 
 import polars as pl
 
+from feature_repo.transforms.bars import make_bars
+from feature_repo.transforms.dead import find_dead_hours, find_dead_minutes
 from feature_repo.transforms.exposures import compute_minute_exposures, find_first_minute
 from feature_repo.transforms.factor_returns import compute_minute_factors
+from feature_repo.transforms.view_transforms import ReadRaw
 from ingestion.lake import Lake
 from ingestion.withheld import WithheldRows, make_reader
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity.timeline import DAY, MINUTE, floor_to
+from pairity.timeline import DAY, HOUR, MINUTE, floor_to
 from pairity.universe import inst_id
 
 MINUTES_OF_A_DAY = DAY // MINUTE
@@ -34,6 +37,8 @@ class FactorStudy:
     """time, and the returns of market, the nine terciles and the three spreads; null where there is none."""
     left_out_before: datetime | None
     """Stored minutes before it were not read: they are too many for a range that nobody chose. None: all were read."""
+    dead: dict[str, tuple[datetime, datetime]]
+    """Assets asked for that were dead in the range, with the close of the first and of the last dead minute in it."""
 
 
 def regress_minutes(
@@ -42,8 +47,8 @@ def regress_minutes(
     """Return the exposures of `assets` for every minute in (first, end] for which the regression has a result.
 
     `first` None: of the newest stored ones, as many as `MOST_MINUTES` allow, and a few days at least. Factors are made
-    of all assets of the universe with minutes in the lake; withheld rows are not used. Raises MissingDataError where
-    there is no result at all.
+    of all assets of the universe with minutes in the lake; withheld rows, and minutes of dead contracts, are not used.
+    Raises MissingDataError where there is no result at all.
     """
     layout = Layout.of(settings)
     lake = Lake(layout, venue=settings.features.venue)
@@ -56,21 +61,49 @@ def regress_minutes(
     else:
         begin = find_first_minute(first, settings.features)
     minutes = read("candles_1m", begin, end).collect()
-    rows = compute_minute_exposures(minutes, design, settings.features, tuple(assets))
+    dead = _find_dead_minutes(settings, read, minutes, begin, end)
+    rows = compute_minute_exposures(minutes, design, settings.features, tuple(assets), dead)
     rows = rows.filter(rows["time"] > first).drop_nulls("r2") if rows.height else rows
     if rows.is_empty():
+        gone = _describe_dead(dead, assets, first)
         raise MissingDataError(
             f"no exposure of {', '.join(assets)} can be computed from {first.isoformat()} to {end.isoformat()}: "
-            f"the lake holds {minutes.height:,} minutes there",
+            f"the lake holds {minutes.height:,} minutes there"
+            + (f", and {', '.join(gone)} did not trade (`pairity anomalies`)" if gone else ""),
             f"ingest minutes from {begin:%Y-%m-%d} on, of more than a few assets: "
             "factors that are made of the same ones give no number",
         )
-    factors = compute_minute_factors(minutes, settings.features)
+    factors = compute_minute_factors(minutes, settings.features, dead)
     return FactorStudy(
         exposures=_add_returns(rows, minutes, factors),
         factors=factors.filter(pl.col("time") > first),
         left_out_before=cut,
+        dead=_describe_dead(dead, assets, first),
     )
+
+
+def _find_dead_minutes(
+    settings: Settings, read: ReadRaw, minutes: pl.DataFrame, begin: datetime, end: datetime
+) -> pl.DataFrame:
+    """Return the minutes from `begin` on at whose close a contract is dead, by the bars that features are made of."""
+    limit = settings.features.dead_after_hours
+    # What died before the range is dead in all of it.
+    since = begin - (limit + 2) * HOUR
+    before = read("candles_1m", since, begin).collect()
+    together = pl.concat([before, minutes.select(before.columns)])
+    bars = make_bars(together.lazy(), read("candles_1h", since, end), read("trade_bars_1m", since, end))
+    over = find_dead_hours(bars, limit).filter(pl.col("event_timestamp") <= end)
+    return find_dead_minutes(minutes, over).filter(pl.col("open_time") >= begin)
+
+
+def _describe_dead(dead: pl.DataFrame, assets: Sequence[str], first: datetime) -> dict[str, tuple[datetime, datetime]]:
+    closes = dead.select("asset", pl.col("open_time") + MINUTE).filter(
+        pl.col("asset").is_in(assets), pl.col("open_time") > first
+    )
+    spans = closes.group_by("asset").agg(
+        pl.col("open_time").min().alias("first"), pl.col("open_time").max().alias("last")
+    )
+    return {asset: (since, until) for asset, since, until in spans.sort("asset").iter_rows()}
 
 
 def _add_returns(rows: pl.DataFrame, minutes: pl.DataFrame, factors: pl.DataFrame) -> pl.DataFrame:

@@ -14,18 +14,21 @@ from ingestion.contracts import store_contracts
 from ingestion.coverage import count_rows
 from ingestion.feature_admission import FeatureAdmission
 from ingestion.files_read import FilesRead
+from ingestion.known_from import Choice, KnownFrom
 from ingestion.lacking import find_lacking
 from ingestion.lake import Lake
 from ingestion.lake.spans import Span
 from ingestion.listing_times import note_listing_times, read_listing_times
 from ingestion.publishing import Publisher
-from ingestion.raw_admission import RawAdmission
+from ingestion.raw_admission import Admitted
 from ingestion.report import CollectReport, FeaturesReport, IngestReport, RawRows, Stopwatch
+from ingestion.resuming import admit_all_staged, admit_left_behind
 from ingestion.sources.okx import OkxSource
 from ingestion.sources.protocol import LocalSource, Source
 from ingestion.sources.remarks import Remarking
 from ingestion.staging import Staging
 from ingestion.targets import Target, clip_to_closed, targets_of_ingest
+from ingestion.withheld import quarantine_venue
 from pairity.errors import ConfigError, DataError, MissingDataError
 from pairity.layout import Layout
 from pairity.progress import Progress, SilentProgress
@@ -80,12 +83,13 @@ class Pipeline:
         instruments: Sequence[str] | None = None,
         live: bool = False,
         recheck: bool = False,
+        known_from: KnownFrom = "now",
     ) -> IngestReport:
         """Make raw data and features complete for [since, until), closed bars only; return what happened.
 
         `until` is clipped to the last closed minute of the venue's time. `live`: rows are known from their arrival. An
-        instrument that the venue does not list is a failure of its own. `recheck`: what is stored is fetched again;
-        rows that the venue has changed become corrections, known from now on. Raises TimeRangeError, UnknownNameError
+        instrument that the venue does not list is a failure of its own. `recheck`: what is stored is fetched again; see
+        `collect_history`, also for `known_from`. Raises TimeRangeError, UnknownNameError
         where the venue lists none of them, VenueError (before anything was collected) and LakeCorruptError.
         """
         check_range(since, until)
@@ -100,19 +104,26 @@ class Pipeline:
         with self.lake.writing():
             lake_before = self.lake.version
             # An hour is asked again after a kill; a longer range must not be.
-            staging = Staging(Layout.of(self.settings), persistent=not live or until - since > DAY)
+            staging = Staging(
+                Layout.of(self.settings),
+                persistent=not live or until - since > DAY,
+                choice=Choice(known_from, only_asked=True) if recheck else None,
+                source=source.name,
+            )
             for line in staging.recover():
                 self._progress.say(line)
+            record = AdmissionRecord(
+                settings=self.settings, now=max(self.clock.now(), venue_now) if live else venue_now
+            )
+            resumed = bool(staging.datasets())
+            before = Admitted() if live else admit_left_behind(staging, self.lake, record, self._progress)
             arrivals = self.clock if live else None
             collector = Collector(source=source, lake=self.lake, staging=staging, arrivals=arrivals, recheck=recheck)
             with watch.stage("collect"):
                 targets = targets_of_ingest(self.settings.ingest.collected, since, until)
                 failures += await collector.collect(tradable, targets, venue_now, self._progress)
-            record = AdmissionRecord(
-                settings=self.settings, now=max(self.clock.now(), venue_now) if live else venue_now
-            )
             with watch.stage("validate"):
-                admitted = RawAdmission(record).admit_staged(staging, self.lake)
+                admitted = admit_all_staged(staging, self.lake, record, before, resumed=resumed)
             with watch.stage("open feature store"):
                 publisher, is_new = self._open_publisher()
             with watch.stage("features"):
@@ -217,6 +228,7 @@ async def ingest(
     instruments: Sequence[str] | None = None,
     live: bool = False,
     recheck: bool = False,
+    known_from: KnownFrom = "now",
     progress: Progress | None = None,
 ) -> IngestReport:
     """Run the whole pipeline once (see `Pipeline.run`); a process that runs it often keeps a `Pipeline`.
@@ -224,7 +236,9 @@ async def ingest(
     `instruments` are short names, by default the whole universe.
     """
     async with Pipeline(settings, clock, progress=progress) as pipeline:
-        return await pipeline.run(since, until, instruments=instruments, live=live, recheck=recheck)
+        return await pipeline.run(
+            since, until, instruments=instruments, live=live, recheck=recheck, known_from=known_from
+        )
 
 
 async def collect_history(
@@ -238,30 +252,36 @@ async def collect_history(
     progress: Progress,
     *,
     recheck: bool = False,
+    known_from: KnownFrom = "now",
 ) -> CollectReport:
     """Collect and admit alone: make `datasets` of `assets` complete for [since, until) as far as the source has them.
 
     A second run fetches only what is missing, and what local files hold that have changed since. `recheck` fetches all
-    of it again: what the source has published or corrected since is known from now on. `now` is the instant of the
-    verdict; nothing may lie after it. Raises TimeRangeError, and UnknownNameError for a dataset that the source does
-    not have.
+    of it again: what the source has corrected since is known from now on, and so is what it has published since in
+    ranges that were asked for before. With `known_from="then"` rows that were not stored keep the time that their
+    source gives them, also in place of withheld ones; it is for history that nobody traded on. The choice is noted
+    (`read_backfills`). `now` is the instant of the verdict; nothing may lie after it. Raises TimeRangeError, and
+    UnknownNameError for a dataset that the source does not have.
     """
     check_range(since, until)
     require_datasets(source, datasets)
     layout = Layout.of(settings)
     lake = Lake(layout, venue=source.venue)
-    staging = Staging(layout, venue=source.venue)
+    choice = Choice(known_from, only_asked=True) if recheck else None
+    staging = Staging(layout, venue=source.venue, choice=choice, source=source.name)
+    record = AdmissionRecord(settings=settings, now=now)
     span = (since, min(until, now))
     targets = [Target.of(name, span) for name in datasets]
     with lake.writing():
         for line in staging.recover():
             progress.say(line)
-        files, read_before = _find_unchanged(layout, source, staging, datasets, assets)
+        files, read_before = _find_unchanged(layout, source, datasets, assets)
+        resumed = bool(staging.datasets())
+        before = admit_left_behind(staging, lake, record, progress)
         collector = Collector(source=source, lake=lake, staging=staging, recheck=recheck, read_before=read_before)
         failures = list(await collector.collect(assets, targets, now, progress))
-        record = AdmissionRecord(settings=settings, now=now)
         progress.stage("validate", 1)
-        new_rows = RawAdmission(record).admit_staged(staging, lake).new_rows
+        new_rows = admit_all_staged(staging, lake, record, before, resumed=resumed).new_rows
         lake.compact()
         # Last: what is noted as read is in the lake.
         note_listing_times(layout, source.venue, collector.listed)
@@ -291,17 +311,31 @@ async def collect_history(
 
 
 def _find_unchanged(
-    layout: Layout, source: Source, staging: Staging, datasets: Sequence[str], assets: Sequence[str]
+    layout: Layout, source: Source, datasets: Sequence[str], assets: Sequence[str]
 ) -> tuple[FilesRead | None, dict[tuple[str, str], tuple[Span, ...]] | None]:
     """Return what is noted of local files, and what need not be read of them again; None for other sources."""
     if not isinstance(source, LocalSource):
         return None, None
     # What a killed run had staged may come from files that have changed since: their rows would contradict each other.
+    staging = Staging(layout, venue=source.venue)
     for dataset in staging.datasets():
         for month in staging.months(dataset):
             staging.clear(dataset, month)
     files = FilesRead.of(layout, source.venue)
     return files, {(name, asset): files.find_unchanged(source, name, asset) for name in datasets for asset in assets}
+
+
+def _explain_emptiness(record: AdmissionRecord, lake: Lake) -> MissingDataError:
+    """Return what to say of a venue of which the lake has nothing: nothing came, or all of it is withheld."""
+    venue, what = quarantine_venue(lake), f"the lake {lake.root} holds nothing of venue {lake.venue!r}"
+    held = [item for name in DATASETS for item in record.quarantine.list_items(name, venue=venue, state="held")]
+    if not held:
+        return MissingDataError(what, "collect it first, or set features.venue to a venue that is there")
+    rows = ", ".join(
+        f"{sum(item.rows for item in held if item.dataset == name):,} rows of {name}"
+        for name in sorted({item.dataset for item in held})
+    )
+    return MissingDataError(f"{what}: {rows} are withheld", "look at them: `pairity quarantine list`")
 
 
 def publish_features(settings: Settings, until: datetime, now: datetime, progress: Progress) -> FeaturesReport:
@@ -313,12 +347,9 @@ def publish_features(settings: Settings, until: datetime, now: datetime, progres
 
     lake = Lake(Layout.of(settings), venue=settings.features.venue)
     with lake.writing():
-        if not lake.contents():
-            raise MissingDataError(
-                f"the lake {lake.root} holds nothing of venue {settings.features.venue!r}",
-                "collect it first, or set features.venue to a venue that is there",
-            )
         record = AdmissionRecord(settings=settings, now=now)
+        if not lake.contents():
+            raise _explain_emptiness(record, lake)
         store = open_store(settings)
         publisher = Publisher(settings=settings, lake=lake, store=store)
         apply_definitions(settings, store)

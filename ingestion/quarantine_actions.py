@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 
@@ -15,6 +14,7 @@ from feature_repo.raw_datasets import DATASETS
 from ingestion.admission_record import AdmissionRecord
 from ingestion.asked_again import asking_again
 from ingestion.containment import containing
+from ingestion.known_from import SAID, Choice, KnownFrom
 from ingestion.lake import Lake
 from ingestion.lake.partitions import HOME_VENUE, Partition
 from ingestion.lake.spans import Span, union
@@ -37,9 +37,6 @@ _INSTANT_ITSELF = timedelta(milliseconds=1)
 _NEVER_RIGHT = frozenset({"misaligned_times", "future_times"})
 
 
-KnownFrom = Literal["now", "then"]
-"""From when released rows count as known: from the release, or from when they came."""
-_SAID = {"now": "known from now on", "then": "known from then, as they came"}
 _NEXT = {
     "now": "`pairity features` computes what depends on them",
     "then": "features that are stored already become corrections: for history to train on, remove features/ and run "
@@ -82,7 +79,7 @@ def release(
         with lake.writing():
             # The rows first: a kill in between leaves the item open, and releasing it again adds nothing.
             added = lake.write(item.dataset, item.entity, known, covered=_spans_of(item, rows), arrived_at=now)
-            record_action(item, "release", f"{reason} ({_SAID[known_from]})", now=now)
+            record_action(item, "release", f"{reason} ({SAID[known_from]})", now=now)
     elif known_from == "then":
         raise ConfigError(
             f"{item.id} holds features, which are known when their inputs are",
@@ -94,7 +91,7 @@ def release(
         item=find_item(Layout.of(settings), item.id),
         closed=True,
         rows=added,
-        message=f"released {item.rows} rows, {_SAID[known_from]}; {_say_next(settings, item, known_from)}",
+        message=f"released {item.rows} rows, {SAID[known_from]}; {_say_next(settings, item, known_from)}",
     )
 
 
@@ -117,13 +114,15 @@ async def repair(
     source_name: str | None = None,
     folder: Path | None = None,
     reading: Reading | None = None,
+    known_from: KnownFrom = "now",
 ) -> ActionOutcome:
     """Ask the source again for exactly the instants of an item, and judge its answer anew.
 
     The source is that of the item's venue, or the one that is named; one that reads files needs their `folder`, and
     `reading` where they were collected with it. The item is closed when every instant now has an accepted row, or is
-    off the grid and no longer given. ConfigError for features (repair the raw rows they come from), for datasets that
-    the source does not give, and for rows of files where no source is named.
+    off the grid and no longer given. Rows that come are known from now on; with `known_from="then"` they keep the time
+    that their source gives them, and the choice is recorded. ConfigError for features (repair the raw rows they come
+    from), for datasets that the source does not give, and for rows of files where no source is named.
     """
     item = _find_open(settings, id_)
     remedy = f"pairity quarantine release {item.id} --reason …"
@@ -133,17 +132,22 @@ async def repair(
         if item.dataset not in source.datasets:
             raise ConfigError(f"{item.dataset} cannot be asked for again: {source.name} does not give it", remedy)
         rows, reasons = await _fetch_again(source, item)
-    return _admit_answer(settings, item, rows, reasons, clock.now())
+    return _admit_answer(settings, item, rows, reasons, clock.now(), known_from)
 
 
 def _admit_answer(
-    settings: Settings, item: QuarantineItem, rows: pl.DataFrame, reasons: Sequence[str], now: datetime
+    settings: Settings,
+    item: QuarantineItem,
+    rows: pl.DataFrame,
+    reasons: Sequence[str],
+    now: datetime,
+    known_from: KnownFrom,
 ) -> ActionOutcome:
     """Publish the sound rows of the source's answer, and close the item if they stand for all of its instants."""
     layout, kind = Layout.of(settings), DATASETS[item.dataset]
     lake = Lake(layout, venue=item.venue or HOME_VENUE)
     with lake.writing():
-        withheld = _admit_months(settings, lake, item, rows, now)
+        withheld = _admit_months(settings, lake, item, rows, now, known_from)
         bad = set(withheld[kind.time].to_list())
         good = set(rows[kind.time].to_list()) - bad
         instants = set(item.read_rows()[kind.time].drop_nulls().to_list())
@@ -153,19 +157,21 @@ def _admit_answer(
         if not lacking:
             if find_item(layout, item.id).state == "held":  # else admission has closed it: good rows came for all of it
                 record_action(item, "repair", "the venue no longer gives these rows", now=now)
-            message = f"repaired {item.rows} rows; `pairity ingest` computes the rest"
+            message = f"repaired {item.rows} rows, {SAID[known_from]}; `pairity ingest` computes the rest"
         else:
             message = f"{len(lacking)} of {len(instants)} instants are still wrong or missing at the venue"
-            message = "; ".join([message, *reasons])
+            came = [f"{len(good)} came, {SAID[known_from]}"] if good else []
+            message = "; ".join([message, *came, *reasons])
             record_action(item, "repair failed", message, now=now)
     return ActionOutcome(find_item(layout, item.id), not lacking, len(good), message)
 
 
 def _admit_months(
-    settings: Settings, lake: Lake, item: QuarantineItem, rows: pl.DataFrame, now: datetime
+    settings: Settings, lake: Lake, item: QuarantineItem, rows: pl.DataFrame, now: datetime, known_from: KnownFrom
 ) -> pl.DataFrame:
     """Let `rows` in month by month; returns those that are withheld."""
-    kind, admission = DATASETS[item.dataset], RawAdmission(AdmissionRecord(settings=settings, now=now))
+    kind = DATASETS[item.dataset]
+    admission = RawAdmission(AdmissionRecord(settings=settings, now=now), Choice(known_from))
     months = sorted({month_start(instant) for instant in rows[kind.time].to_list()})
     withheld = [rows.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(BROKEN))]
     for month in months:

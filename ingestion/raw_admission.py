@@ -9,21 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
 
 import polars as pl
 
 from feature_repo.knowledge_time import released_known_at, repaired_known_at
-from feature_repo.raw_datasets import DATASETS, RawDataset
+from feature_repo.raw_datasets import DATASETS, INSTANT, RawDataset
 from ingestion.admission_record import AdmissionRecord
+from ingestion.backfills import Backfill, note_backfill
 from ingestion.closes_before import CloseCarrier
+from ingestion.known_from import SAID, Choice
 from ingestion.lake import Lake
 from ingestion.lake.batch import Batch
 from ingestion.lake.partitions import Partition
 from ingestion.lake.spans import Span, subtract, union
 from ingestion.staging import Staging
 from ingestion.withheld import WithheldRows, quarantine_venue
-from pairity.timeline import month_key
+from pairity.timeline import month_key, next_month
 from pairity.universe import short_name
 from validation.checkpoint import Judgement, judge
 from validation.profiles import profile_raw
@@ -58,18 +59,33 @@ class Admitted:
 
     new_rows: dict[tuple[str, str], int] = field(default_factory=dict)
     changed_at: datetime | None = None
+    chosen_rows: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Of the new rows, those that are known from when somebody chose."""
+
+    def add(self, other: Admitted) -> None:
+        """Count what entered besides."""
+        for mine, theirs in ((self.new_rows, other.new_rows), (self.chosen_rows, other.chosen_rows)):
+            for key, count in theirs.items():
+                mine[key] = mine.get(key, 0) + count
+        instants = [instant for instant in (self.changed_at, other.changed_at) if instant is not None]
+        self.changed_at = min(instants, default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class RawAdmission:
     """Decides which raw rows enter a lake: profiles them, lets validation judge, publishes the sound ones.
 
-    `known_from` is a person's choice for rows that fill holes: `now` from their admission, `then` as their source says,
+    `choice` is a person's for rows that were asked for again: `now` from their admission, `then` as their source says,
     in place of withheld rows too. None: as their source says, but rows in place of withheld ones from their admission.
+    A row that differs from a stored one is a correction, known from its admission, whatever was chosen.
     """
 
     record: AdmissionRecord
-    known_from: Literal["now", "then"] | None = None
+    choice: Choice | None = None
+    source: str = ""
+    """Whose answers they are, for the note on the choice."""
+    resumed: bool = False
+    """The rows were staged by a run that was killed, and may have been noted by it."""
 
     def admit_staged(self, staging: Staging, lake: Lake) -> Admitted:
         """Publish the sound rows of everything staged in `lake` and withhold the others.
@@ -88,11 +104,10 @@ class RawAdmission:
                 rows = staging.read(item.dataset, item.month) if item.rows is None else item.rows
                 withheld = _withhold_whole(item, rows, verdicts, quarantine_venue(lake))
                 covered = staging.covered(item.dataset, item.month)
-                added, closed = self._publish(item.dataset, item.month, rows, withheld, covered, lake, batch, before)
-                repaired += closed
-                for asset, count in added.items():
-                    key = item.dataset, asset
-                    admitted.new_rows[key] = admitted.new_rows.get(key, 0) + count
+                repaired += self._publish(
+                    item.dataset, item.month, rows, withheld, covered, lake, batch, before, admitted
+                )
+            self._note_choice(lake, admitted)
         admitted.changed_at = batch.changed_at
         self._close(repaired)
         # Last: a run that is killed before judges the rows again, with the same outcome.
@@ -113,7 +128,7 @@ class RawAdmission:
         item = self._examine(name, partition.month, named, lake, before, CloseCarrier(lake, before))
         withheld = _withhold_whole(item, named, self._judge([item]), quarantine_venue(lake))
         with lake.batch() as batch:
-            _, repaired = self._publish(name, partition.month, named, withheld, {}, lake, batch, before)
+            repaired = self._publish(name, partition.month, named, withheld, {}, lake, batch, before, Admitted())
         self._close(repaired)
         return withheld.drop("asset")
 
@@ -159,10 +174,11 @@ class RawAdmission:
         lake: Lake,
         batch: Batch,
         before: WithheldRows,
-    ) -> tuple[dict[str, int], list[QuarantineItem]]:
+        admitted: Admitted,
+    ) -> list[QuarantineItem]:
         """Quarantine `withheld` and write the rest of `rows`; what was withheld `before` is known from now on.
 
-        Returns the number of new rows by asset, and the items that may be closed once `batch` is stored.
+        Counts new rows in `admitted`, and returns the items that may be closed once `batch` is stored.
         """
         kind, venue = DATASETS[name], quarantine_venue(lake)
         sound = rows
@@ -173,12 +189,47 @@ class RawAdmission:
             wrong = withheld.select(rows.columns)
             sound = rows.join(wrong, on=rows.columns, how="anti", nulls_equal=True, maintain_order="left")
             covered = _without(covered, withheld, kind)
-        if self.known_from is None:
-            sound = _date_repaired(kind, sound, before, self.record.now)
-        elif self.known_from == "now":  # rows that are stored already are no news, whenever they are known
-            sound = sound.with_columns(released_known_at(self.record.now))
-        added = batch.write(name, sound, covered=covered, arrived_at=self.record.now)
-        return added, self._find_repaired(kind, venue, sound, withheld)
+        chosen, others = self._split_by_choice(kind, month, sound, lake)
+        if self.choice is not None and self.choice.known_from == "now":
+            # Rows that are stored already are no news, whenever they are known.
+            chosen = chosen.with_columns(released_known_at(self.record.now))
+        others = _date_repaired(kind, others, before, self.record.now)
+        of_choice = batch.write(name, chosen, arrived_at=self.record.now) if chosen.height else {}
+        for counts, added in (
+            (admitted.chosen_rows, of_choice),
+            (admitted.new_rows, of_choice),
+            (admitted.new_rows, batch.write(name, others, covered=covered, arrived_at=self.record.now)),
+        ):
+            for asset, count in added.items():
+                counts[name, asset] = counts.get((name, asset), 0) + count
+        return self._find_repaired(kind, venue, sound, withheld)
+
+    def _split_by_choice(
+        self, kind: RawDataset, month: datetime, rows: pl.DataFrame, lake: Lake
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the rows that the choice is about, and all others."""
+        if self.choice is None:
+            return rows.clear(), rows
+        if not self.choice.only_asked or self.choice.known_from == "then":
+            return rows, rows.clear()
+        asked = [
+            (asset, *span)
+            for asset in rows["asset"].unique(maintain_order=True)
+            for span in lake.coverage(kind.name, asset, month, next_month(month))
+        ]
+        spans = pl.DataFrame(asked, schema={"asset": pl.String, "_since": INSTANT, "_until": INSTANT}, orient="row")
+        placed = rows.sort(kind.time, maintain_order=True).join_asof(
+            spans.sort("_since"), left_on=kind.time, right_on="_since", by="asset", check_sortedness=False
+        )
+        inside = (pl.col(kind.time) < pl.col("_until")).fill_null(False)
+        return placed.filter(inside).select(rows.columns), placed.filter(~inside).select(rows.columns)
+
+    def _note_choice(self, lake: Lake, admitted: Admitted) -> None:
+        """Note what was chosen before the rows are visible: a kill leaves a note too many rather than none."""
+        rows = {key: count for key, count in admitted.chosen_rows.items() if count}
+        if self.choice is not None:
+            entry = Backfill(self.record.now, self.source, self.choice.known_from, rows)
+            note_backfill(self.record.layout, lake.venue, entry, replaces=self.resumed)
 
     def _find_repaired(
         self, kind: RawDataset, venue: str, sound: pl.DataFrame, withheld: pl.DataFrame
@@ -194,7 +245,10 @@ class RawAdmission:
     def _close(self, repaired: Sequence[QuarantineItem]) -> None:
         """Close items whose rows are stored: before that, a failure would leave instants with neither row nor item."""
         for item in repaired:
-            self.record.quarantine.record(item, "repair", "the venue gave rows that were accepted", now=self.record.now)
+            said = "the venue gave rows that were accepted"
+            if self.choice is not None:
+                said += f" ({SAID[self.choice.known_from]})"
+            self.record.quarantine.record(item, "repair", said, now=self.record.now)
 
 
 def _withhold_whole(item: _Examined, rows: pl.DataFrame, verdicts: Mapping[str, Judgement], venue: str) -> pl.DataFrame:

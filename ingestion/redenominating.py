@@ -11,8 +11,9 @@ import polars as pl
 from feature_repo.raw_datasets import BAR_SOURCES, DATASETS
 from feature_repo.redenominations import Redenomination, Units, check_entry, read_units, store_redenomination
 from ingestion.closes_before import CloseCarrier
+from ingestion.known_from import KnownFrom
 from ingestion.lake import Lake
-from ingestion.quarantine_actions import ActionOutcome, KnownFrom, release
+from ingestion.quarantine_actions import ActionOutcome, release
 from ingestion.withheld import WithheldRows, quarantine_venue
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.layout import Layout

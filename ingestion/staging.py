@@ -20,6 +20,7 @@ import polars as pl
 
 from feature_repo.raw_datasets import RawDataset, find_dataset
 from feature_repo.stored_tables import naming
+from ingestion.known_from import CHOICES, Choice
 from ingestion.lake.manifest import parse_spans
 from ingestion.lake.partitions import HOME_VENUE, parse_month
 from ingestion.lake.spans import Span, clip, union
@@ -36,7 +37,9 @@ from pairity.universe import short_name
 Coverage = Mapping[str, Sequence[Span]]
 """Ranges for which the source was asked in full, by asset."""
 _FOLDER = "staging"
+_CHOSEN = "known-from-"
 _COVERED = "pairity.covered"
+_SOURCE = "pairity.source"
 _REMEDY = "delete it: what it holds is fetched again"
 _NAME = re.compile(r"(\d+)-([0-9a-f]{32})\.parquet")
 _Place = tuple[str, datetime]
@@ -44,22 +47,36 @@ _Place = tuple[str, datetime]
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What one call added to a month: its rows, or the file that holds them, and what it covers."""
+    """What one call added to a month: its rows, or the file that holds them, what it covers, and who was asked."""
 
     rows: pl.DataFrame | Path
     covered: Coverage
+    source: str
 
 
 class Staging:
     """Staged rows of one venue. `persistent`: on disk below the data directory, else in memory.
 
-    Only the holder of the data directory's writer lock may add, clear or recover.
+    Rows of a run with a `choice` lie apart from all others: whoever admits them after a kill knows what was chosen.
+    `source` is the name of the source that is asked, and is noted with what is added. Only the holder of the data
+    directory's writer lock may add, clear or recover.
     """
 
-    def __init__(self, layout: Layout, *, venue: str = HOME_VENUE, persistent: bool = True) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        venue: str = HOME_VENUE,
+        persistent: bool = True,
+        choice: Choice | None = None,
+        source: str = "",
+    ) -> None:
         self.persistent = persistent
+        self.choice = choice
+        self.source = source
         self._all = layout.root / _FOLDER
-        self._root = self._all / f"venue={VENUE.check(venue)}"
+        apart = self._all if choice is None else self._all / f"{_CHOSEN}{choice.key}"
+        self._root = apart / f"venue={VENUE.check(venue)}"
         self._batches: dict[_Place, list[_Batch]] | None = None if persistent else {}
         self._last = 0
 
@@ -69,7 +86,8 @@ class Staging:
             return ()
         remove_unfinished(self._all)
         said = []
-        old = sorted(self._all.glob("*/venue=*"))
+        chosen = {f"{_CHOSEN}{key}" for key in CHOICES}
+        old = [path for path in sorted(self._all.glob("*/venue=*")) if path.parent.name not in chosen]
         if old:
             for folder in old:
                 discard_folder(folder)
@@ -139,6 +157,10 @@ class Staging:
                 spans.setdefault(asset, []).extend(own)
         return {asset: union(spans[asset]) for asset in sorted(spans)}
 
+    def sources(self) -> tuple[str, ...]:
+        """Return the names of the sources that the staged rows came from, sorted; those that were not noted are not."""
+        return tuple(sorted({batch.source for batches in self._index().values() for batch in batches} - {""}))
+
     def clear(self, dataset: str, month: datetime) -> None:
         """Forget a month of a dataset: its rows were published or quarantined."""
         self._index().pop((dataset, month), None)
@@ -150,10 +172,10 @@ class Staging:
         place: pl.DataFrame | Path = rows
         if self.persistent:
             self._last += 1
-            content = _encode(rows, covered)
+            content = _encode(rows, covered, self.source)
             place = self._folder(kind.name, month) / f"{self._last:08d}-{_digest(content)}.parquet"
             replace_file(place, content, durable=False)
-        index.setdefault((kind.name, month), []).append(_Batch(place, covered))
+        index.setdefault((kind.name, month), []).append(_Batch(place, covered, self.source))
 
     def _of(self, dataset: str, month: datetime) -> Sequence[_Batch]:
         return self._index().get((dataset, month), ())
@@ -168,8 +190,8 @@ class Staging:
                 if _is_whole(path):
                     with naming(path, _REMEDY):
                         place = find_dataset(path.parents[1].name).name, _read_month(path)
-                        covered = _read_covered(path)
-                    self._batches.setdefault(place, []).append(_Batch(path, covered))
+                        covered, source = _read_covered(path), _read_source(path)
+                    self._batches.setdefault(place, []).append(_Batch(path, covered, source))
                     self._last = max(self._last, int(path.name.partition("-")[0]))
         return self._batches
 
@@ -200,10 +222,11 @@ def _read(kind: RawDataset, paths: Sequence[Path]) -> pl.DataFrame:
         return rows.select(*schema, pl.col(BATCH).cast(order).to_physical().cast(pl.UInt32)).collect()
 
 
-def _encode(rows: pl.DataFrame, covered: Coverage) -> bytes:
+def _encode(rows: pl.DataFrame, covered: Coverage, source: str) -> bytes:
     spans = {asset: [[since.isoformat(), until.isoformat()] for since, until in own] for asset, own in covered.items()}
     buffer = io.BytesIO()
-    rows.write_parquet(buffer, compression="lz4", statistics=False, metadata={_COVERED: json.dumps(spans)})
+    noted = {_COVERED: json.dumps(spans), _SOURCE: source}
+    rows.write_parquet(buffer, compression="lz4", statistics=False, metadata=noted)
     return buffer.getvalue()
 
 
@@ -214,6 +237,11 @@ def _read_covered(path: Path) -> Coverage:
         return {str(asset): parse_spans(own) for asset, own in spans.items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise OutOfBoundsError(f"does not say what it covers: {error}") from None
+
+
+def _read_source(path: Path) -> str:
+    """Return who was asked; nothing where an earlier version did not note it."""
+    return pl.read_parquet_metadata(path).get(_SOURCE, "")
 
 
 def _read_month(path: Path) -> datetime:

@@ -37,6 +37,8 @@ class TrailingRule:
     """Least number of hourly bars so far."""
     every_days: int = 1
     """Days from one snapshot to the next."""
+    dead_after_hours: int = 24
+    """Hours in a row without a trade and without a move of the close after which a contract is dead, and no member."""
 
 
 def build_trailing_universe(
@@ -46,8 +48,8 @@ def build_trailing_universe(
 
     Every instrument that the lake has of the venue is a candidate, whether or not it still trades. A snapshot at t uses
     bars that closed by t and were known by t + `lag`, each as it was known then; an instrument without a bar in the 24
-    hours before t is gone. `since` None begins with the first snapshot that has a member; so do all, because there was
-    no universe before. MissingDataError where nothing qualifies at any date.
+    hours before t is gone, and a dead contract is no member. `since` None begins with the first snapshot that has a
+    member; so do all, because there was no universe before. MissingDataError where nothing qualifies at any date.
     """
     parts = _list_candles(lake)
     progress.stage("universe", len(parts))
@@ -129,10 +131,11 @@ def _rank(
     versions: pl.DataFrame, ready: dict[str, np.ndarray], at: datetime, known_by: datetime, rule: TrailingRule
 ) -> list[tuple[str, float | None, int | None, str | None]]:
     closes = versions["bar_close"]
-    bounds = pl.Series([at - max(rule.window_hours, 24) * HOUR, at], dtype=closes.dtype)
+    # The newest bar of a member is a day old at most, and its last still hours lie before it.
+    bounds = pl.Series([at - max(rule.window_hours, 25 + rule.dead_after_hours) * HOUR, at], dtype=closes.dtype)
     first, last = closes.search_sorted(bounds, side="right")
     recent = select_known(versions[first:last], known_by).sort("asset", "bar_close")
-    alive = set(recent.filter(pl.col("bar_close") > at - DAY)["asset"].unique())
+    alive = set(recent.filter(pl.col("bar_close") > at - DAY)["asset"].unique()) - _find_dead(recent, rule)
     window = recent.filter(pl.col("bar_close") > at - rule.window_hours * HOUR)
     sums = sum_by_key(window.lazy(), ("asset",), ("notional",)).collect()
     instant = pl.Series([known_by], dtype=versions.schema[KNOWN_AT]).to_physical()[0]
@@ -143,3 +146,19 @@ def _rank(
             members.append((asset, total / rule.window_hours, age))
     best = sorted(members, key=lambda member: (-member[1], member[0]))[: rule.top]
     return [(*member, None) for member in best]
+
+
+def _find_dead(recent: pl.DataFrame, rule: TrailingRule) -> set[str]:
+    """Return the assets whose newest `dead_after_hours` bars, without a hole, have no trade and the close before them.
+
+    `recent`: asset, bar_close, notional, close, sorted by asset and time.
+    """
+    since = pl.col("bar_close").max().over("asset") - (rule.dead_after_hours + 1) * HOUR
+    newest = recent.filter(pl.col("bar_close") > since)
+    quiet = newest.group_by("asset").agg(
+        pl.len().alias("bars"),
+        (pl.col("notional").slice(1) == 0).all().alias("untraded"),
+        (pl.col("close") == pl.col("close").first()).all().alias("flat"),
+    )
+    whole = pl.col("bars") == rule.dead_after_hours + 1
+    return set(quiet.filter(whole & pl.col("untraded") & pl.col("flat"))["asset"])

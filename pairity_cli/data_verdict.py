@@ -10,6 +10,18 @@ if TYPE_CHECKING:
     from pairity.settings import Settings
 
 
+def say_nothing_stored(settings: Settings, venue: str | None = None) -> None:
+    """Print that the lake has nothing, and where that is because everything was withheld, what to do about it."""
+    from pairity.layout import Layout
+    from pairity_cli.context import NOTHING_STORED
+    from validation.quarantine import read_items
+
+    if read_items(Layout.of(settings), state="held"):
+        say_data_verdict(settings, venue)
+    else:
+        print_line(NOTHING_STORED)
+
+
 def say_data_verdict(settings: Settings, venue: str | None = None) -> None:
     """Print the verdict on the data of a venue (default: that of `features.venue`).
 

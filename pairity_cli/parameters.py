@@ -121,6 +121,14 @@ KNOWN_FROM = click.option(
 )
 
 
+def check_known_from(known_from: str, flag: str, *, given: bool) -> None:
+    """Raise ConfigError for `--known-from then` without the `flag` that asks again: a first load is known from then."""
+    if known_from == "then" and not given:
+        raise ConfigError(
+            f"--known-from then is about rows that are asked for again, and {flag} is not given", f"add {flag}"
+        )
+
+
 def reading_options(command: Callable[P, R]) -> Callable[P, R]:
     """Add the options `time_zone`, `time_format` and `decimal`: what files leave open."""
     options = (

@@ -14,6 +14,9 @@ from serving.execution.venue_records import Balance
 from venue.okx_client import LIVE_CONSENT, LIVE_VARIABLE
 from venue.okx_hosts import exchange_address, signed_address
 
+LEVERAGE = "leverage"
+"""Cause of guarding while the venue allows less leverage than the settings ask for."""
+
 
 class Mode(StrEnum):
     """Mode of trading: whose money is traded."""
@@ -52,15 +55,25 @@ def choose_mode(settings: Settings, *, live: bool) -> Mode:
 
 
 def check_leverage(settings: Settings, contracts: Mapping[str, ContractSpec]) -> None:
-    """Raise ConfigError where `strategy.leverage` is above what the venue allows an instrument of the universe."""
+    """Raise ConfigError where `strategy.leverage` is above what the venue allows an instrument of the universe.
+
+    Call it while flat: an open position must be guarded, whatever the settings say (see `explain_leverage`).
+    """
+    if reason := explain_leverage(settings, contracts):
+        raise ConfigError(*reason)
+
+
+def explain_leverage(settings: Settings, contracts: Mapping[str, ContractSpec]) -> tuple[str, str] | None:
+    """Return what is wrong with `strategy.leverage` and what to do; None where the venue allows it everywhere."""
     wanted = settings.strategy.leverage
     below = {asset: spec.max_leverage for asset, spec in contracts.items() if spec.max_leverage < wanted}
-    if below:
-        listed = ", ".join(f"{asset} {most:f}" for asset, most in below.items())
-        raise ConfigError(
-            f"strategy.leverage {wanted} is above what the venue allows: {listed}",
-            f"set strategy.leverage to {min(below.values()):f} at most, or leave these assets out of the universe",
-        )
+    if not below:
+        return None
+    listed = ", ".join(f"{asset} {most:f}" for asset, most in below.items())
+    return (
+        f"strategy.leverage {wanted} is above what the venue allows: {listed}",
+        f"set strategy.leverage to {min(below.values()):f} at most, or leave these assets out of the universe",
+    )
 
 
 def check_balance(

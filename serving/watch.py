@@ -27,6 +27,7 @@ from serving.margin_mode import CAUSE as MARGIN_MODE
 from serving.margin_mode import explain_orders, explain_positions
 from serving.parts import GuardParts
 from serving.reconcile import Reconciler, ReconcileReport
+from serving.risk import LEVERAGE, explain_leverage
 from serving.rivals import RivalWatch
 from serving.sightings import Reconciliation
 from serving.wakes import Wakes
@@ -71,6 +72,7 @@ class Watch:
         self.wakes = Wakes(parts.stream, queue=None if self._stepped else self._requests.queue)
         # Before the first look: a limit order that rests in the other mode must not be taken further.
         self._follow_margin([record.position for record in parts.journal.open_positions()])
+        self._follow_leverage()
         self.took = timedelta(0)
         """How long the last look took, by the clock in use: an accelerated one runs on."""
 
@@ -219,6 +221,7 @@ class Watch:
             if await self._instruments.follow(report.blocked, odd=bool(odd)):
                 # What was refused may be taken now: a missing stop must not wait for the next spaced try.
                 self._reconciler.forget_refusals()
+        self._follow_leverage()  # by the contracts as they are listed now
         with self._supervisor.covering("clock"):
             await self._check_clock()
         for problem in report.problems:
@@ -240,6 +243,17 @@ class Watch:
             self._supervisor.clear(MARGIN_MODE)
         else:
             self._supervisor.guard(MARGIN_MODE, reason)
+
+    def _follow_leverage(self) -> None:
+        """Guard while the venue allows less leverage than the settings ask for: no entry could be what was decided.
+
+        While flat a start is refused instead (`check_leverage`); an open position is guarded all the same.
+        """
+        reason = explain_leverage(self._parts.settings, self._parts.contracts)
+        if reason is None:
+            self._supervisor.clear(LEVERAGE)
+        else:
+            self._supervisor.guard(LEVERAGE, f"{reason[0]}; stops and exits go on, nothing is opened: {reason[1]}")
 
     async def _check_clock(self) -> None:
         """Raise VenueError where the machine's clock is off the venue's; other clocks are the venue's own."""

@@ -9,6 +9,9 @@ from datetime import timedelta
 
 import polars as pl
 
+from feature_repo.transforms.dead import find_dead_hours
+from feature_repo.transforms.grid import EVENT
+from pairity.timeline import HOUR
 from validation.sequence_rules import MAX_ABS_LOG_RETURN
 
 SILENT_SHARE = 0.85
@@ -43,28 +46,24 @@ def find_market_outages(
     return outages.filter(pl.col("bars") >= min_bars).drop("stretch")
 
 
-def find_dead_contracts(bars: pl.DataFrame, every: timedelta, after: timedelta) -> pl.DataFrame:
-    """Return stretches of more than `after` in which an instrument traded nothing and its price did not move.
+def find_dead_contracts(bars: pl.LazyFrame, after_hours: int) -> pl.DataFrame:
+    """Return the stretches of hours whose end is dead (`feature_repo.transforms.dead`): nothing is computed of them.
 
-    `bars`: asset, open_time, open, high, low, close, volume. One row per stretch: asset, first and last (opens of its
-    first and last bar), bars, price. A missing bar ends a stretch: an outage is no dead contract.
+    `bars`: hourly bars (`feature_repo.transforms.bars.COLUMNS`). One row per stretch, by asset and time: asset, first
+    (open of its first still hour, `after_hours` before it is dead), last (close of its last dead hour), price.
     """
-    ordered = bars.sort("asset", "open_time")
-    close, before = pl.col("close"), pl.col("close").shift(1).over("asset")
-    still = (pl.col("volume") == 0) & (pl.col("high") == close) & (pl.col("low") == close)
-    goes_on = still & (close == before) & (pl.col("open_time").diff().over("asset") == every)
-    marked = ordered.with_columns(still.alias("_still"), (~goes_on.fill_null(False)).cum_sum().alias("_stretch"))
-    stretches = (
-        marked.filter("_still")
+    dead = find_dead_hours(bars, after_hours)
+    goes_on = (pl.col(EVENT).diff().over("asset") == HOUR).fill_null(False)
+    return (
+        dead.with_columns((~goes_on).cum_sum().alias("_stretch"))
         .group_by("asset", "_stretch", maintain_order=True)
         .agg(
-            pl.col("open_time").min().alias("first"),
-            pl.col("open_time").max().alias("last"),
-            pl.len().alias("bars"),
+            (pl.col(EVENT).min() - after_hours * HOUR).alias("first"),
+            pl.col(EVENT).max().alias("last"),
             pl.col("close").last().alias("price"),
         )
+        .drop("_stretch")
     )
-    return stretches.filter(pl.col("last") + every - pl.col("first") > after).drop("_stretch")
 
 
 def find_mark_deviations(marks: pl.DataFrame, traded: pl.DataFrame | None = None) -> pl.DataFrame:

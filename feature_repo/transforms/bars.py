@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from feature_repo.transforms.division import divide
+from feature_repo.transforms.hours import summarise_hours
 from pairity.timeline import HOUR
 
 _VALUES = ("open", "high", "low", "close", "volume_base", "volume_quote", "minutes_observed", "known_at")
@@ -40,6 +41,15 @@ def adopt_native_hours(hours: pl.LazyFrame) -> pl.LazyFrame:
         pl.lit(60, dtype=pl.Int64).alias("minutes_observed"),
         pl.col("known_at"),
     ).sort("asset", "event_timestamp")
+
+
+def make_bars(minutes: pl.LazyFrame, native: pl.LazyFrame, trades: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the bars (`COLUMNS`) of raw rows: minutes before the venue's own hours, those before bars of trades.
+
+    `minutes`, `native` and `trades`: rows of `candles_1m`, `candles_1h` and `trade_bars_1m` with `asset`.
+    """
+    of_candles = prefer_bars(select_bars(summarise_hours(minutes)), adopt_native_hours(native))
+    return prefer_bars(of_candles, select_bars(summarise_hours(trades)))
 
 
 def prefer_bars(first: pl.LazyFrame, second: pl.LazyFrame) -> pl.LazyFrame:

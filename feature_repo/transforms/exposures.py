@@ -60,9 +60,10 @@ def compute_asset_exposures(
 ) -> pl.DataFrame:
     """Return the columns of `catalog.ASSET_EXPOSURES`: one row per asset and hour in which it has a bar so far.
 
-    Only rows later than `after` are returned. A window is the last `exposure_minutes` before the hour's close, where
-    the row is known. Coefficients are returns per return (ratio), the constant is a fraction per minute. Null as in
-    `risk_kernels.hourly_fits`; hours without a number in either design have no row.
+    Only rows later than `after` are returned. An hour at whose close a contract is dead has no row. A window is the
+    last `exposure_minutes` before the hour's close, where the row is known. Coefficients are returns per return
+    (ratio), the constant is a fraction per minute. Null as in `risk_kernels.hourly_fits`; hours without a number in
+    either design have no row.
     """
     begin = 0 if after is None else max(0, (after - risk.panel.start) // HOUR)
     # Whole windows, from a midnight on: buckets are those of days.
@@ -82,7 +83,8 @@ def compute_asset_exposures(
         for design in DESIGNS:
             values |= _fits(panel, factors, number, design, settings, hourly=True, begin=first)
         frames.append((asset, values))
-    rows = _stack(frames, closes, created).filter(pl.Series(seen.T.reshape(-1) > 0))
+    counted = (seen > 0) & ~panel.dead[60 * first + 59 : 60 * hours : 60]
+    rows = _stack(frames, closes, created).filter(pl.Series(counted.T.reshape(-1)))
     return rows.select(ASSET_EXPOSURES.columns).filter(_any(ASSET_EXPOSURES.feature_names))
 
 
@@ -96,16 +98,21 @@ def find_first_minute(first: datetime, settings: FeatureSettings) -> datetime:
 
 
 def compute_minute_exposures(
-    minutes: pl.DataFrame, design: str, settings: FeatureSettings, assets: tuple[str, ...]
+    minutes: pl.DataFrame,
+    design: str,
+    settings: FeatureSettings,
+    assets: tuple[str, ...],
+    dead: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Return asset, time (the minute's close), const, a coefficient per factor, r2, adj_r2 of every minute of `assets`.
 
     All rows of `minutes` (the whole universe; see `find_first_minute`) make the factors. `design` is a key of
-    `DESIGNS`. Null where a window is not complete or degenerate. At a full hour the bits are those of
+    `DESIGNS`. Null where a window is not complete or degenerate, and in `dead` minutes (`dead.find_dead_minutes`). At a
+    full hour the bits are those of
     `compute_asset_exposures`.
     """
     prefix, _ = DESIGNS[design]
-    panel = build_panel(minutes)
+    panel = build_panel(minutes, dead)
     if panel is None:
         return pl.DataFrame(schema={"asset": pl.String, "time": _INSTANT})
     factors = compute_factor_returns(panel, assign_buckets(compute_scores(panel, settings)))
@@ -116,8 +123,10 @@ def compute_minute_exposures(
     for number, asset in enumerate(panel.assets):
         if asset in assets:
             fitted = _fits(panel, factors, number, design, settings, hourly=False)
+            alive = ~panel.dead[:, number]
             columns = {
-                name.removeprefix(f"{prefix}_"): pl.Series(values).fill_nan(None) for name, values in fitted.items()
+                name.removeprefix(f"{prefix}_"): pl.Series(np.where(alive, values, np.nan)).fill_nan(None)
+                for name, values in fitted.items()
             }
             frames.append(pl.DataFrame({"time": closes, **columns}).select(pl.lit(asset).alias("asset"), pl.all()))
     return pl.concat(frames)

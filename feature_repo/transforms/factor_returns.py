@@ -60,13 +60,15 @@ def compute_hourly_factors(risk: RiskPanel, venue: str, *, after: datetime | Non
     return rows.filter(observed > 0).select(pl.lit(venue).alias("venue"), pl.all()).select(FACTOR_RETURNS.columns)
 
 
-def compute_minute_factors(minutes: pl.DataFrame, settings: FeatureSettings) -> pl.DataFrame:
+def compute_minute_factors(
+    minutes: pl.DataFrame, settings: FeatureSettings, dead: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Return time (the minute's close) and the return of each of `FACTORS` in every minute; null where there is none.
 
     `minutes`: rows of `candles_1m` of the whole universe, from `risk_days` before the first day that is wanted on. No
-    rows without minutes.
+    rows without minutes. Minutes of `dead` contracts (`dead.find_dead_minutes`) do not count.
     """
-    panel = build_panel(minutes)
+    panel = build_panel(minutes, dead)
     if panel is None:
         return pl.DataFrame(schema={"time": INSTANT, **dict.fromkeys(FACTORS, pl.Float64)})
     factors = _all_factors(panel, assign_buckets(compute_scores(panel, settings)))

@@ -39,6 +39,8 @@ class Panel:
     volumes: Floats
     known: NDArray[np.int64]
     """Per minute, the latest `known_at` of all assets (µs since 1970); 0 without a bar."""
+    dead: NDArray[np.bool_]
+    """Minutes × assets: the contract is dead at the minute's close, and its bar does not count."""
 
     @property
     def days(self) -> int:
@@ -50,31 +52,54 @@ class Panel:
         return self.start + number * DAY
 
 
-def build_panel(minutes: pl.DataFrame) -> Panel | None:
-    """Return the panel of rows of `candles_1m` (asset, open_time, open, high, low, close, …); None without rows."""
+def build_panel(minutes: pl.DataFrame, dead: pl.DataFrame | None = None) -> Panel | None:
+    """Return the panel of rows of `candles_1m` (asset, open_time, open, high, low, close, …); None without rows.
+
+    `dead`: minutes of dead contracts (`dead.find_dead_minutes`); None without any.
+    """
     if minutes.is_empty():
         return None
     first, last = minutes["open_time"].min(), minutes["open_time"].max()
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
-    return fill_panel(minutes, floor_to_midnight(first), last + MINUTE, tuple(minutes["asset"].unique().sort()))
+    assets = tuple(minutes["asset"].unique().sort())
+    return fill_panel(minutes, floor_to_midnight(first), last + MINUTE, assets, dead)
 
 
-def fill_panel(minutes: pl.DataFrame, start: datetime, end: datetime, assets: tuple[str, ...]) -> Panel:
+def fill_panel(
+    minutes: pl.DataFrame,
+    start: datetime,
+    end: datetime,
+    assets: tuple[str, ...],
+    dead: pl.DataFrame | None = None,
+) -> Panel:
     """Return the panel of [start, end) and `assets`; `minutes` (see `build_panel`) all lie in it."""
     shape = ((end - start) // MINUTE, len(assets))
-    at = (minutes["open_time"] - start).dt.total_minutes().to_numpy()
-    of = minutes["asset"].replace_strict({name: number for number, name in enumerate(assets)}, return_dtype=pl.Int64)
+    at, of = _place(minutes, start, assets)
     typical = divide(pl.col("high") + pl.col("low") + pl.col("close"), 3.0)
     values = minutes.select(
         returns=(pl.col("close") - pl.col("open")) / pl.col("open"),
         trades=pl.col("trade_count"),
         volumes=pl.coalesce("volume_quote", typical * pl.col("volume")),
     )
-    columns = {name: _dense(shape, at, of.to_numpy(), values[name]) for name in values.columns}
+    columns = {name: _dense(shape, at, of, values[name]) for name in values.columns}
     known = np.zeros(shape[0], dtype=np.int64)
     np.maximum.at(known, at, minutes["known_at"].to_physical().to_numpy())
-    return Panel(start=start, assets=assets, known=known, **columns)
+    marks = np.zeros(shape, dtype=bool)
+    if dead is not None and dead.height:
+        inside = dead.filter(pl.col("asset").is_in(assets), pl.col("open_time") >= start, pl.col("open_time") < end)
+        marks[_place(inside, start, assets)] = True
+        for values_of in columns.values():
+            values_of[marks] = np.nan
+    return Panel(start=start, assets=assets, known=known, dead=marks, **columns)
+
+
+def _place(rows: pl.DataFrame, start: datetime, assets: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the minute since `start` and the number of the asset of each row (asset, open_time)."""
+    numbers = {name: number for number, name in enumerate(assets)}
+    of: NDArray[np.int64] = rows["asset"].replace_strict(numbers, return_dtype=pl.Int64).to_numpy()
+    at: NDArray[np.int64] = (rows["open_time"] - start).dt.total_minutes().to_numpy()
+    return at, of
 
 
 def compute_scores(panel: Panel, settings: FeatureSettings, first_day: int = 0) -> Floats:
@@ -83,9 +108,9 @@ def compute_scores(panel: Panel, settings: FeatureSettings, first_day: int = 0) 
     Days before `first_day` are not wanted and NaN.
 
     Liquidity is trades per minute (quote volume per minute where some eligible asset has no counts), beta a ratio,
-    momentum a sum of returns. An asset is eligible with `MIN_SHARE` of the minutes of the last two days; otherwise its
-    scores are NaN. The window of `risk_days` uses the minutes that exist. Days whose window reaches before the panel
-    have no score.
+    momentum a sum of returns. An asset is eligible with `MIN_SHARE` of the minutes of the last two days, if it is not
+    dead at midnight; otherwise its scores are NaN. The window of `risk_days` uses the minutes that exist. Days whose
+    window reaches before the panel have no score.
     """
     out = np.full((panel.days, len(KINDS), len(panel.assets)), np.nan)
     wanted = range(max(settings.risk_days, first_day), panel.days)
@@ -97,7 +122,7 @@ def compute_scores(panel: Panel, settings: FeatureSettings, first_day: int = 0) 
     for day in wanted:
         end, first = day * _DAY_MINUTES, day - settings.risk_days
         recent = panel.returns[end - 2 * _DAY_MINUTES : end]
-        eligible = (~np.isnan(recent)).sum(axis=0) >= MIN_SHARE * len(recent)
+        eligible = ((~np.isnan(recent)).sum(axis=0) >= MIN_SHARE * len(recent)) & ~panel.dead[end - 1]
         # Days are added one after another: the order of a sum over few numbers stays the same everywhere.
         window = sum(moments[first:day], np.zeros_like(moments[0]))
         trades, trade_minutes, volume, minutes = sum(traded[first:day], np.zeros_like(traded[0]))

@@ -47,11 +47,16 @@ class RiskPanel:
         """The instant up to which minutes are part of it."""
         return self.panel.start + len(self.panel.returns) * MINUTE
 
-    def extended(self, minutes: pl.DataFrame, end: datetime, settings: FeatureSettings) -> RiskPanel | None:
-        """Return it continued to `end` with the minutes since its end; None where they bring an asset that it lacks."""
+    def extended(
+        self, minutes: pl.DataFrame, end: datetime, settings: FeatureSettings, dead: pl.DataFrame | None = None
+    ) -> RiskPanel | None:
+        """Return it continued to `end` with the minutes since its end; None where they bring an asset that it lacks.
+
+        `dead`: minutes of dead contracts (`dead.find_dead_minutes`); None without any.
+        """
         if not set(minutes["asset"].unique()) <= set(self.panel.assets):
             return None
-        panel = _joined(self.panel, fill_panel(minutes, self.end, end, self.panel.assets))
+        panel = _joined(self.panel, fill_panel(minutes, self.end, end, self.panel.assets, dead))
         return _scored(panel, settings, self)
 
     def since(self, day: datetime) -> RiskPanel:
@@ -79,19 +84,23 @@ class RiskPanel:
 
 
 def build_risk_panel(
-    minutes: pl.DataFrame, start: datetime, end: datetime, settings: FeatureSettings
+    minutes: pl.DataFrame,
+    start: datetime,
+    end: datetime,
+    settings: FeatureSettings,
+    dead: pl.DataFrame | None = None,
 ) -> RiskPanel | None:
     """Return the panel of `minutes` (rows of `candles_1m`) from the first whole day after `start`; None without any.
 
     Another chunk would score a first half day from the whole day. `end` is a full hour: it is over whether or not its
-    last minutes have bars.
+    last minutes have bars. `dead`: minutes of dead contracts (`dead.find_dead_minutes`); None without any.
     """
-    panel = build_panel(minutes.filter(pl.col("open_time") >= ceil_to_midnight(start)))
+    panel = build_panel(minutes.filter(pl.col("open_time") >= ceil_to_midnight(start)), dead)
     if panel is None:
         return None
     missing = (end - panel.start) // MINUTE - len(panel.returns)
     if missing > 0:
-        nothing = fill_panel(minutes.clear(), end - missing * MINUTE, end, panel.assets)
+        nothing = fill_panel(minutes.clear(), end - missing * MINUTE, end, panel.assets, dead)
         panel = _joined(panel, nothing)
     return _scored(panel, settings, None)
 
@@ -119,6 +128,7 @@ def _joined(panel: Panel, later: Panel) -> Panel:
         trades=np.concatenate([panel.trades, later.trades]),
         volumes=np.concatenate([panel.volumes, later.volumes]),
         known=np.concatenate([panel.known, later.known]),
+        dead=np.concatenate([panel.dead, later.dead]),
     )
 
 
@@ -130,4 +140,5 @@ def _sliced(panel: Panel, first: int, end: int | None) -> Panel:
         trades=panel.trades[first:end],
         volumes=panel.volumes[first:end],
         known=panel.known[first:end],
+        dead=panel.dead[first:end],
     )

@@ -37,6 +37,7 @@ from feature_repo.transforms.assets import FUNDING_REACH, INFLOW_REACH, compute_
 from feature_repo.transforms.bars import adopt_native_hours, prefer_bars, select_bars
 from feature_repo.transforms.chunk_memory import TICK, ChunkMemory, append
 from feature_repo.transforms.cross_section import compute_cross_section
+from feature_repo.transforms.dead import find_dead_hours, find_dead_minutes
 from feature_repo.transforms.exposures import compute_asset_exposures, compute_risk_buckets
 from feature_repo.transforms.factor_returns import compute_hourly_factors
 from feature_repo.transforms.grid import EVENT
@@ -128,6 +129,21 @@ class Inputs:
 
         Of minutes; else the venue's own hours; else, where there is no candle at all, made of trades.
         """
+        before, new = self._bars
+        if before is None or self.after is None:
+            return new.lazy()
+        recent = before.lazy().filter(pl.col(EVENT) > instant(self.after - reach))
+        return pl.concat([recent, new.lazy()]).sort("asset", EVENT)
+
+    @cached_property
+    def dead(self) -> pl.DataFrame:
+        """Hours of dead contracts (see `find_dead_hours`): the new ones, and that which closed at `after`."""
+        limit = self.settings.features.dead_after_hours
+        return find_dead_hours(self.bars(reach=(limit + 2) * HOUR), limit)
+
+    @cached_property
+    def _bars(self) -> tuple[pl.DataFrame | None, pl.DataFrame]:
+        """Bars of the hours that were computed before, None without any, and those of the new hours."""
         native = adopt_native_hours(self.raw("candles_1h"))
         if self.after is not None:
             native = native.filter(pl.col(EVENT) > instant(self.after))
@@ -135,10 +151,7 @@ class Inputs:
         traded = self._traded_bars
         new = (of_candles if traded is None else prefer_bars(of_candles, traded)).collect()
         before, self.memory.bars = self.memory.bars, append(self.memory.bars, new)
-        if before is None or self.after is None:
-            return new.lazy()
-        recent = before.lazy().filter(pl.col(EVENT) > instant(self.after - reach))
-        return pl.concat([recent, new.lazy()]).sort("asset", EVENT)
+        return before, new
 
     @cached_property
     def _traded_bars(self) -> pl.LazyFrame | None:
@@ -154,11 +167,13 @@ class Inputs:
         """The panel behind the risk factors up to `end`; None without minutes."""
         settings = self.settings.features
         if self.after is None:
-            risk = build_risk_panel(self._minutes, self.start, self.end, settings)
+            dead = find_dead_minutes(self._minutes, self.dead)
+            risk = build_risk_panel(self._minutes, self.start, self.end, settings, dead)
         else:
             new = self._minutes.filter(pl.col("open_time") >= instant(self.after))
             before = self.memory.risk
-            risk = None if before is None else before.extended(new, self.end, settings)
+            dead = find_dead_minutes(new, self.dead)
+            risk = None if before is None else before.extended(new, self.end, settings, dead)
             if risk is None and new.height:
                 raise NewAssetError
         self.memory.risk = risk
@@ -195,7 +210,7 @@ def _asset_vwap_distance(inputs: Inputs) -> pl.LazyFrame:
             return _nothing(ASSET_VWAP_DISTANCE)
         start = max(start, inputs.after - own.reach_hours * HOUR)
     hours = inputs.view(ASSET_HOURLY.name).filter(pl.col(EVENT) > instant(start))
-    return compute_vwap_distance(hours, start, inputs.end, own, after=inputs.after)
+    return compute_vwap_distance(hours, start, inputs.end, own, after=inputs.after, dead=inputs.dead)
 
 
 def _pair_hourly(inputs: Inputs) -> pl.LazyFrame:

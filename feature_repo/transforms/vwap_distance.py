@@ -12,6 +12,7 @@ import polars as pl
 
 from feature_repo.catalog.vwap_distance import ASSET_VWAP_DISTANCE
 from feature_repo.knowledge_time import feature_created_at
+from feature_repo.transforms.dead import drop_dead
 from feature_repo.transforms.division import divide
 from feature_repo.transforms.grid import EVENT, GridColumns, only_after, with_computed
 from feature_repo.transforms.hours import sum_by_key
@@ -23,11 +24,18 @@ _COMPUTED = ("vwap", "vwap_simple", "avg_notional", "realized_var", "rolling_ret
 
 
 def compute_vwap_distance(
-    hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapSettings, *, after: datetime | None = None
+    hours: pl.LazyFrame,
+    start: datetime,
+    end: datetime,
+    settings: VwapSettings,
+    *,
+    after: datetime | None = None,
+    dead: pl.DataFrame | None = None,
 ) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_VWAP_DISTANCE`: one row per asset and bar that ended by `end`.
 
-    Only rows later than `after` are returned; `start` has to lie `settings.reach_hours` before it.
+    Only rows later than `after` are returned; `start` has to lie `settings.reach_hours` before it. A bar that closes
+    with an hour of `dead` (`dead.find_dead_hours`) has no row, and is not ranked.
 
     `hours`: rows of `asset_hourly` in (start, end]. A bar without any hour has no row; inside windows it carries the
     last close forward with zero volume, for at most `max_fill_bars` bars in a row. `event_timestamp` is the bar's
@@ -36,7 +44,9 @@ def compute_vwap_distance(
     """
     bars = build_wall_clock_bars(hours, start, end, settings)
     series = with_computed(_carry_forward(bars, settings), "asset", _COMPUTED, lambda asset: _windows(asset, settings))
-    rows = only_after(series.filter(pl.col("hours_observed").is_not_null()), after).with_columns(
+    observed = only_after(series.filter(pl.col("hours_observed").is_not_null()), after)
+    alive = observed if dead is None else drop_dead(observed, dead)
+    rows = alive.with_columns(
         (100.0 * (pl.col("close") - pl.col("vwap")) / pl.col("vwap")).alias("dist_from_vwap"),
         (100.0 * (365.0 * pl.col("realized_var")).sqrt()).alias("realized_vol"),
     )

@@ -8,13 +8,14 @@ nobody can trade on it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from feature_repo.raw_datasets import CANDLES, DATASETS
 from ingestion.coverage import Gap, StoredSummary, find_gaps, summarize
 from ingestion.data_page.remedies import write_fetch_command, write_repair_command
 from ingestion.lake import Lake
+from ingestion.lake.partitions import HOME_VENUE
 from ingestion.listing_times import read_listing_times
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -44,7 +45,7 @@ class Finding:
 class DataStanding:
     """Standing of all data of a venue. `until` is the newest candle's close, `age` from there to now; None without any.
 
-    `gaps` are the holes of the universe's instruments, `withheld` the quarantine's items that are held.
+    `gaps` are the holes of the universe's instruments, `withheld` the quarantine's items of the venue that are held.
     """
 
     venue: str
@@ -63,10 +64,10 @@ class DataStanding:
     @property
     def level(self) -> str:
         """`nothing`, `bad`, `history` or `good`."""
-        if not self.summaries:
-            return "nothing"
         if self.grave:
             return "bad"
+        if not self.summaries:
+            return "nothing"
         return "good" if self.age is not None and self.age <= FRESH else "history"
 
     @property
@@ -98,11 +99,13 @@ def judge_standing(settings: Settings, now: datetime, venue: str | None = None) 
     summaries = summarize(layout, lake, now)
     ends = _find_ends(lake)
     gaps = _find_all_gaps(lake, assets)
-    withheld = tuple(read_items(layout, state="held"))
+    withheld = tuple(item for item in read_items(layout, state="held") if _is_of(item, lake.venue, settings))
     closes = [last + DATASETS[name].known_after for (name, _), last in ends.items() if name in CANDLES]
     until = max(closes, default=None)
     findings: list[Finding] = []
-    if summaries:
+    if not summaries:
+        findings += (replace(found, text=f"nothing is let in: {found.text}") for found in _judge_withheld(withheld))
+    else:
         fetch = write_fetch_command(lake.venue)
         findings += _judge_gaps(gaps, write_repair_command(lake.venue))
         findings += _judge_withheld(withheld)
@@ -122,6 +125,12 @@ def judge_standing(settings: Settings, now: datetime, venue: str | None = None) 
         until=until,
         age=None if until is None else now - until,
     )
+
+
+def _is_of(item: QuarantineItem, venue: str, settings: Settings) -> bool:
+    """Return whether an item holds rows of a venue, or features, which are computed from one."""
+    of_venue = (item.venue or HOME_VENUE) if item.dataset in DATASETS else settings.features.venue
+    return of_venue == venue
 
 
 def _find_ends(lake: Lake) -> dict[tuple[str, str], datetime]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from pairity.names import IDENTIFIER
-from pairity_cli.context import NOTHING_STORED, echo, reports_errors, settings_from
-from pairity_cli.data_verdict import say_data_verdict
+from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.data_verdict import say_data_verdict, say_nothing_stored
 from pairity_cli.parameters import Name
 from pairity_cli.table_output import prints_tables
 
@@ -32,7 +32,7 @@ def anomalies(dataset: str | None, everything: bool) -> None:
     lake_exists = layout.lake.exists()
     lake = Lake(layout, venue=settings.features.venue)
     if not lake_exists:
-        echo(NOTHING_STORED)
+        say_nothing_stored(settings)
         return
     names = [declared(dataset).name] if dataset else [name for name, kind in DATASETS.items() if "close" in kind.values]
     say_data_verdict(settings)

@@ -20,8 +20,16 @@ from pairity_cli.context import (
     run_async,
     settings_from,
 )
-from pairity_cli.data_verdict import say_data_verdict
-from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, KNOWN_FROM, Name, Names, reading_options
+from pairity_cli.data_verdict import say_data_verdict, say_nothing_stored
+from pairity_cli.parameters import (
+    ASKED_FOLDER,
+    ASKED_SOURCE,
+    KNOWN_FROM,
+    Name,
+    Names,
+    check_known_from,
+    reading_options,
+)
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 
     from ingestion.asked_again import RepairReport
     from ingestion.coverage import Gap, StoredSummary
+    from ingestion.known_from import KnownFrom
     from ingestion.sources.reading import Reading
     from pairity.settings import Settings
 
@@ -118,7 +127,7 @@ def gaps(
     venue: str | None,
     since: str | None,
     until: str | None,
-    known_from: Literal["now", "then"],
+    known_from: KnownFrom,
     source: str | None,
     folder: Path | None,
     time_zone: str | None,
@@ -147,6 +156,7 @@ def gaps(
     from pairity.timeline import parse_instant
     from pairity.universe import select_instruments
 
+    check_known_from(known_from, "--repair", given=repair)
     settings = settings_from(exchange_url, control_url)
     reading = make_reading(time_zone, time_format, decimal)
     universe = settings.universe.assets
@@ -155,7 +165,7 @@ def gaps(
     layout = Layout.of(settings)
     lake = Lake(layout, venue=venue or settings.features.venue)
     if not layout.lake.exists():
-        echo(NOTHING_STORED)
+        say_nothing_stored(settings, venue)
         return
     now = datetime.now(UTC)
     begin = None if since is None else parse_instant(since, now=now, name="--since")
@@ -200,7 +210,7 @@ async def _repair(
     name: str | None,
     folder: Path | None,
     reading: Reading | None,
-    known_from: Literal["now", "then"],
+    known_from: KnownFrom,
 ) -> RepairReport:
     from ingestion.asked_again import asking_again, repair_gaps
     from ingestion.lake.partitions import HOME_VENUE
@@ -222,7 +232,8 @@ def _show(items: tuple[StoredSummary, ...], waiting: dict[str, int]) -> None:
     from pairity_cli.tables import print_table
 
     if not items:
-        echo(NOTHING_STORED)
+        if not waiting:
+            echo(NOTHING_STORED)
         return
     rows = [
         (

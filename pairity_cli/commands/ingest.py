@@ -18,10 +18,11 @@ from pairity_cli.context import (
     say_pair_cost,
     settings_from,
 )
-from pairity_cli.parameters import UNIVERSE_COLLECTED
+from pairity_cli.parameters import KNOWN_FROM, UNIVERSE_COLLECTED, check_known_from
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
+    from ingestion.known_from import KnownFrom
     from ingestion.report import IngestReport
     from pairity.settings import Settings
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--instruments", metavar="A,B,…", help="Only these of the universe (BTC or BTC-USDT-SWAP).")
 @UNIVERSE_COLLECTED
 @click.option("--recheck", is_flag=True, help="Ask again for what is stored; what the venue changed is a correction.")
+@KNOWN_FROM
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
@@ -42,6 +44,7 @@ def ingest(
     instruments: str | None,
     universe: str | None,
     recheck: bool,
+    known_from: KnownFrom,
     exchange_url: str | None,
     control_url: str | None,
 ) -> None:
@@ -53,10 +56,13 @@ def ingest(
     from pairity_cli.summaries import show_ingest
     from validation.checkpoint import build_docs
 
+    check_known_from(known_from, "--recheck", given=recheck)
     chosen = settings_from(exchange_url, control_url)
     settings, members = add_members_of(chosen, universe)
     say_pair_cost(settings)
-    report = run_async(_ingest(settings, chosen, since, until, members, instruments, recheck=recheck))
+    report = run_async(
+        _ingest(settings, chosen, since, until, members, instruments, recheck=recheck, known_from=known_from)
+    )
     show_ingest(report)
     echo(f"what was checked: {build_docs(settings)}")
     sys.exit(0 if report.ok else 4)
@@ -71,6 +77,7 @@ async def _ingest(
     instruments: str | None,
     *,
     recheck: bool,
+    known_from: KnownFrom,
 ) -> IngestReport:
     """Ingest with `settings`, which have the members of a stored universe too; the `chosen` ones are remembered."""
     from ingestion.pipeline import ingest as run_ingest
@@ -88,5 +95,12 @@ async def _ingest(
     remember_home(chosen, "ingest", say_note)
     with ConsoleProgress() as progress:
         return await run_ingest(
-            settings, start, end, clock=clock, instruments=names, recheck=recheck, progress=progress
+            settings,
+            start,
+            end,
+            clock=clock,
+            instruments=names,
+            recheck=recheck,
+            known_from=known_from,
+            progress=progress,
         )

@@ -25,7 +25,8 @@ from pairity_cli.references import QUARANTINED
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
-    from ingestion.quarantine_actions import ActionOutcome, KnownFrom
+    from ingestion.known_from import KnownFrom
+    from ingestion.quarantine_actions import ActionOutcome
     from ingestion.sources.reading import Reading
     from pairity.settings import Settings
     from validation.quarantine import QuarantineItem
@@ -102,6 +103,7 @@ def release(id_: str, reason: str, known_from: KnownFrom) -> None:
 
 @quarantine.command()
 @click.argument("id_", type=QUARANTINED, metavar="ID")
+@KNOWN_FROM
 @ASKED_SOURCE
 @ASKED_FOLDER
 @reading_options
@@ -110,6 +112,7 @@ def release(id_: str, reason: str, known_from: KnownFrom) -> None:
 @reports_errors
 def repair(
     id_: str,
+    known_from: KnownFrom,
     source: str | None,
     folder: Path | None,
     time_zone: str | None,
@@ -120,17 +123,24 @@ def repair(
 ) -> None:
     """Ask the source again for exactly these rows; the exit code is 4 while they are still wrong or missing.
 
+    What comes is known from now on, or by choice from then.
     The source is the one of their venue, unless --source names it; rows of files need --source and --folder,
     and the options with which they were collected.
     """
     from ingestion.sources.reading import make_reading
 
     reading = make_reading(time_zone, time_format, decimal)
-    _report(run_async(_repair(settings_from(exchange_url, control_url), id_, source, folder, reading)))
+    settings = settings_from(exchange_url, control_url)
+    _report(run_async(_repair(settings, id_, source, folder, reading, known_from)))
 
 
 async def _repair(
-    settings: Settings, id_: str, source: str | None, folder: Path | None, reading: Reading | None
+    settings: Settings,
+    id_: str,
+    source: str | None,
+    folder: Path | None,
+    reading: Reading | None,
+    known_from: KnownFrom,
 ) -> ActionOutcome:
     from ingestion import quarantine_actions
     from pairity.layout import Layout
@@ -139,7 +149,9 @@ async def _repair(
 
     is_traded = not find_item(Layout.of(settings), id_).venue
     clock = await clock_for(settings.exchange) if is_traded else SystemClock()
-    return await quarantine_actions.repair(settings, id_, clock, source_name=source, folder=folder, reading=reading)
+    return await quarantine_actions.repair(
+        settings, id_, clock, source_name=source, folder=folder, reading=reading, known_from=known_from
+    )
 
 
 def _report(outcome: ActionOutcome) -> None:

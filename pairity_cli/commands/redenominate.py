@@ -16,7 +16,7 @@ from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from feature_repo.redenominations import Redenomination
-    from ingestion.quarantine_actions import KnownFrom
+    from ingestion.known_from import KnownFrom
 
 
 @click.command()

@@ -49,6 +49,11 @@ def risk_factors(since: str | None, until: str, assets: str, design: str) -> Non
     study = regress_minutes(settings, first, end, names, design)
     if study.left_out_before is not None:
         say_note(f"minutes before {study.left_out_before:%Y-%m-%d %H:%M} UTC are left out; --since takes more of them")
+    for asset, (begin, last) in study.dead.items():
+        say_note(
+            f"{asset} is left out from {begin:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC: a dead contract, which "
+            "nobody traded (pairity anomalies)"
+        )
     _show(study.exposures)
     print_line(
         "units: an exposure is the asset's return per return of the factor, over the "

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from pairity.names import IDENTIFIER, SOURCE, VENUE
 from pairity_cli.context import add_members_of, echo, reports_errors, run_async, settings_from
-from pairity_cli.parameters import UNIVERSE_COLLECTED, Name, Names, reading_options
+from pairity_cli.parameters import KNOWN_FROM, UNIVERSE_COLLECTED, Name, Names, check_known_from, reading_options
 from pairity_cli.table_output import prints_tables
+
+if TYPE_CHECKING:
+    from ingestion.known_from import KnownFrom
 
 
 @click.command()
@@ -51,6 +54,7 @@ def sources() -> None:
 )
 @reading_options
 @click.option("--recheck", is_flag=True, help="Fetch what is stored again: late and corrected publications.")
+@KNOWN_FROM
 @click.option("--list-assets", is_flag=True, help="Show what the source has, and collect nothing.")
 @click.option("--check", is_flag=True, help="Show what files would give, and what is wrong with them; store nothing.")
 @reports_errors
@@ -68,12 +72,14 @@ def collect(
     time_format: str | None,
     decimal: Literal["point", "comma"] | None,
     recheck: bool,
+    known_from: KnownFrom,
     list_assets: bool,
     check: bool,
 ) -> None:
     """Bring history from an archive, an API or a folder into the lake, judged like everything else.
 
-    A second run adds nothing, one that was killed continues; files that have changed are read again. Features are
+    A second run adds nothing, one that was killed continues; files that have changed are read again. What --recheck
+    brings is known from now on, or by choice from then; corrections are always known from now on. Features are
     computed from one venue (`features.venue`) by `pairity features`.
     """
     from ingestion.contracts import store_recorded_contracts
@@ -89,6 +95,7 @@ def collect(
     from pairity_cli.tables import print_table
     from venue.clock import SystemClock
 
+    check_known_from(known_from, "--recheck", given=recheck)
     settings, members = add_members_of(settings_from(), universe)
     reading = make_reading(time_zone, time_format, decimal)
     source = open_source(name, settings, folder, venue, reading)
@@ -107,7 +114,9 @@ def collect(
     if folder is not None and (taken := store_recorded_contracts(Layout.of(settings), folder, chosen)):
         echo(f"contracts of {', '.join(taken)} taken from the recording")
     with ConsoleProgress() as progress:
-        job = collect_history(settings, source, chosen, wanted, start, end, now, progress, recheck=recheck)
+        job = collect_history(
+            settings, source, chosen, wanted, start, end, now, progress, recheck=recheck, known_from=known_from
+        )
         report = run_async(job)
     print_table(("asset", "dataset", "rows", "new"), [(r.asset, r.dataset, r.rows, r.new_rows) for r in report.rows])
     for item in report.quarantined:

@@ -157,7 +157,7 @@ def _build_of_venue(
     from pairity_cli.console import ConsoleProgress
 
     numbers = {key: int(given[key]) for key in ("top", "window_hours", "min_bars", "every_days") if key in given}
-    rule = TrailingRule(**{"top": 100, **numbers})
+    rule = TrailingRule(**{"top": 100, "dead_after_hours": settings.features.dead_after_hours, **numbers})
     since = parse_instant(str(given["since"]), now=now, name="--since") if "since" in given else None
     until = parse_instant(str(given.get("until", "now")), now=now, name="--until")
     if since is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from math import ceil, gcd
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,12 @@ from pairity.trading_settings import LimitSettings
 _LOW, _HIGH = 0.01, 0.99
 _LEAST_ROWS = 100
 """Fewer stored rows say nothing about what is usual."""
+_MOST_ROWS = 500_000
+"""Rows of so many hours, evenly spread over all that is stored, are read where there are more: a year of 45 pairs is
+below it. Memory does not grow with history, and a quantile of half a million rows is as good as one of all."""
+_AT_ONCE = 8
+"""Features that are read together."""
+_WEEK_H = 168
 
 
 class Range(NamedTuple):
@@ -41,25 +48,21 @@ class KnownRanges:
 
     @classmethod
     def read(cls, layout: Layout, service: Service, until: datetime) -> KnownRanges:
-        """Read the stored rows with event_timestamp <= `until`, in all their versions.
+        """Read the stored rows with event_timestamp <= `until`, in all their versions; of many, those of every n-th hour.
 
         Names, and features of which all values are the same or few are known, have no range. Raises DataError where
         files are damaged.
         """
-        rows = scan_view(layout, find_view(service.view)).filter(pl.col(EVENT_TIME) <= until).select(service.features)
+        view = find_view(service.view)
+        rows = _thin_out(scan_view(layout, view).filter(pl.col(EVENT_TIME) <= until))
+        types = rows.collect_schema()
+        names = [name for name in service.features if types[name].is_numeric()]
         ranges: dict[str, Range] = {}
-        for column in rows.collect():
-            name = column.name
-            if not column.dtype.is_numeric():
-                continue
-            known = column.cast(pl.Float64).fill_nan(None).drop_nulls()
-            if len(known) < _LEAST_ROWS:
-                continue
-            low, high = known.quantile(_LOW, "nearest"), known.quantile(_HIGH, "nearest")
-            assert low is not None
-            assert high is not None
-            if high > low:
-                ranges[name] = Range(2 * low - high, 2 * high - low)
+        for first in range(0, len(names), _AT_ONCE):
+            for column in rows.select(names[first : first + _AT_ONCE]).collect():
+                found = _find_range(column)
+                if found is not None:
+                    ranges[column.name] = found
         return cls(ranges)
 
     def find_share_outside(self, rows: pl.DataFrame) -> float:
@@ -81,6 +84,25 @@ class KnownRanges:
         total = sum(known)
         by_feature = {name: far / count for name, far, count in zip(self.ranges, outside, known, strict=True) if count}
         return Shares(sum(outside) / total if total else 0.0, by_feature)
+
+
+def _thin_out(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the rows of every n-th hour, as few as keep below `_MOST_ROWS`; n shares no factor with a week's hours."""
+    count = rows.select(pl.len()).collect().item()
+    step = ceil(count / _MOST_ROWS)
+    while step > 1 and gcd(step, _WEEK_H) != 1:  # else some hours of the day, or days of the week, would be left out
+        step += 1
+    return rows if step <= 1 else rows.filter(pl.col(EVENT_TIME).dt.epoch("s") // 3600 % step == 0)
+
+
+def _find_range(column: pl.Series) -> Range | None:
+    known = column.cast(pl.Float64).fill_nan(None).drop_nulls()
+    if len(known) < _LEAST_ROWS:
+        return None
+    low, high = known.quantile(_LOW, "nearest"), known.quantile(_HIGH, "nearest")
+    assert low is not None
+    assert high is not None
+    return Range(2 * low - high, 2 * high - low) if high > low else None
 
 
 class Drift:

@@ -50,6 +50,16 @@ def test_a_good_answer_closes_the_item_and_is_known_from_its_arrival(withheld):
         asyncio.run(repair(settings, item.id, okx))
 
 
+def test_an_answer_counts_by_choice_as_known_then_and_that_is_recorded(withheld):
+    okx, settings, lake, item = withheld
+    outcome = asyncio.run(repair(settings, item.id, okx, known_from="then"))
+    assert outcome.closed
+    rows = lake.scan("candles_1m", ["ETH"], BAD - HOUR, UNTIL).collect()
+    assert rows["known_at"].to_list() == [BAD + MINUTE + timedelta(milliseconds=1)]
+    assert "(known from then, as they came)" in outcome.item.journal[-1].reason
+    assert "known from then" in outcome.message
+
+
 def test_an_instant_that_the_venue_does_not_give_stays_withheld(withheld):
     okx, settings, lake, item = withheld
     frame = item.read_rows().with_columns(

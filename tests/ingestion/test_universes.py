@@ -134,6 +134,32 @@ def test_a_date_without_any_member_is_a_snapshot_of_nobody(tmp_path):
     assert rows.filter(pl.col("since") == START + 5 * DAY)["asset"].to_list() == [None]
 
 
+@pytest.mark.parametrize(("still", "member"), [(5, True), (6, False), (30, False)])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_dead_contract_is_no_member(tmp_path, still, member, late):
+    """Nobody traded and the price stood for six hours up to its newest bar, which may itself be some hours old."""
+    at, native = START + 4 * DAY, [row for row in history() if row[0] != "DEAD"]
+    last = at - 3 * HOUR if late else at
+    for hour in range(60):
+        opened = last - (hour + 1) * HOUR
+        volume = 0.0 if hour < still else 1e9
+        native.append(("DEAD", opened, opened + HOUR + timedelta(milliseconds=1), 5.0, volume))
+    rule = TrailingRule(top=3, window_hours=60, min_bars=20, dead_after_hours=6)
+    assert ("DEAD" in {asset for asset, _, _ in members(built(write(tmp_path, native), rule), at)}) is member
+
+
+@pytest.mark.parametrize("oddity", ["moved", "hole"])
+def test_an_outage_or_a_price_that_moves_is_no_dead_contract(tmp_path, oddity):
+    at, native = START + 4 * DAY, history()
+    for hour in range(60):
+        opened = at - (hour + 1) * HOUR
+        volume, price = 0.0 if hour < 8 else 1e9, 6.0 if oddity == "moved" and hour < 4 else 5.0
+        if not (oddity == "hole" and hour == 4):
+            native.append(("DEAD", opened, opened + HOUR + timedelta(milliseconds=1), price, volume))
+    rule = TrailingRule(top=3, window_hours=60, min_bars=20, dead_after_hours=6)
+    assert "DEAD" in {asset for asset, _, _ in members(built(write(tmp_path, native), rule), at)}
+
+
 def test_nothing_qualifies(tmp_path):
     with pytest.raises(MissingDataError, match="no candles of venue 'okx'"):
         built(Lake(Layout(tmp_path / "empty")))

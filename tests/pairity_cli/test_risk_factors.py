@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from polars.testing import assert_frame_equal
 
+from feature_repo.chunks import compute_views
 from feature_repo.raw_datasets import DATASETS
 from feature_repo.transforms.exposures import compute_minute_exposures
 from ingestion import minute_exposures
@@ -17,6 +18,7 @@ from ingestion.lake import Lake
 from pairity.layout import Layout
 from pairity.settings import FeatureSettings
 from pairity_cli.main import main
+from tests.feature_repo.test_continued_chunk import reading, with_columns_of
 from tests.feature_repo.transforms.markets import (
     DAY,
     HOUR,
@@ -26,6 +28,7 @@ from tests.feature_repo.transforms.markets import (
     compute_asset_exposures,
     recorded_candles,
 )
+from tests.feature_repo.transforms.markets import settings as settings_for
 from tests.oracles import risk_factors_pandas as oracle
 from validation.quarantine import Quarantine
 
@@ -164,6 +167,56 @@ def test_an_hour_with_a_minute_that_is_held_back_is_not_used(run, tmp_path, minu
         found.select(pl.exclude("^return.*$")),
         expected.filter(pl.col("time") > START + 3 * DAY + 5.5 * HOUR).drop_nulls("r2"),
     )
+
+
+def without_trades(minutes, asset, since, until):
+    """The market with an asset that stands still from `since` to `until`."""
+    still = (pl.col("asset") == asset) & pl.col("open_time").is_between(since, until, closed="left")
+    price = minutes.filter(pl.col("asset") == asset, pl.col("open_time") < since)["close"][-1]
+    return minutes.with_columns(
+        *(pl.when(still).then(price).otherwise(name).alias(name) for name in ("open", "high", "low", "close")),
+        *(pl.when(still).then(0.0).otherwise(name).alias(name) for name in ("volume", "volume_quote")),
+    )
+
+
+@pytest.mark.parametrize("died", [START + 3 * DAY - HOUR, START + 20 * HOUR])
+def test_minutes_of_a_dead_contract_have_no_exposure_and_that_is_said(run, tmp_path, minutes, died):
+    """Dead since two hours before the range, or since before the first minute that factors are made of."""
+    rows = without_trades(minutes, "ADA", died, START + 4 * DAY)
+    stored(tmp_path / "var", rows)
+    limit = {"PAIRITY_FEATURES__DEAD_AFTER_HOURS": "5"}
+    done = run("--since", "2025-03-04T05:30", "--until", "2025-03-05", "--assets", "BTC,ADA", **limit)
+    assert done.exit_code == 0, done.output
+    assert "ADA is left out from" in done.output
+    found = pl.read_parquet(tmp_path / "var" / "reports" / "risk-factors" / "exposures-spreads4.parquet")
+    assert set(found["asset"]) == {"BTC"}
+    refused = run("--since", "2025-03-04T05:30", "--until", "2025-03-05", "--assets", "ADA", **limit)
+    assert refused.exit_code == 4
+    assert "and ADA did not trade (`pairity anomalies`)" in refused.output
+
+
+def test_full_hours_of_a_market_with_a_dead_contract_have_the_bits_of_the_view(run, tmp_path, minutes):
+    """The stretch ends within the range: what was dead is left out of the view and of the study alike."""
+    rows = without_trades(minutes, "ADA", START + 3 * DAY + 2 * HOUR, START + 3 * DAY + 20 * HOUR + 7 * MINUTE)
+    stored(tmp_path / "var", rows)
+    done = run(*RANGE, "--assets", "BTC,ADA", PAIRITY_FEATURES__DEAD_AFTER_HOURS="5")
+    assert done.exit_code == 0, done.output
+    own = pl.read_parquet(tmp_path / "var" / "reports" / "risk-factors" / "exposures-spreads4.parquet")
+    dead_from, back = START + 3 * DAY + 7 * HOUR, START + 3 * DAY + 20 * HOUR + 7 * MINUTE
+    ada = own.filter(pl.col("asset") == "ADA")["time"]
+    assert not ada.is_between(dead_from, back).any()
+    assert (ada > back).any()
+    config = settings_for(NAMES, SETTINGS.model_copy(update={"dead_after_hours": 5}))
+    read = reading({"candles_1m": with_columns_of("candles_1m", rows)})
+    hourly = compute_views(read, START, START + 4 * DAY, config, ["asset_exposures"])["asset_exposures"]
+    hourly = hourly.filter(
+        pl.col("asset").is_in(["BTC", "ADA"]), pl.col("event_timestamp") > START + 3 * DAY + 6 * HOUR
+    )
+    ours = own.select(pl.exclude("^return.*$")).filter(pl.col("time").dt.minute() == 0)
+    ours = ours.rename({"time": "event_timestamp"}).filter(pl.col("event_timestamp") > START + 3 * DAY + 6 * HOUR)
+    columns = [pl.col(f"s4_{name}").alias(name) for name in ours.columns[2:]]
+    theirs = hourly.select("asset", "event_timestamp", *columns).drop_nulls("r2")
+    assert_same_bits(ours.sort("asset", "event_timestamp"), theirs)
 
 
 def test_a_universe_that_features_are_computed_from(run, tmp_path, minutes):

@@ -19,6 +19,7 @@ from pairity.settings import Settings
 from pairity.timeline import HOUR, ceil_to
 from pairity.universe import Pair
 from training.backtest.ranking import QUOTE
+from training.data.one_unit import OneUnit
 from training.data.point_in_time import (
     DECISION_TIME,
     FIRST_KNOWN,
@@ -72,6 +73,7 @@ def build_asset_training_set(
     rows = pl.concat([hours, joined], how="horizontal")
     stored_bars = scan_view(layout, ASSET_HOURLY).filter(pl.col("asset").is_in(list(assets)))
     bars = select_newest_known(stored_bars, ASSET_HOURLY, now)
+    bars = OneUnit(settings, bars, now).express(bars)
     labelled = _label_by_returns(rows, bars, horizon_bars)
     return TrainingSet(rows=labelled, service=service, snapshot_id=read_snapshot_id(layout))
 

@@ -33,7 +33,9 @@ def read_traded_contracts(settings: Settings, layout: Layout) -> dict[str, Contr
         return read_contracts(layout)
     own = pl.col("asset").is_in(settings.universe.assets) & (pl.col("close") > 0)
     rows = scan_view(layout, ASSET_HOURLY).filter(own)
-    first = rows.group_by("asset").agg(pl.col("close").sort_by(EVENT_TIME, "created_timestamp").first()).collect()
+    # The newest version: of a contract that was counted in other coins, it is in the unit of today.
+    versions = pl.col("close").sort_by(EVENT_TIME, "created_timestamp", descending=[False, True])
+    first = rows.group_by("asset").agg(versions.first()).collect()
     return {asset: _assume(asset, close) for asset, close in first.iter_rows()}
 
 

@@ -15,6 +15,7 @@ from pairity.settings import Settings
 from training.backtest.inputs import build_market_history, list_hours, read_lake_settlements
 from training.backtest.records import MarketHistory
 from training.data.contracts import read_traded_contracts
+from training.data.one_unit import OneUnit
 from training.data.point_in_time import FIRST_KNOWN, Join, add_decision_times, join_checked, select_newest_known
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def load_history(
     """Return the market over the bar closes from `since` to `last`, both included, and the bars it is made of.
 
     The history holds what was known at each decision and the bars that followed; nothing that is unknown at `now` is
-    used. The bars are rows of (asset, event_timestamp, open, high, low, close, …).
+    used. Prices are in the newest unit of each asset (`one_unit`). The bars are rows of (asset, event_timestamp, open,
+    high, low, close, …).
     """
     layout, assets = Layout.of(settings), settings.universe.assets
     hours = list_hours(since, last)
@@ -39,6 +41,7 @@ def load_history(
     first_known = bars.select("asset", EVENT_TIME, FIRST_KNOWN)
     keys = keys.join(first_known, on=["asset", EVENT_TIME], how="left")
     known = join_checked(join, MARKET_STATE, add_decision_times(keys, settings))
+    known = OneUnit(settings, bars, now).express(known)
     settlements = read_lake_settlements(layout, settings.features.venue, assets, now)
     return build_market_history(hours, known, bars, settlements, read_traded_contracts(settings, layout)), bars
 
@@ -46,11 +49,12 @@ def load_history(
 def read_bars(
     settings: Settings, assets: Sequence[str], since: datetime, last: datetime, now: datetime
 ) -> pl.DataFrame:
-    """Return the bars of `assets` whose closes are from `since` to `last`, as they are known at `now`."""
+    """Return the bars of `assets` whose closes are from `since` to `last`, as they are known at `now`, in one unit."""
     from feature_repo.offline_files import scan_view
 
     stored = scan_view(Layout.of(settings), ASSET_HOURLY).filter(pl.col("asset").is_in(list(assets)))
-    return select_newest_known(stored.filter(pl.col(EVENT_TIME).is_between(since, last)), ASSET_HOURLY, now)
+    bars = select_newest_known(stored.filter(pl.col(EVENT_TIME).is_between(since, last)), ASSET_HOURLY, now)
+    return OneUnit(settings, bars, now).express(bars)
 
 
 def make_store_join(settings: Settings) -> Join:

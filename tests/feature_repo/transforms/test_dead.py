@@ -7,11 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feature_repo.raw_datasets import DATASETS
 from feature_repo.transforms.assets import compute_asset_hourly
 from feature_repo.transforms.pairs import compute_pair_hourly
+from ingestion.lake import Lake
+from ingestion.market_anomalies import describe_anomalies
+from pairity.layout import Layout
 from pairity.settings import FeatureSettings
 from pairity.universe import Pair
-from tests.feature_repo.transforms.markets import HOUR, START, bars_of, funding_of
+from tests.feature_repo.transforms.markets import HOUR, MINUTE, START, bars_of, funding_of
 from tests.oracles.dead_contracts import dead_hours
 from validation.anomalies import find_dead_contracts
 
@@ -96,13 +100,47 @@ def test_anomalies_name_the_stretch():
     frame = pl.DataFrame(
         {
             "asset": "A",
-            "open_time": [START + at * HOUR for at in range(len(tape))],
+            "event_timestamp": [START + (at + 1) * HOUR for at in range(len(tape))],
             **dict.fromkeys(("open", "high", "low", "close"), close),
-            "volume": [float(volume) for _, volume in tape],
+            "volume_base": [float(volume) for _, volume in tape],
         }
     )
-    found = find_dead_contracts(frame, HOUR, 24 * HOUR)
-    assert found.rows() == [("A", START + HOUR, START + 30 * HOUR, 30, 100.0)]
-    assert find_dead_contracts(frame, HOUR, 30 * HOUR).is_empty()
-    holed = frame.filter(pl.col("open_time") != START + 15 * HOUR)
-    assert find_dead_contracts(holed, HOUR, 24 * HOUR).is_empty()
+    assert find_dead_contracts(frame.lazy(), 24).rows() == [("A", START + HOUR, START + 31 * HOUR, 100.0)]
+    assert find_dead_contracts(frame.lazy(), 30).height == 1
+    assert find_dead_contracts(frame.lazy(), 31).is_empty()
+    holed = frame.filter(pl.col("event_timestamp") != START + 16 * HOUR)
+    assert find_dead_contracts(holed.lazy(), 24).is_empty()
+    again = pl.concat([frame, frame.with_columns(asset=pl.lit("B"), event_timestamp=pl.col("event_timestamp") + HOUR)])
+    assert find_dead_contracts(again.lazy(), 24)["asset"].to_list() == ["A", "B"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(tapes)
+def test_anomalies_name_every_hour_that_has_no_features_and_no_other(tape):
+    rows = bars(A=tape)
+    named = {
+        (at - START) // HOUR
+        for _, first, last, _ in find_dead_contracts(rows.lazy(), LIMIT).iter_rows()
+        for at in pl.datetime_range(first + LIMIT * HOUR, last, HOUR, eager=True)
+    }
+    assert named == dead_hours(tape, LIMIT)
+
+
+def test_anomalies_of_minutes_with_holes_name_the_stretch_too(tmp_path):
+    """A venue that leaves out some minutes without trades: hours say it is dead, and so do the anomalies."""
+    count = 40 * 60
+    times = [START + at * MINUTE for at in range(count) if at < 60 or at % 7 != 3]
+    frame = pl.DataFrame(
+        {
+            "open_time": times,
+            **dict.fromkeys(("open", "high", "low", "close"), [100.0] * len(times)),
+            "volume": [1.0 if at < START + HOUR else 0.0 for at in times],
+            "known_at": [at + MINUTE for at in times],
+        },
+        schema_overrides={"open_time": pl.Datetime("us", "UTC"), "known_at": pl.Datetime("us", "UTC")},
+    )
+    lake = Lake(Layout(tmp_path), durable=False)
+    with lake.writing():
+        lake.write("candles_1m", "A", DATASETS["candles_1m"].conform(frame))
+    lines = [line for line in describe_anomalies(lake, "candles_1m") if "dead" in line]
+    assert lines == ["dead contract A 2025-03-01 01:00 to 2025-03-02 16:00: no trade, and the price stood at 100"]

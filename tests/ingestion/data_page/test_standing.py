@@ -52,6 +52,46 @@ def test_nothing_is_stored(tmp_path):
     assert standing.verdict == "Data: nothing is stored yet: `pairity ingest`"
 
 
+def all_withheld(tmp_path, venue="okx", name="candles_1m"):
+    """A data directory of which validation let nothing in."""
+    settings = Settings(home=tmp_path, universe={"assets": ["BTC", "ETH"]}, features={"venue": venue})
+    rows = minutes(SINCE, 3) if name == "candles_1m" else funding()
+    wrong = rows.with_columns(pl.lit(["price_jump"]).alias("broken_rules"))
+    key = "BTC/2026-01" + ("" if venue == "okx" else f"/{venue}")
+    Quarantine.read(Layout(tmp_path)).withhold(name, key, wrong.select(pl.exclude("asset")), now=NOW)
+    return settings
+
+
+@pytest.mark.parametrize("venue", ["okx", "binance_um", "rec"])
+def test_rows_that_are_all_withheld_are_not_nothing(tmp_path, venue):
+    standing = judge_standing(all_withheld(tmp_path, venue), END)
+    assert standing.level == "bad"
+    said = "nothing is let in: 3 rows of candles_1m withheld"
+    assert standing.verdict == f"Data NOT all right: {said}: `pairity quarantine list`"
+
+
+def test_rows_of_another_venue_that_are_withheld_say_nothing_of_this_one(tmp_path):
+    all_withheld(tmp_path, "binance_um")
+    standing = judge_standing(Settings(home=tmp_path), END)
+    assert (standing.level, standing.withheld) == ("nothing", ())
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(["data"], 0), (["gaps"], 0), (["anomalies"], 0), (["quarantine"], 0), (["features"], 4), (["data", "--html"], 0)],
+)
+def test_every_screen_says_so(tmp_path, monkeypatch, command, code):
+    monkeypatch.chdir(tmp_path)
+    all_withheld(tmp_path / "var")
+    monkeypatch.setenv("PAIRITY_HOME", str(tmp_path / "var"))
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == code, done.output
+    assert "3 rows of candles_1m" in " ".join(done.output.split())
+    assert "pairity quarantine list" in done.output
+    assert "nothing is stored" not in done.output
+    assert "nothing stored yet" not in done.output
+
+
 def test_a_hole_that_was_never_asked_for_is_grave(tmp_path):
     standing = judge_standing(stand(tmp_path, skip=(10, 11, 30)), END)
     hole = ("2 holes (3 bars of candles_1m) never asked for, or not answered", "pairity gaps --repair")

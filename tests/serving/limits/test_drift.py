@@ -109,3 +109,27 @@ def test_the_share_is_that_of_a_plain_count(tmp_path_factory: pytest.TempPathFac
         return
     wild = [value for value in seen if value < low - (high - low) or value > high + (high - low)]
     assert found == pytest.approx(len(wild) / len(seen), abs=1e-12)
+
+
+def walk_ranges(values: list[float]) -> tuple[float, float]:
+    """The middle 98 % and as much on either side, from a sorted list."""
+    ordered = sorted(values)
+    low, high = (ordered[round(share * (len(ordered) - 1))] for share in (0.01, 0.99))
+    return 2 * low - high, 2 * high - low
+
+
+@pytest.mark.parametrize(("most", "step"), [(401, 1), (400, 5), (150, 5), (61, 11), (81, 5), (80, 11)])
+def test_of_a_long_history_every_nth_hour_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, step: int
+) -> None:
+    """What is read does not grow with history, is spread over all of it, and favours no hour of the day or week."""
+    monkeypatch.setattr("serving.limits.drift._MOST_ROWS", most)
+    monkeypatch.setattr("serving.limits.drift._LEAST_ROWS", 20)
+    layout = Layout(tmp_path)
+    publish(layout, PAIR_HOURLY, make_rows(range(401), lambda h: float(h * h % 397)))
+    publish(layout, PAIR_HOURLY, make_rows(range(401, 500), lambda h: 1e9))
+    first = int(START.timestamp()) // 3600
+    wanted = walk_ranges([float(h * h % 397) for h in range(401) if (first + h) % step == 0])
+    found = KnownRanges.read(layout, PAIR_FOREST_FEATURES, TRAINED).ranges
+    assert set(found) == set(PAIR_FOREST_FEATURES.features) - {"base_asset", "quote_asset"}
+    assert set(found.values()) == {pytest.approx(wanted)}
