@@ -12,9 +12,9 @@ So an empty page is stepped over by one page, and where the first row of a page 
 asked for, the hole between them is asked for itself, with its end as `until`. Where an exchange ignores `until`, a page
 of one row tells the first two ways from the third, which cannot be walked: its hole is not proven, and is named.
 
-Silence proves nothing by itself: in maintenance some exchanges answer some or all questions with an empty page. What was
-empty is asked for once more, together with the row that follows it, which must come; where nothing followed it, the
-newest rows must be there. A hole inside a page is believed once the longest one of the page was asked for itself.
+Silence proves nothing by itself: in maintenance some exchanges answer some or all questions with an empty page. What
+was empty is asked for once more, together with the row that follows it, which must come; where nothing followed it,
+the newest rows must be there. A hole inside a page is believed once the longest one of the page was asked for itself.
 """
 
 from __future__ import annotations
@@ -198,7 +198,9 @@ class Pager:
         steps = [after - before for before, after in itertools.pairwise(instants)]
         holes = []
         for place, step in enumerate(steps):
-            beside = [self.fewest_ms] if self.is_regular else steps[max(place - 1, 0) : place] + steps[place + 1 : place + 2]
+            beside = (
+                [self.fewest_ms] if self.is_regular else steps[max(place - 1, 0) : place] + steps[place + 1 : place + 2]
+            )
             if beside and step > max(beside) + self.slack_ms:
                 holes.append((instants[place] + 1, instants[place + 1]))
         return holes
@@ -271,12 +273,14 @@ class Pager:
         silent = []
         for low, high in old:
             follower = self._find_follower(high)
-            again = self._ask_within(low, high - 1 if follower is None else follower)
+            # Some exchanges leave out what lies at the end that was asked for.
+            last = high - 1 if follower is None else follower + 1
+            again = self._ask_within(low, last)
             if not again and follower is not None:
                 # A window may be too short to reach from the hole's begin to the row behind it: one at its end is not.
-                again = self._ask_within(max(low, follower - self._step_ms() // 2), follower)
+                again = self._ask_within(max(low, follower - self._step_ms() // 2), last)
                 if again:
-                    again |= self._ask_within(low, follower)
+                    again |= self._ask_within(low, last)
                 else:
                     unanswered.append((low, high))
             elif not again:

@@ -88,7 +88,11 @@ def test_rows_that_a_page_leaves_out_are_asked_for_themselves(way, lost, answers
 
 @pytest.mark.parametrize("way", WAYS)
 def test_settlements_that_a_page_leaves_out_are_asked_for_whatever_the_interval(way):
-    times = [BASE + k * HOUR_MS for first, last, step in ((0, 304, 8), (304, 600, 4), (600, 880, 1)) for k in range(first, last, step)]
+    times = [
+        BASE + k * HOUR_MS
+        for first, last, step in ((0, 304, 8), (304, 600, 4), (600, 880, 1))
+        for k in range(first, last, step)
+    ]
     exchange = LossyExchange(times + LATER, way, HOUR_MS, lost=slice(7, 8), answers=4)
     found = walk(exchange, slack_ms=60_000, is_regular=False)
     assert found.rows == times
