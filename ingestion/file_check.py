@@ -61,7 +61,8 @@ async def check_files(
         raise ConfigError(f"--check looks at files, and {source.name} reads none", "collect without it")
     check_range(since, until)
     require_datasets(source, datasets)
-    rows, failures = [], []
+    rows = []
+    failures: dict[tuple[str, str], list[str]] = {}
     for asset in assets:
         found = False
         for dataset in datasets:
@@ -71,17 +72,19 @@ async def check_files(
                 found = True
             except DataError as error:
                 found = True
-                failures.append(f"{asset} {dataset}: {error}")
+                failures.setdefault((asset, str(error)), []).append(dataset)
             else:
                 if isinstance(frame, UnitAnswer):
-                    failures += [f"{asset} {dataset}: {line}" for line in frame.left_out]
+                    for line in frame.left_out:
+                        failures.setdefault((asset, line), []).append(dataset)
                     frame = frame.rows
                 found |= frame is not None
                 if frame is not None:
                     rows.append(_describe(asset, dataset, frame, now))
         if not found:
-            failures.append(f"{asset}: no file has it")
-    return FileCheck(tuple(rows), source.remarks.list(), tuple(failures))
+            failures[asset, "no file has it"] = []
+    said = (f"{' '.join((asset, ', '.join(of))).strip()}: {reason}" for (asset, reason), of in failures.items())
+    return FileCheck(tuple(rows), source.remarks.list(), tuple(said))
 
 
 def _describe(asset: str, dataset: str, rows: pl.DataFrame, now: datetime) -> CheckedRows:

@@ -18,14 +18,19 @@ def find_lacking(
 ) -> list[InstrumentFailure]:
     """Return one entry for each asset and dataset of `rows` without a row that is not among `failures` already.
 
-    Not failures (`served` is False): an instrument that was listed at `until` or later, and a dataset that a folder
-    lacks for an instrument of which it has another one.
+    Not failures (`served` is False): an instrument that was listed at `until` or later, a dataset that a folder lacks
+    for an instrument of which it has another one, and rows whose file is not there any more.
     """
     failed = {(failure.asset, failure.dataset) for failure in failures}
     has_some = {item.asset for item in rows if item.rows}
     lacking = []
     for item in rows:
-        if item.rows or (item.asset, item.dataset) in failed:
+        if (item.asset, item.dataset) in failed:
+            continue
+        if item.rows:
+            if isinstance(source, LocalSource) and not source.files(item.dataset, item.asset):
+                gone = f"{source.name} has no file of it now: the {item.rows:,} rows that were stored before stay"
+                lacking.append(InstrumentFailure(item.asset, gone, item.dataset, served=False))
             continue
         at = listed.get(item.asset)
         reason = f"{source.name} has no {item.dataset} of it in this range"

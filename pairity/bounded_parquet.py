@@ -69,7 +69,8 @@ def read_numbers(
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         for name, place in own.items():
-            if group.column(place).physical_type not in (_TEXTS if name in texts else _NUMBERS):
+            is_number = group.column(place).physical_type in _NUMBERS or _is_wide_decimal(metadata, place)
+            if not is_number and not (name in texts and group.column(place).physical_type in _TEXTS):
                 raise OutOfBoundsError(f"has {show(name)} as {group.column(place).physical_type}, which is no number")
     return _read(content, list(own))
 
@@ -107,10 +108,10 @@ def _check(content: bytes, metadata: pq.FileMetaData, places: Mapping[str, int],
             end = start + chunk.total_compressed_size
             if not len(_END) <= start <= end <= len(content):
                 raise OutOfBoundsError(f"is damaged: {show(name)} lies outside the file")
-            values = 0
+            values, width = 0, _BYTES_OF_A_VALUE * (2 if _is_wide_decimal(metadata, place) else 1)
             for page in list_pages(content, start, end):
                 values += page.values
-                expanded += max(page.expanded, _BYTES_OF_A_VALUE * page.values)
+                expanded += max(page.expanded, width * page.values)
                 pages += 1
                 if pages > limits.pages:
                     raise OutOfBoundsError(f"has more pages than the limit of {limits.pages}")
@@ -160,6 +161,13 @@ def _flat_columns(metadata: pq.FileMetaData) -> Mapping[str, int]:
         if places.setdefault(column.name, place) != place:
             raise OutOfBoundsError(f"has the column {show(column.name)} twice")
     return places
+
+
+def _is_wide_decimal(metadata: pq.FileMetaData, place: int) -> bool:
+    """Return whether a column has decimals of up to 38 digits, which are written as 16 bytes."""
+    column = metadata.schema.column(place)
+    is_short = column.physical_type == "FIXED_LEN_BYTE_ARRAY" and column.length <= 2 * _BYTES_OF_A_VALUE
+    return is_short and str(column.logical_type.type) == "DECIMAL"
 
 
 def _brief(error: BaseException) -> str:

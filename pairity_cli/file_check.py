@@ -10,6 +10,7 @@ from pairity_cli.tables import print_table
 
 if TYPE_CHECKING:
     from ingestion.file_check import FileCheck
+    from ingestion.report import InstrumentFailure
     from ingestion.sources.remarks import Remark
 
 
@@ -43,3 +44,18 @@ def show_remarks(remarks: Iterable[Remark]) -> None:
     """Print what a source left out, one line each."""
     for remark in remarks:
         echo(f"left out: {' '.join(part for part in (remark.asset, remark.dataset, remark.what) if part)}")
+
+
+def show_failures(failures: Iterable[InstrumentFailure]) -> None:
+    """Print what failed, then what is not there: a line for each reason, with all datasets that it holds for."""
+    failed: dict[tuple[str, str], list[str]] = {}
+    absent: dict[tuple[str, str], list[str]] = {}
+    for failure in failures:
+        if failure.served:
+            failed.setdefault((failure.asset, failure.reason), []).append(failure.dataset)
+        else:
+            absent.setdefault((failure.dataset, failure.reason), []).append(failure.asset)
+    for (asset, reason), datasets in failed.items():
+        echo(f"failed: {asset} {', '.join(datasets)}: {reason}")
+    for (dataset, reason), lacking in absent.items():
+        echo(f"lacks: {' '.join(lacking)} {dataset}: {reason}")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from feature_repo.raw_datasets import KNOWN_AT, RawDataset
 from feature_repo.redenominations import NO_CHANGES, Units
 from pairity.timeline import HOUR
+from validation.market_moves import LEAST_INSTRUMENTS, take_market_moves_out
 
 MAX_ABS_LOG_RETURN = 1.5
 """Largest |ln c/c[−1]| between two closes; recorded markets reach 0.13 within a minute and 0.85 within an hour."""
@@ -73,13 +74,20 @@ def mark_price_jumps(
     number are ignored. Across a hole of more than an hour (hourly bars: a day) the price may be another one, but not by
     about a power of ten: that is a redenomination, and held as well, until `units` know of it: closes are compared in
     the newest unit, which is that of `closes_before`. `newest` is `keep_newest` of `rows`.
+
+    A move that most instruments of the frame make at one time is the market's (see `take_market_moves_out`).
     """
     time = dataset.time
     usable = newest.filter(pl.col("close").is_finite() & (pl.col("close") > 0), pl.col(time).is_not_null())
     closes = usable.select(pl.col("close") * units.factor(pl.col("asset"), time)) if units.steps else usable
     levels = closes["close"].log().to_numpy()
     wrong = np.zeros(len(levels), dtype=bool)
-    for begin, end, before in _find_suspects(usable["asset"], levels, closes_before):
+    suspects = list(_find_suspects(usable["asset"], levels, closes_before))
+    if len(suspects) >= LEAST_INSTRUMENTS:
+        spike = find_longest_comparable_hole(dataset)
+        levels = take_market_moves_out(usable, time, levels, closes_before, least=MAX_ABS_LOG_RETURN, spike=spike)
+        suspects = list(_find_suspects(usable["asset"], levels, closes_before))
+    for begin, end, before in suspects:
         holes = _find_holes(usable[time][begin:end], find_longest_comparable_hole(dataset))
         wrong[begin:end] = _find_wrong_side(levels[begin:end], holes, before)
     return _mark_rows(rows, usable.filter(wrong) if wrong.any() else usable.clear(), time, "price_jump")

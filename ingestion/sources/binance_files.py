@@ -14,7 +14,7 @@ from feature_repo.knowledge_time import closed_known_at, history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.sources.bounded_archives import ExpandsTooFarError, unzip_one
 from ingestion.sources.bounded_csv import brief, read_texts, refuse_non_numbers
-from ingestion.sources.file_rows import Note, snap_to_hours
+from ingestion.sources.file_rows import Note, place_on_hours
 from ingestion.sources.file_ticks import build_trade_bars
 from ingestion.sources.http import TooLargeError
 from ingestion.sources.instants import FIRST, describe_unit, last_instant
@@ -94,14 +94,10 @@ def read_klines(csv: bytes, dataset: str, where: str) -> pl.DataFrame:
 
 def read_funding(csv: bytes, where: str) -> pl.DataFrame:
     """Return the settlements of a fundingRate file; one that is stamped a little off belongs to its full hour."""
-    kind = DATASETS["funding"]
     with _named(where):
         table = _table(csv, _FUNDING, "funding_time", OF_BARS.rows)
-        stamped = table.with_columns(_instant("funding_time").alias("stamp"))
-        second = pl.col("stamp").dt.truncate("1s")
-        rows = stamped.with_columns(snap_to_hours(second).alias("funding_time"))
-        known = closed_known_at(pl.max_horizontal(second, "funding_time"))
-        return kind.conform(rows.with_columns(known)).sort("funding_time")
+        stamp = _instant("funding_time").dt.truncate("1s").alias("stamp")
+        return place_on_hours(table.select(stamp, pl.col("funding_rate").cast(pl.Float64)))
 
 
 def read_trade_bars(csv: bytes, where: str, note: Note, *, every: timedelta = MINUTE) -> pl.DataFrame:

@@ -70,11 +70,11 @@ class BoundedTransport(HTTPAdapter):
                 answer.raw.close()  # nothing may be left in a connection that is used again
                 raise
         answer.raw.release_conn()  # read to its end, whatever is thought of it
-        self.check(body)
+        self.check(body, answer.status_code)
         answer.raw = HTTPResponse(body=io.BytesIO(body), status=answer.status_code, preload_content=False)
         return answer
 
-    def check(self, body: bytes) -> None:
+    def check(self, body: bytes, status: int) -> None:
         """Raise OutOfBoundsError for a body that its reader must not get; here each may."""
 
     def _read(self, answer: requests.Response) -> bytes:

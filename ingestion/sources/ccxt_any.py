@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,19 +13,22 @@ from urllib.parse import urlsplit
 
 import polars as pl
 import requests
+from urllib3.exceptions import HTTPError
 
 from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT, RawDataset
-from ingestion.lake.spans import Span, subtract
+from ingestion.lake.spans import Span, clip, subtract
 from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.bounded_transport import DeadlineError
 from ingestion.sources.ccxt_pages import Pager, Walk
 from ingestion.sources.ccxt_session import bound, leave_rows_in
+from ingestion.sources.file_rows import JITTER, place_on_hours
 from ingestion.sources.http import SOURCE_BACKOFF
 from ingestion.sources.instants import parse_ms
 from ingestion.sources.protocol import UnitAnswer
+from ingestion.sources.reading import count_of
 from ingestion.sources.unreadable_rows import leave_out_unreadable
-from pairity.bounded_numbers import OutOfBoundsError, parse_int
+from pairity.bounded_numbers import OutOfBoundsError, parse_int, show
 from pairity.errors import (
     ConfigError,
     DataError,
@@ -42,7 +45,7 @@ _PAGE, _FUNDING_PAGE = 300, 100
 _NEWEST_ROWS = 100
 """Bars, or half hours of settlements, of which a market that trades must have some."""
 _MILLISECOND = timedelta(milliseconds=1)
-_FUNDING_MS, _FUNDING_SLACK_MS = 3_600_000 // 2, 60_000
+_FUNDING_MS = 3_600_000 // 2
 """Settlements are an hour apart at least; some come late by seconds."""
 _FUNDING_BEFORE_MS = 86_400_000
 """Longest time that a rate is in force: an exchange may answer the one that was in force at the start."""
@@ -53,6 +56,18 @@ _TOTAL_S = 300.0
 """Longest time of one answer."""
 _TRY_LATER = "try again later: what was fetched before is kept"
 _NOTHING_STORED = "nothing of it was stored"
+_UNPROVEN = (
+    "what lies between {} cannot be asked for: the exchange sends its newest rows first and ignores where a page shall "
+    "end; the range does not count as fetched: collect it from another source"
+)
+_UNANSWERED = (
+    "the exchange sent no row between {}, nor any of its newest ones: it may be in maintenance; the range does not "
+    "count as fetched: run this again later"
+)
+_CONTRADICTED = (
+    "the exchange sent no row between {}, and some when it was asked again: its answers cannot be relied on; the range "
+    "does not count as fetched: run this again later"
+)
 _NAME = re.compile(r"\w{1,40}", re.ASCII)
 # What code that trusts its input raises for an answer of another shape.
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -74,6 +89,8 @@ class CcxtAny(BlockingSource):
     sleep: Callable[[float], None] = time.sleep
     datasets: tuple[str, ...] = field(default=("candles_1m", "candles_1h", "funding"), init=False)
     _client: Any = field(default=None, init=False)
+    _others: list[Mapping[str, Any]] = field(default_factory=list, init=False)
+    """Rows of other instruments that the client left out."""
 
     @property
     def name(self) -> str:
@@ -145,24 +162,43 @@ class CcxtAny(BlockingSource):
         def ask(symbol: str, at: int, limit: int, end: int | None) -> Any:  # noqa: ANN401 - ccxt is untyped
             return self._call("fetch_funding_rate_history", symbol, at, limit, _ending(name, end))
 
+        self._others.clear()
+        # A stamp beside its hour may lie on the other side of an end of the range.
         walk = Pager(
             what=f"{self.exchange} fetch_funding_rate_history of {symbol}",
             ask=partial(ask, symbol),
             at=lambda row: parse_ms(row["timestamp"], now),
+            value=lambda row: row["fundingRate"],
             fewest_ms=_FUNDING_MS,
             limit=_FUNDING_PAGE,
-            slack_ms=_FUNDING_SLACK_MS,
+            slack_ms=JITTER // _MILLISECOND,
             before_ms=_FUNDING_BEFORE_MS,
+            is_regular=False,
             listed_ms=_listed_ms(market, now),
             newest_ms=to_ms(now),
             answers_now=lambda: self._answers_now(ask, market, to_ms(now) - _NEWEST_ROWS * _FUNDING_MS),
-        ).walk(since, until)
+        ).walk(since - JITTER, until + JITTER)
         kind = DATASETS["funding"]
         values = [(row["timestamp"], row["fundingRate"]) for row in walk.rows]
-        frame = pl.DataFrame(values, schema={"funding_time": pl.Int64, "funding_rate": pl.Float64}, orient="row")
-        settled = pl.col("funding_time").cast(pl.Datetime("ms", "UTC")).cast(INSTANT).dt.truncate("1s")
-        rows = frame.with_columns(settled).with_columns(history_known_at(kind))
-        return _answer(kind, walk, rows, market, (since, until))
+        frame = pl.DataFrame(values, schema={"stamp": pl.Int64, "funding_rate": pl.Float64}, orient="row")
+        stamp = pl.col("stamp").cast(pl.Datetime("ms", "UTC")).cast(INSTANT).dt.truncate("1s")
+        rows = place_on_hours(frame.with_columns(stamp)).filter(
+            pl.col(kind.time).is_between(since, until, closed="left")
+        )
+        return _answer(kind, walk, rows, market, (since, until), self._find_strange(walk, (since, until), now))
+
+    def _find_strange(self, walk: Walk, unit: Span, now: datetime) -> list[tuple[datetime, str]]:
+        """Return instant and symbol of other instruments' rows in the unit where there is none of its own.
+
+        An exchange that answers for all instruments has both.
+        """
+        own = pl.Series([row["timestamp"] for row in walk.rows], dtype=pl.Int64)
+        strange: dict[datetime, str] = {}
+        for row in self._others:
+            at = parse_ms(row.get("timestamp"), now)
+            if unit[0] <= from_ms(at) < unit[1] and not ((own - at).abs() <= JITTER // _MILLISECOND).any():
+                strange[from_ms(at)] = str(row.get("symbol"))
+        return sorted(strange.items())
 
     def _answers_now(self, ask: Callable[[str, int, int, int | None], Any], market: dict[str, Any], since: int) -> bool:
         """Return whether the exchange sends rows from `since` (ms) on, where a market that trades must have some.
@@ -213,7 +249,7 @@ class CcxtAny(BlockingSource):
             if self.url is not None:
                 client.urls["api"] = _moved(client.urls["api"], self.url)
             bound(client, _TOTAL_S)
-            leave_rows_in(client)
+            self._others = leave_rows_in(client)
             self._client = client
             try:
                 self._call("load_markets")
@@ -229,7 +265,7 @@ class CcxtAny(BlockingSource):
         for attempt in range(self.retries + 1):
             try:
                 return getattr(self._client, method)(*arguments)
-            except ccxt.NetworkError as error:
+            except (ccxt.NetworkError, requests.RequestException, HTTPError) as error:  # ccxt lets some through
                 if attempt == self.retries:
                     raise VenueUnreachableError(
                         f"{self.exchange} {method}: {type(error).__name__}: {_brief(error)}, {attempt + 1} times",
@@ -248,8 +284,6 @@ class CcxtAny(BlockingSource):
                 raise VenueAnswerError(f"{self.exchange} {method}: {_brief(error)}", _NOTHING_STORED) from None
             except ccxt.ExchangeError as error:
                 raise VenueRejectedError(f"{self.exchange} {method}: {_brief(error)}", type(error).__name__) from None
-            except requests.RequestException as error:  # whatever ccxt lets through
-                raise VenueUnreachableError(f"{self.exchange} {method}: {type(error).__name__}", _TRY_LATER) from None
             except _UNREADABLE as error:
                 raise self._unreadable(method, error) from None
         raise AssertionError  # the loop returns or raises
@@ -269,27 +303,47 @@ def _listed_ms(market: dict[str, Any], now: datetime) -> int | None:
 
 
 def _answer(
-    kind: RawDataset, walk: Walk, found: pl.DataFrame, market: dict[str, Any], unit: Span
+    kind: RawDataset,
+    walk: Walk,
+    found: pl.DataFrame,
+    market: dict[str, Any],
+    unit: Span,
+    strange: Sequence[tuple[datetime, str]] = (),
 ) -> pl.DataFrame | UnitAnswer:
-    """Return the rows alone where they prove the whole range."""
-    readable, unreadable, reasons = leave_out_unreadable(kind, found, str(market["symbol"]))
+    """Return the rows alone where they prove the whole range; `strange` are rows of other instruments in place of own.
+
+    What a row of another instrument stands in place of is not proven.
+    """
+    symbol = str(market["symbol"])
+    readable, unreadable, reasons = leave_out_unreadable(kind, found, symbol)
     rows = kind.conform(readable).sort(kind.time)
-    if not (walk.unproven or walk.unanswered or unreadable) and walk.before_listing is None:
+    open_parts = [
+        part
+        for span in (*walk.unproven, *walk.unanswered, *walk.contradicted, *((at, at + JITTER) for at, _ in strange))
+        for part in clip([span], *unit)
+    ]
+    if not (open_parts or unreadable) and walk.before_listing is None:
         return rows
-    reasons += [
-        f"{market['symbol']}: what lies between {low:%Y-%m-%d %H:%M} and {high:%Y-%m-%d %H:%M} cannot be asked for: "
-        "the exchange sends its newest rows first and ignores where a page shall end; the range does not count as "
-        "fetched: collect it from another source"
-        for low, high in walk.unproven
-    ]
-    reasons += [
-        f"{market['symbol']}: the exchange sent no row between {low:%Y-%m-%d %H:%M} and {high:%Y-%m-%d %H:%M}, nor any "
-        "of its newest ones: it may be in maintenance; the range does not count as fetched: run this again later"
-        for low, high in walk.unanswered
-    ]
+    for spans, said in ((walk.unproven, _UNPROVEN), (walk.unanswered, _UNANSWERED), (walk.contradicted, _CONTRADICTED)):
+        reasons += [
+            f"{symbol}: {said.format(*map(_describe_span, clip([span], *unit)))}"
+            for span in spans
+            if clip([span], *unit)
+        ]
+    if strange:
+        at, other = strange[0]
+        reasons.append(
+            f"{symbol}: {count_of(len(strange))} of another instrument, such as {show(other)} at {at:%Y-%m-%d %H:%M}, "
+            "where none of its own came: left out, and the instant does not count as fetched"
+        )
     listed = None if walk.before_listing is None else from_ms(int(market["created"]))
-    proven = subtract(unit, (*walk.unproven, *walk.unanswered, *unreadable))
-    return UnitAnswer(rows, proven=proven, left_out=tuple(reasons), listed_at=listed)
+    return UnitAnswer(
+        rows, proven=subtract(unit, (*open_parts, *unreadable)), left_out=tuple(reasons), listed_at=listed
+    )
+
+
+def _describe_span(span: Span) -> str:
+    return f"{span[0]:%Y-%m-%d %H:%M} and {span[1]:%Y-%m-%d %H:%M}"
 
 
 def _is_linear_usdt(market: dict[str, Any]) -> bool:

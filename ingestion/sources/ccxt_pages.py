@@ -12,8 +12,9 @@ So an empty page is stepped over by one page, and where the first row of a page 
 asked for, the hole between them is asked for itself, with its end as `until`. Where an exchange ignores `until`, a page
 of one row tells the first two ways from the third, which cannot be walked: its hole is not proven, and is named.
 
-Silence proves nothing by itself: in maintenance some exchanges answer every question with an empty page. What was empty
-is asked for once more, and where nothing followed it, the newest rows must be there.
+Silence proves nothing by itself: in maintenance some exchanges answer some or all questions with an empty page. What
+was empty is asked for once more, together with the row that follows it, which must come; where nothing followed it,
+the newest rows must be there. A hole inside a page is believed once the longest one of the page was asked for itself.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ _FEW_PAGES, _MOST_ROWS = 20, 10_000
 _SURE_ROWS = 100
 """Bars that every exchange fits into a page: until a larger one was seen, an empty page is stepped over by so many."""
 _NOTHING_STORED = "nothing of it was stored"
+_Page = dict[int, list[Any]]
+"""Rows by their instant (ms): one, or several that should be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,12 @@ class Walk:
     """Rows of a range, ascending, and the parts of the range of which it is not known what they hold."""
 
     rows: list[Any]
+    """Of an instant with several rows that differ, all of them."""
     unproven: tuple[Span, ...]
     unanswered: tuple[Span, ...]
     """Parts of which the exchange sent nothing, where it did not show that it answers at all."""
+    contradicted: tuple[Span, ...]
+    """Parts of which it sent nothing, and rows when it was asked again."""
     before_listing: Span | None
     """The part before the exchange's listing time, where it has rows of none of it."""
 
@@ -76,7 +82,13 @@ class Pager:
     """Now: what is younger than `_YOUNG_MS` may come yet, and nobody takes its absence as final. None: long ago."""
     answers_now: Callable[[], bool] | None = None
     """Whether the exchange sends rows where there must be some, such as its newest ones."""
-    _rows: dict[int, Any] = field(default_factory=dict)
+    is_regular: bool = True
+    """Whether rows are `fewest_ms` apart where none is missing; False: their distance changes, as that of funding."""
+    value: Callable[[Any], Any] = lambda row: row
+    """What two rows of one instant must have in common."""
+    _rows: dict[int, list[Any]] = field(default_factory=dict)
+    _seen: set[int] = field(default_factory=set)
+    """Instants of all rows that came, those beyond the range as well."""
     _unproven: list[tuple[int, int]] = field(default_factory=list)
     _empty: list[tuple[int, int]] = field(default_factory=list)
     _is_silent: bool = False
@@ -108,21 +120,23 @@ class Pager:
             if self._is_hole(cursor, oldest, page, follows_row=follows_row):
                 self._settle(cursor, min(oldest, end), page)
             self._take(page, cursor, end)
+            self._probe_holes(page, end)
             cursor, follows_row = max(page) + 1, True
-        unanswered = self._confirm_empty()
+        unanswered, contradicted = self._confirm_empty()
         unproven = tuple((from_ms(low), from_ms(min(high, end))) for low, high in self._unproven if low < end)
         rows = sorted(self._rows)
         before_listing = None
         if self.listed_ms is not None and first < self.listed_ms <= min([*rows, self.listed_ms]):
             before_listing = since, min(until, from_ms(self.listed_ms))
         return Walk(
-            rows=[self._rows[at] for at in rows],
+            rows=[row for at in rows for row in self._rows[at]],
             unproven=unproven,
             unanswered=unanswered,
+            contradicted=contradicted,
             before_listing=before_listing,
         )
 
-    def _page(self, since: int, until: int | None, limit: int | None = None) -> dict[int, Any]:
+    def _page(self, since: int, until: int | None, limit: int | None = None) -> _Page:
         """Return the rows of one page by instant, those before `since` left out."""
         most_pages = _FEW_PAGES + self._most_rows // min(self.limit, _FEWEST_ROWS)
         is_endless = max(self._pages, self._questions // _QUESTIONS) >= most_pages
@@ -137,8 +151,11 @@ class Pager:
             raise VenueAnswerError(f"{self.what} sent a page that is no list of {_MOST_ROWS} rows at most")
         self._largest = max(self._largest, len(answered))
         self._is_silent = not answered
-        timed = {self.at(row): row for row in answered}
-        page = {at: row for at, row in timed.items() if at >= since}
+        timed: _Page = {}
+        for row in answered:
+            timed.setdefault(self.at(row), []).append(row)
+        page = {at: rows for at, rows in timed.items() if at >= since}
+        self._seen |= page.keys()
         # A row or so before the start is the bar that the start lies in. More say that no start is heeded.
         if timed and not page and min(timed) < since - self.fewest_ms - self.before_ms:
             raise VenueAnswerError(
@@ -147,7 +164,7 @@ class Pager:
             )
         return page
 
-    def _ask_about(self, since: int, until: int | None, limit: int | None = None) -> dict[int, Any]:
+    def _ask_about(self, since: int, until: int | None, limit: int | None = None) -> _Page:
         self._questions += 1
         return self._page(since, until, limit)
 
@@ -155,33 +172,70 @@ class Pager:
         """Return the length that an empty page surely stands for."""
         return min(self.limit, max(self._largest, _SURE_ROWS)) * self.fewest_ms
 
-    def _is_hole(self, cursor: int, oldest: int, page: dict[int, Any], *, follows_row: bool) -> bool:
+    def _is_hole(self, cursor: int, oldest: int, page: _Page, *, follows_row: bool) -> bool:
         """Return whether a row could lie between `cursor` and the oldest row of its page."""
+        if follows_row:
+            return oldest - cursor > self._spacing_ms(page) + self.slack_ms
+        return oldest - cursor >= self._spacing_ms(page) - self.slack_ms
+
+    def _spacing_ms(self, page: _Page) -> int:
+        steps = [after - before for before, after in itertools.pairwise(sorted(page))]
+        return max(self.fewest_ms, min(steps, default=self.fewest_ms))
+
+    def _probe_holes(self, page: _Page, high: int) -> None:
+        """Ask for the longest hole inside a page, before `high`, itself; where rows come, for all holes of the page."""
+        holes = [(a, min(b, high)) for a, b in self._list_holes(page) if min(b, high) - a >= self.fewest_ms]
+        if not holes:
+            return
+        longest = max(holes, key=lambda hole: hole[1] - hole[0])
+        if any(at < longest[1] for at in self._ask_within(longest[0], longest[1] - 1)):
+            for hole in holes:
+                self._settle(*hole, page)
+
+    def _list_holes(self, page: _Page) -> list[tuple[int, int]]:
+        """Return where rows of a page are further apart than rows there are: each from behind a row to the next one."""
         instants = sorted(page)
         steps = [after - before for before, after in itertools.pairwise(instants)]
-        spacing = max(self.fewest_ms, min(steps, default=self.fewest_ms))
-        if follows_row:
-            return oldest - cursor > spacing + self.slack_ms
-        return oldest - cursor >= spacing - self.slack_ms
+        holes = []
+        for place, step in enumerate(steps):
+            beside = (
+                [self.fewest_ms] if self.is_regular else steps[max(place - 1, 0) : place] + steps[place + 1 : place + 2]
+            )
+            if beside and step > max(beside) + self.slack_ms:
+                holes.append((instants[place] + 1, instants[place + 1]))
+        return holes
 
-    def _settle(self, low: int, high: int, page: dict[int, Any]) -> None:
+    def _ask_within(self, low: int, last: int) -> _Page:
+        """Ask for the rows of `low` … `last`; where the exchange takes no end, for those from `low` on."""
+        try:
+            return self._ask_about(low, last)
+        except VenueRejectedError:
+            return self._ask_about(low, None)
+
+    def _settle(self, low: int, high: int, page: _Page) -> None:
         """Ask for the hole [low, high) itself, from its end down where the exchange pages so; note what stays open."""
-        while low < high:
+        waiting = [(low, high)]
+        while waiting:
+            low, high = waiting.pop()
             try:
                 between = self._ask_about(low, high - 1)
             except VenueRejectedError:  # it takes no `until`
                 between = dict(page)
             inside = [at for at in between if at < high]
-            if not inside:
-                if not between:
-                    self._empty.append((low, high))
-                if between:  # it does not heed `until`
-                    self._settle_without_end(low, high, page)
-                return
-            self._take(between, low, high)
-            high = min(inside)
+            if inside:
+                self._take(between, low, high)
+                self._probe_holes(between, high)
+                spacing = self._spacing_ms(page | {at: between[at] for at in inside}) + self.slack_ms
+                if high - max(inside) > spacing:
+                    waiting.append((max(inside) + 1, high))
+                if low < min(inside):
+                    waiting.append((low, min(inside)))
+            elif between:  # it does not heed `until`
+                self._settle_without_end(low, high, page)
+            else:
+                self._empty.append((low, high))
 
-    def _settle_without_end(self, low: int, high: int, page: dict[int, Any]) -> None:
+    def _settle_without_end(self, low: int, high: int, page: _Page) -> None:
         """Let a page of one row say in which way the exchange pages; `page` was the answer from `low` on."""
         single = self._ask_about(low, None, 1)
         if len(single) == 1 and min(single) == min(page):
@@ -206,36 +260,59 @@ class Pager:
         last = max(cursor, listed - step)
         return listed if not [at for at in self._ask_about(last, None) if at < listed] else None
 
-    def _confirm_empty(self) -> tuple[Span, ...]:
-        """Ask once more about what was answered with nothing; return what is not sure to be empty.
+    def _confirm_empty(self) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+        """Ask once more about what was answered with nothing; return what is unanswered, and what is contradicted.
 
         Rows that come now say that the first answer was none. Where the walk ended in silence, a second fact must show
         that the exchange answers at all.
         """
         until_old = float("inf") if self.newest_ms is None else self.newest_ms - _YOUNG_MS
-        was_silent, doubtful = self._is_silent, []
+        was_silent, unanswered, contradicted = self._is_silent, [], []
         empty = [(to_ms(low), to_ms(high)) for low, high in union((from_ms(a), from_ms(b)) for a, b in self._empty)]
         old = [(low, high) for low, high in empty if low < until_old]
+        silent = []
         for low, high in old:
-            try:
-                again = self._ask_about(low, high - 1)
-            except VenueRejectedError:  # it takes no `until`
-                again = self._ask_about(low, None)
+            follower = self._find_follower(high)
+            # Some exchanges leave out what lies at the end that was asked for.
+            last = high - 1 if follower is None else follower + 1
+            again = self._ask_within(low, last)
+            if not again and follower is not None:
+                # A window may be too short to reach from the hole's begin to the row behind it: one at its end is not.
+                again = self._ask_within(max(low, follower - self._step_ms() // 2), last)
+                if again:
+                    again |= self._ask_within(low, last)
+                else:
+                    unanswered.append((low, high))
+            elif not again:
+                silent.append((low, high))
             was_silent &= not again
             if any(at < high for at in again):
-                doubtful.append((low, high))
-        if (
-            old
-            and was_silent
-            and self.newest_ms is not None
-            and self.answers_now is not None
-            and not self.answers_now()
-        ):
-            doubtful = old
-        return tuple((from_ms(low), from_ms(high)) for low, high in doubtful)
+                contradicted.append((low, high))
+        if silent and self.newest_ms is not None and self.answers_now is not None:
+            if was_silent and not self.answers_now():
+                return _spans(old), ()
+            # It answers now: what it leaves empty for the third time is empty.
+            for low, high in silent:
+                if any(at < high for at in self._ask_within(low, high - 1)):
+                    contradicted.append((low, high))
+        return _spans(unanswered), _spans(contradicted)
 
-    def _take(self, page: dict[int, Any], low: int, high: int) -> None:
-        self._rows |= {at: row for at, row in page.items() if low <= at < high}
+    def _find_follower(self, high: int) -> int | None:
+        """Return the row that follows a hole which ends at `high`; None where none came that is near it."""
+        follower = min((at for at in self._seen if at >= high), default=None)
+        return None if follower is None or follower - high > self._step_ms() // 2 else follower
+
+    def _take(self, page: _Page, low: int, high: int) -> None:
+        for at, rows in page.items():
+            if low <= at < high:
+                own = self._rows.setdefault(at, [])
+                for row in rows:
+                    if all(self.value(row) != self.value(one) for one in own):
+                        own.append(row)
+
+
+def _spans(parts: list[tuple[int, int]]) -> tuple[Span, ...]:
+    return tuple((from_ms(low), from_ms(high)) for low, high in parts)
 
 
 def _show(at: int) -> str:

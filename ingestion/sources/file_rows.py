@@ -59,13 +59,21 @@ def read_settlements(table: FileTable, note: Note) -> pl.DataFrame:
     A stamp beside the full hour by at most `JITTER` belongs to that hour (see `snap_to_hours`), and is known from the
     later of the two. Holes and incomplete rows as `read_bars`.
     """
-    kind = DATASETS["funding"]
     table.require((TIME, "funding_rate"))
     stamped = _without_holes(table, ["funding_rate"], note).rows.rename({TIME: "stamp"})
-    rows = stamped.with_columns(snap_to_hours(pl.col("stamp")).alias(kind.time))
-    # Two stamps of one settlement are one row, or contradict each other: neither is a later version.
+    return place_on_hours(stamped)
+
+
+def place_on_hours(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return settlements by their `stamp`, in the columns of `funding`, at their hours; repeated rows once.
+
+    Known from the stamp or the hour, whichever is later. Two stamps of one settlement are one row, or contradict each
+    other: neither is a later version.
+    """
+    kind = DATASETS["funding"]
+    placed = rows.with_columns(snap_to_hours(pl.col("stamp")).alias(kind.time))
     last = pl.max_horizontal("stamp", kind.time).max().over(kind.time)
-    return _unique(kind, rows.with_columns(closed_known_at(last)))
+    return _unique(kind, placed.with_columns(closed_known_at(last)))
 
 
 def snap_to_hours(stamp: pl.Expr) -> pl.Expr:

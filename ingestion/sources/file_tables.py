@@ -86,7 +86,7 @@ def read_table(path: Path, reading: Reading, wanted: Sequence[str] | None = None
     """
     if is_parquet(path):
         columns = _chosen(find_columns(read_names(path)), wanted)
-        texts = [written for meaning, written in columns.items() if meaning in (TIME, *TEXTS)]
+        texts = [written for meaning, written in columns.items() if meaning in (TIME, *TEXTS, *IDS)]
         raw = read_numbers(path, [written for written in columns.values() if written not in texts], texts=texts)
         return _typed(raw, columns, call_row, reading)
     sheet = read_sheet(_text(path), _ROWS)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -18,6 +19,8 @@ _MICRO = UNITS["us"]
 _TOO_LARGE = 2**63 - 1
 """In place of a number that no integer of 64 bits holds: as impossible as that."""
 _DIGITS = r"^[0-9]{1,20}(\.[0-9]{1,9})?$"
+_EARLIEST, _LATEST = 631_152_000, 4_102_444_800
+"""1990 and 2100 in seconds: what lies between is an instant to whoever wrote it."""
 _REMEDY = "correct these rows: times are ISO 8601 (2024-05-01T13:00:00Z), or Unix time in one unit of s, ms, us and ns"
 
 
@@ -62,6 +65,10 @@ def _convert(column: pl.Series, reading: Reading, place: Place) -> pl.Series:
         return localize(column.cast(pl.Datetime("us")), reading.time_zone, place)
     if kind == pl.String:
         return _read_texts(column, reading, place)
+    if kind == pl.Float32:
+        raise RefusedFileError(
+            f"has {column.name} as Float32, which cannot hold an instant", "write times as integers or as timestamps"
+        )
     if kind.is_integer() or kind.is_float():
         return _read_numbers(column, reading, place)
     if kind == pl.Null:
@@ -71,12 +78,21 @@ def _convert(column: pl.Series, reading: Reading, place: Place) -> pl.Series:
 
 def _read_texts(column: pl.Series, reading: Reading, place: Place) -> pl.Series:
     texts = column.str.strip_chars()
-    if reading.time_format is None and texts.str.contains(_DIGITS).fill_null(value=True).all():
+    numeric = texts.str.contains(_DIGITS).fill_null(value=True)
+    if reading.time_format is None and numeric.all():
         parts = texts.str.split_exact(".", 1).struct.unnest()
         whole = parts["field_0"].cast(pl.Int64, strict=False).fill_null(_TOO_LARGE)
         whole = pl.select(pl.when(texts.is_not_null()).then(whole)).to_series().alias(column.name)
         nano = parts["field_1"].str.pad_end(9, "0").fill_null("0").cast(pl.Int64)
         return _read_numbers(whole, reading, place, nano)
+    if reading.time_format is None and 2 * int((~numeric).sum()) < texts.len() - texts.null_count():
+        odd = find_first(~numeric)
+        assert odd is not None
+        raise RefusedFileError(
+            f"has {count_of(int((~numeric).sum()))} without a Unix time like the others: {column.name} of {place(odd)} "
+            f"is {show(texts[odd])}",
+            "correct or leave out these rows, and give all times of a file in one form",
+        )
     parsed = parse_texts(texts, reading, place)
     local, offset = parsed[LOCAL], parsed[OFFSET]
     if offset.null_count() == parsed.height:
@@ -91,6 +107,8 @@ def _read_numbers(column: pl.Series, reading: Reading, place: Place, nano: pl.Se
     """
     if column.dtype.is_float() and (wrong := find_first(~column.is_finite())) is not None:
         raise RefusedFileError(f"has {column.name} of {place(wrong)} as {column[wrong]}, which is no time", _REMEDY)
+    if column.dtype.is_integer() and column.dtype not in (pl.Int64, pl.UInt64):
+        column = column.cast(pl.Int64)  # seconds fit into 32 bits, and the bounds in other units do not
     possible = {unit: _fits(column, unit, reading.last) for unit in UNITS}
     unit = max(UNITS, key=lambda name: int(possible[name].sum() or 0))
     strange = find_first(~possible[unit])
@@ -98,6 +116,11 @@ def _read_numbers(column: pl.Series, reading: Reading, place: Place, nano: pl.Se
         count = int((~possible[unit]).sum() or 0)
         looks = [other for other in UNITS if possible[other][strange]]
         value = f"{column.name} of {place(strange)} is {_plain(column[strange])}"
+        if not looks and (shown := _show_instant(column[strange], [unit] if possible[unit].any() else list(UNITS))):
+            raise RefusedFileError(
+                f"has {count_of(count)} outside {FIRST.year} … now + 1 day: {value}; {shown}",
+                "correct or leave out these rows",
+            )
         if possible[unit].any():
             is_like = f"looks like {_WRITTEN[looks[0]]}" if looks else f"is no instant since {FIRST.year}"
             raise RefusedFileError(
@@ -105,7 +128,7 @@ def _read_numbers(column: pl.Series, reading: Reading, place: Place, nano: pl.Se
                 "give all times of a file in one unit",
             )
         raise RefusedFileError(
-            f"has {count_of(count)} whose time is no Unix time in s, ms, us or ns between {FIRST.year} and now: "
+            f"has {count_of(count)} whose time is no Unix time in s, ms, us or ns between {FIRST.year} and tomorrow: "
             f"{value}{_guess(column[strange])}",
             _REMEDY,
         )
@@ -125,6 +148,15 @@ def _fits(column: pl.Series, unit: str, last: datetime) -> pl.Series:
     """Return which numbers are instants between 2009 and `last` in a unit; nulls are."""
     low, high = (to_ms(at) * UNITS[unit] // 1_000 for at in (FIRST, last))
     return ((column >= low) & (column <= high)).fill_null(value=True)
+
+
+def _show_instant(number: float, units: Sequence[str]) -> str:
+    """Return what instant a number is in the first unit in which one of our time comes out; nothing if in none."""
+    for unit in units:
+        seconds = number / UNITS[unit]
+        if _EARLIEST <= seconds <= _LATEST:
+            return f"in {unit} it would be {datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+    return ""
 
 
 def _guess(number: object) -> str:

@@ -12,7 +12,7 @@ from feature_repo.knowledge_time import closed_known_at, recorded_known_at
 from feature_repo.raw_datasets import DATASETS
 from ingestion.sources.file_days import read_days
 from ingestion.sources.file_source import FileSource, naming, read_assets
-from ingestion.sources.reading import RefusedFileError, count_of, find_first
+from ingestion.sources.reading import Place, RefusedFileError, count_of, find_first
 from ingestion.sources.sheets import Sheet, read_sheet
 from ingestion.sources.written_numbers import read_written_numbers
 from pairity.bounded_files import read_file
@@ -85,6 +85,7 @@ class InflowCsv(FileSource):
         rows = pl.DataFrame({"asset": read_assets(cells["asset"], place), "inflow": inflow}).hstack(
             days.rename({"day": _KIND.time, "end": _ENDED})
         )
+        _refuse_double_days(rows, place)
         open_days = rows[_ENDED] > self.reading.now()
         first = find_first(open_days)
         if first is not None:
@@ -100,3 +101,18 @@ class InflowCsv(FileSource):
             )
         whole = rows.filter(~holes & ~open_days).with_columns(closed_known_at(pl.col(_ENDED)).alias(_ENDED))
         return whole.with_columns(recorded_known_at(_KIND, _ENDED))
+
+
+def _refuse_double_days(rows: pl.DataFrame, place: Place) -> None:
+    """Refuse a day of a coin that is there twice with different ends: neither is a later version of the other."""
+    day, numbered = _KIND.time, rows.with_row_index("row")
+    twice = numbered.filter(pl.col(_ENDED).n_unique().over("asset", day) > 1)
+    if twice.is_empty():
+        return
+    first = twice.row(0, named=True)
+    other = twice.filter(pl.col("asset") == first["asset"], pl.col(day) == first[day], pl.col(_ENDED) != first[_ENDED])
+    raise RefusedFileError(
+        f"has two days of {first[day]:%Y-%m-%d} of {first['asset']} that end at different times, in "
+        f"{place(first['row'])} and {place(other['row'][0])}",
+        "leave one of them out: a day of a coin stands once",
+    )

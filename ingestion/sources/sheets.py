@@ -62,6 +62,8 @@ def read_sheet(content: bytes, most_rows: int) -> Sheet:
     """
     if content[:2] in _WIDE:
         raise RefusedFileError("is UTF-16, not UTF-8", _SAVE)
+    if b"\n" not in content and b"\r" in content.rstrip(b"\r"):
+        raise RefusedFileError("has lines that end in carriage returns alone", _SAVE)
     text, first_line = content.removeprefix(_BOM), 2
     given = ""
     if text[: len(_SPREADSHEET)].lower() == _SPREADSHEET:

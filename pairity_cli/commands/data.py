@@ -155,6 +155,7 @@ def gaps(
     from pairity.layout import Layout
     from pairity.timeline import parse_instant
     from pairity.universe import select_instruments
+    from pairity_cli.file_check import show_failures
 
     check_known_from(known_from, "--repair", given=repair)
     settings = settings_from(exchange_url, control_url)
@@ -192,8 +193,7 @@ def gaps(
         before = sum(gap.bars for gap in holes)
         report = run_async(_repair(settings, lake.venue, holes, source, folder, reading, known_from))
         failed = not report.ok
-        for failure in report.failures:
-            echo(f"failed: {failure.asset} {failure.dataset}: {failure.reason}")
+        show_failures(report.failures)
         for item in report.quarantined:
             echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
         between, edges = find()

@@ -78,3 +78,31 @@ def test_a_look_is_at_files(run):
     done = CliRunner().invoke(main, ["collect", "--source", "binance-archive", "--check", *RANGE])
     assert done.exit_code == 2
     assert "--check looks at files, and binance-archive reads none" in done.output
+
+
+@pytest.mark.parametrize("options", [("--check",), (), ("--datasets", "candles_1h,funding")])
+def test_a_file_that_cannot_be_read_is_named_once(run, tmp_path, options):
+    write_csv(tmp_path / "in" / "BTC-USDT.csv", [("what", *rows()[0][1:]), *rows()])
+    done = run(*options)
+    assert done.exit_code == 4
+    said = [line for line in done.output.splitlines() if line.startswith(("failed: ", "cannot be read: "))]
+    assert len(said) == 1, done.output
+    assert "candles_1h, " in said[0]
+    assert "funding" in said[0]
+    assert "line 2 is 'what'" in said[0]
+
+
+def test_rows_whose_file_was_taken_away_stay_and_that_is_said(run, tmp_path):
+    file = tmp_path / "in" / "BTC-USDT.csv"
+    write_csv(file, rows())
+    assert run("--datasets", "candles_1h").exit_code == 0
+    file.rename(file.with_name("btcusdt.csv"))
+    renamed = run("--datasets", "candles_1h")
+    assert (renamed.exit_code, "lacks" in renamed.output) == (0, False)
+    file.with_name("btcusdt.csv").unlink()
+    gone = run("--datasets", "candles_1h")
+    assert gone.exit_code == 0
+    assert (
+        "lacks: BTC candles_1h: csv-folder has no file of it now: the 30 rows that were stored before stay"
+        in gone.output
+    )
