@@ -63,7 +63,7 @@ def books(families: tuple[str, ...], since: str | None, until: str | None, in_de
 
 
 def _show(report: BooksReport) -> None:
-    from pairity_cli.measures import MEASURES, explain_span, format_measure
+    from pairity.measures import MEASURES, explain_span, format_measure
     from pairity_cli.tables import print_heading, print_line, print_table
 
     span = report.last - report.first
