@@ -13,7 +13,7 @@ from pairity.layout import Layout
 from training import tracking
 from training.reports import run_views
 from training.reports.contents import read_run
-from training.reports.run_lookup import find_known_run, list_families
+from training.reports.run_lookup import find_known_run, find_newest_run, list_families
 from training.reports.run_names import SUBJECT_TAG, name_run
 from training.reports.run_views import DECIDING, VIEW_TAG, prepare_runs_page
 from training.reports.score_files import find_run
@@ -128,6 +128,17 @@ def test_a_comparison_is_read_back_whoever_wrote_it(layout, tmp_path, old):
     below = list_families(layout, find_known_run(layout, run_id).record)
     assert list(below) == ["pair_forest", "btc"]
     assert find_run(layout, run_id, "btc")[0] == below["btc"].info.run_id
+
+
+@pytest.mark.parametrize("parents", [(), ("nobody",), ("circle",)])
+def test_the_newest_run_is_found_whatever_stands_above_it(tmp_path, parents):
+    own = Layout(tmp_path / "home")
+    client = open_client(own)
+    experiment = client.create_experiment("by hand")
+    run_id = client.create_run(experiment).info.run_id
+    for parent in parents:
+        client.set_tag(run_id, "mlflow.parentRunId", run_id if parent == "circle" else "f" * 32)
+    assert find_newest_run(own).run_id == run_id
 
 
 def decode(page):

@@ -12,11 +12,14 @@ from pairity.references import find_named
 from training.tracking import PARENT_TAG
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 
 _NAME_TAG = "mlflow.runName"
 _MOST_RUNS = 5000
+_DEEPEST = 8
+"""Runs above a run that are followed: a comparison has two, and what was changed by hand might go in a circle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,39 @@ def list_runs(layout: Layout, *, with_inner: bool = False) -> list[KnownRun]:
     runs = sorted(found, key=lambda run: (-(run.info.start_time or 0), run.info.run_id))
     every = [_describe(run) for run in runs]
     return every if with_inner else [run for run in every if run.parent is None]
+
+
+def find_newest_run(layout: Layout) -> KnownRun | None:
+    """Return the newest run, or that which it is below, however deep; None where nothing was logged.
+
+    Unlike `list_runs` it reads a run or three, however many there are. RegistryError where the store cannot be read.
+    """
+    if not has_database(layout):
+        return None
+    client = open_client(layout)
+    with store_errors(layout):
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        runs = client.search_runs(experiments, max_results=1, order_by=["attributes.start_time DESC"])
+        if not runs:
+            return None
+        newest = _describe(runs[0])
+        for _ in range(_DEEPEST):
+            above = None if newest.parent is None else _find_run(client, newest.parent)
+            if above is None:
+                break
+            newest = _describe(above)
+    return newest
+
+
+def _find_run(client: MlflowClient, run_id: str) -> Run | None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
 
 
 def list_families(layout: Layout, parent: Run) -> dict[str, Run]:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from model_registry.connection import has_database, open_client, store_errors
+from model_registry.connection import open_client, store_errors
 from pairity.errors import MissingDataError, RegistryError
 from pairity.layout import Layout
 from training.reports.run_curves import DRAWDOWN_CURVE, EQUITY_CURVE
-from training.reports.run_lookup import KnownRun, list_runs
+from training.reports.run_lookup import KnownRun, find_newest_run
 from training.tracking import KIND, KIND_TAG, LEADERBOARD, PARENT_TAG
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ def prepare_runs_page(layout: Layout) -> RunsPage:
     which older releases left out. MissingDataError where no run was logged, RegistryError where the store cannot be
     read.
     """
-    runs = list_runs(layout) if has_database(layout) else []
-    if not runs:
+    newest = find_newest_run(layout)
+    if newest is None:
         raise MissingDataError(
             _NOTHING_LOGGED.format(layout.mlflow), "run `make train` (or `make demo`) first, or set PAIRITY_HOME"
         )
-    newest, client = runs[0], open_client(layout)
+    client = open_client(layout)
     with store_errors(layout):
         experiment = client.get_experiment(newest.record.info.experiment_id)
     trouble = _store_tags(layout, experiment, _make_tags(experiment, newest))

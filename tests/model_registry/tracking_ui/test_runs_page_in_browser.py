@@ -64,7 +64,8 @@ def address(signed_registry):
             yield re.search(r"http://\S+", process.stdout.readline())[0]
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(120) == 0  # a busy machine takes its time
+            process.communicate(timeout=120)  # a busy machine takes its time
+            assert process.returncode == 0
 
 
 @pytest.fixture(scope="module")
