@@ -29,7 +29,8 @@ def features(until: str, universe: str | None) -> None:
     from pairity_cli.tables import print_table
     from venue.clock import SystemClock
 
-    settings, _ = add_members_of(require_data(settings_from()), universe)
+    settings, _ = add_members_of(settings_from(), universe)
+    require_data(settings)
     say_pair_cost(settings)
     now = SystemClock().now()
     with ConsoleProgress() as progress:

@@ -108,7 +108,7 @@ def test_a_universe_that_is_not_there_is_named_and_so_are_those_that_are(home, c
     done = run(*command, "--universe", "mine")
     assert done.exit_code == 2
     assert "mine" in done.output
-    assert "build one with pairity universe" in " ".join(done.output.split())
+    assert f"build one with PAIRITY_HOME={home.root} pairity universe" in " ".join(done.output.split())
     store_universe(home, "other", snapshots([]), keep=False)
     assert "other" in run(*command, "--universe", "mine").output
     done = run(*command, "--universe", "other")
