@@ -54,7 +54,7 @@ def draw_scores(table: pl.DataFrame, threshold: float | None) -> Figure:
 def draw_folds(table: pl.DataFrame) -> Figure:
     """Draw the net return of one family per test period (fold, net_return)."""
     title = "Net return by test period"
-    x = make_category_axis([str(fold) for fold in table["fold"]], "test period from", most=8)
+    x = make_category_axis([str(fold) for fold in table["fold"]], "test period from")
     values = (100.0 * table["net_return"].cast(pl.Float64)).to_list()
     y = make_axis(values, "net return, %", zero=True, ticks=4)
     return Figure(title, x, y, _draw_signed(x, y, values))
