@@ -19,6 +19,8 @@ from training.reports.figures import (
     draw_dots,
     draw_line,
     draw_threshold,
+    frame,
+    lack,
     list_points,
     thin,
 )
