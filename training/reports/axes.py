@@ -21,6 +21,8 @@ _HOURS = (1, 2, 3, 6, 12, 24, 48, 96, 168, 336)
 _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
 _WEEK_H, _MONDAY_S = 168, 4 * 86_400
 """The first Monday of Unix time: weeks begin on Mondays."""
+_MOST_NAMES, _LETTERS = 12, 52
+"""Most names below a figure that is half as wide as a desk, and most letters of them; a phone has room for half."""
 _EDGE = 0.03
 """Share of the axis beside each end in which no label of a time is written: it would leave the figure."""
 
@@ -77,14 +79,16 @@ def make_time_axis(first: datetime, last: datetime) -> Axis:
     return Axis(axis.low, axis.high, tuple(ticks), f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, UTC")
 
 
-def make_category_axis(names: Sequence[str], title: str, most: int = 12) -> Axis:
-    """Return an axis with a unit of room for each name; where there are many, only every n-th is written."""
+def make_category_axis(names: Sequence[str], title: str) -> Axis:
+    """Return an axis with a unit of room for each name; of many or long names only every n-th is written."""
+    longest = max((len(name) for name in names), default=1)
+    most = max(2, min(_MOST_NAMES, _LETTERS // longest))
     every = max(1, -(-len(names) // most))
     axis = Axis(0.0, max(1.0, float(len(names))), (), title)
     shown = range(0, len(names), every)
+    crowded = len(shown) * longest > _LETTERS // 2
     ticks = [
-        Tick(axis.place(number + 0.5), names[number], place % 2 == 1 and len(names) > most // 2)
-        for place, number in enumerate(shown)
+        Tick(axis.place(number + 0.5), names[number], crowded and place % 2 == 1) for place, number in enumerate(shown)
     ]
     return Axis(axis.low, axis.high, tuple(ticks), title)
 

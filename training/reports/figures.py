@@ -126,3 +126,13 @@ def thin(points: Sequence[tuple[float, Value]], most: int) -> list[tuple[float, 
 def list_points(times: Sequence[datetime], values: Sequence[Value]) -> list[tuple[float, Value]]:
     """Return values by time as points."""
     return [(time.timestamp(), value) for time, value in zip(times, values, strict=True)]
+
+
+def frame(title: str, x: Axis, y: Axis, shapes: Iterable[Shape], note: str = "") -> Figure:
+    """Return a figure of these shapes on these axes."""
+    return Figure(title=title, x=x, y=y, shapes=tuple(shapes), note=note)
+
+
+def lack(title: str, lacks: str) -> Figure:
+    """Return a figure that is not drawn, with the reason."""
+    return Figure(title=title, lacks=lacks)

@@ -19,6 +19,8 @@ from training.reports.figures import (
     draw_dots,
     draw_line,
     draw_threshold,
+    frame,
+    lack,
     list_points,
     thin,
 )
@@ -39,10 +41,10 @@ def draw_rolling(line: ContenderLine, holding: Floats | None, points: int) -> li
         "beta": (f"Rolling beta to holding the coin {window}", "beta"),
     }
     if (lacks := rolling.explain_no_window(len(returns))) is not None:
-        return [Figure(title, lacks=lacks) for title, _ in titles.values()]
+        return [lack(title, lacks) for title, _ in titles.values()]
     rolled = rolling.roll(line.equity["time"], returns, holding)
     if rolled.height < 2:
-        return [Figure(title, lacks="there is one window only") for title, _ in titles.values()]
+        return [lack(title, "there is one window only") for title, _ in titles.values()]
     x = make_time_axis(*_find_span(line.equity))
     figures = []
     for name, (title, unit) in titles.items():
@@ -51,12 +53,12 @@ def draw_rolling(line: ContenderLine, holding: Floats | None, points: int) -> li
             lacks = (
                 "nothing moves" if name != "beta" or holding is not None else "the run has no line that holds the coin"
             )
-            figures.append(Figure(title, lacks=lacks))
+            figures.append(lack(title, lacks))
             continue
         y = make_axis(values, unit, zero=name != "volatility")
         curve = thin(list_points(rolled["time"].to_list(), values), points)
         shapes = (draw_threshold(y, 0.0, "", "zero"), draw_line(x, y, curve, "chosen"))
-        figures.append(Figure(title, x, y, shapes))
+        figures.append(frame(title, x, y, shapes))
     return figures
 
 
@@ -65,9 +67,9 @@ def draw_distribution(line: ContenderLine, tail: dict[str, Statistic]) -> Figure
     title = "Returns of days"
     days = 100.0 * compute_daily_returns(line.equity, line.initial_equity)["return"].to_numpy()
     if len(days) < _LEAST_DAYS:
-        return Figure(title, lacks=f"{_LEAST_DAYS} whole days are needed, {len(days)} are there")
+        return lack(title, f"{_LEAST_DAYS} whole days are needed, {len(days)} are there")
     if float(np.ptp(days)) <= 1e-10:
-        return Figure(title, lacks="all days are the same")
+        return lack(title, "all days are the same")
     reach = make_axis(days.tolist(), "return of a day, %", ticks=6)
     width = choose_step(float(np.ptp(days)) / min(40.0, max(8.0, 2.0 * len(days) ** 0.5)))
     # Multiples of a round width: a bar is either of losses or of gains
@@ -86,22 +88,22 @@ def draw_distribution(line: ContenderLine, tail: dict[str, Statistic]) -> Figure
         if value is not None:
             said = f"{name}: {format_percent(value)}"
             shapes.append(draw_threshold(reach, -100.0 * value, said, style, upright=True))
-    return Figure(title, reach, y, tuple(shapes))
+    return frame(title, reach, y, shapes)
 
 
 def draw_exposure(line: ContenderLine, points: int) -> Figure:
     """Draw the notional held over equity, mean of each day."""
     title = "Exposure, mean of each day"
     if "exposure" not in line.equity.columns:
-        return Figure(title, lacks="the run did not store it")
+        return lack(title, "the run did not store it")
     days = line.equity.group_by(day=(pl.col("time") - timedelta(microseconds=1)).dt.truncate("1d"), maintain_order=True)
     means = days.agg(pl.col("exposure").mean())
     if means.height < 2:
-        return Figure(title, lacks=f"2 days are needed, {means.height} are there")
+        return lack(title, f"2 days are needed, {means.height} are there")
     x = make_time_axis(*_find_span(line.equity))
     values = means["exposure"].to_list()
     y = make_axis(values, "notional / equity", zero=True, ticks=4)
-    return Figure(title, x, y, (draw_area(x, y, thin(list_points(means["day"].to_list(), values), points), "held"),))
+    return frame(title, x, y, (draw_area(x, y, thin(list_points(means["day"].to_list(), values), points), "held"),))
 
 
 def draw_turnover(line: ContenderLine) -> Figure:
@@ -109,18 +111,18 @@ def draw_turnover(line: ContenderLine) -> Figure:
     title = "Turnover by month"
     table = cost_shares.tabulate_turnover(line.trades, line.equity)
     if line.trades.is_empty():
-        return Figure(title, lacks="no trade was closed")
+        return lack(title, "no trade was closed")
     x = make_category_axis([f"{month:%Y-%m}" for month in table["month"]], "month of the exit")
     y = make_axis(table["turnover"].to_list(), "times equity", zero=True, ticks=4)
     bars = [(place + 0.15, place + 0.85, value) for place, value in enumerate(table["turnover"])]
-    return Figure(title, x, y, (draw_bars(x, y, bars, "held"),))
+    return frame(title, x, y, (draw_bars(x, y, bars, "held"),))
 
 
 def draw_positions(line: ContenderLine, positions: pl.DataFrame) -> Figure:
     """Draw the net profit of every position by the time at which it was closed."""
     title = "Net profit of positions"
     if positions.is_empty():
-        return Figure(title, lacks="no trade was closed")
+        return lack(title, "no trade was closed")
     shown = positions
     if positions.height > MOST_DOTS:
         largest = positions.sort(pl.col("net_pnl").abs(), "position_id", descending=True).head(MOST_DOTS)
@@ -132,17 +134,17 @@ def draw_positions(line: ContenderLine, positions: pl.DataFrame) -> Figure:
     for name, won, style in (("won", True, "up"), ("lost", False, "down")):
         part = shown.filter((pl.col("net_pnl") > 0) == won)
         shapes.append(draw_dots(x, y, list_points(part["closed_at"].to_list(), part["net_pnl"].to_list()), style, name))
-    return Figure(title, x, y, tuple(shapes), note=note)
+    return frame(title, x, y, shapes, note)
 
 
 def draw_cost_stress(stress: pl.DataFrame | None) -> Figure:
     """Draw net return over cost per side; where the line crosses 0 lies the cost that it could bear."""
     title = "Net return at other costs"
     if stress is None:
-        return Figure(title, lacks="runs of earlier releases do not say when costs were paid")
+        return lack(title, "runs of earlier releases do not say when costs were paid")
     known = stress.drop_nulls("cost_bps_per_side")
     if known.height < 2:
-        return Figure(title, lacks="nothing was traded")
+        return lack(title, "nothing was traded")
     costs, nets = known["cost_bps_per_side"].to_list(), (100.0 * known["net_return"]).to_list()
     x = make_axis(costs, "fees and slippage a side, bps", zero=True, ticks=6)
     y = make_axis(nets, "net return, %", zero=True)
@@ -154,7 +156,7 @@ def draw_cost_stress(stress: pl.DataFrame | None) -> Figure:
         draw_line(x, y, points, "chosen"),
         draw_dots(x, y, points, "chosen"),
     )
-    return Figure(title, x, y, shapes)
+    return frame(title, x, y, shapes)
 
 
 def _find_span(equity: pl.DataFrame) -> tuple[datetime, datetime]:

@@ -11,14 +11,14 @@ import polars as pl
 
 from pairity.number_formats import format_plain
 from training.reports.axes import Axis, make_axis, make_category_axis
-from training.reports.figures import Figure, Shape, draw_bars, draw_dots, draw_line, draw_threshold
+from training.reports.figures import Figure, Shape, draw_bars, draw_dots, draw_line, draw_threshold, frame, lack
 
 
 def draw_calibration(table: pl.DataFrame) -> Figure:
     """Draw observed frequency against predicted probability (mean_probability, observed, rows of each bin)."""
     title = "Calibration, candidates only"
     if table.is_empty():
-        return Figure(title, lacks="no candidate has a score and an outcome")
+        return lack(title, "no candidate has a score and an outcome")
     rows = int(table["rows"].sum())
     x = make_axis((0.0, 1.0), "predicted probability")
     y = make_axis((0.0, 1.0), "observed frequency")
@@ -28,14 +28,14 @@ def draw_calibration(table: pl.DataFrame) -> Figure:
         draw_line(x, y, points, "chosen", "observed"),
         draw_dots(x, y, points, "chosen"),
     )
-    return Figure(title, x, y, shapes, note=f"{rows:,} candidates in {table.height} bins of equal width")
+    return frame(title, x, y, shapes, f"{rows:,} candidates in {table.height} bins of equal width")
 
 
 def draw_scores(table: pl.DataFrame, threshold: float | None) -> Figure:
     """Draw how many candidates got which probability, by label (low, high, label_0, label_1), and the threshold."""
     title = "Scores, candidates only"
     if not table.height or not table.select(pl.col("label_0", "label_1").sum()).sum_horizontal().item():
-        return Figure(title, lacks="no candidate has a score and an outcome")
+        return lack(title, "no candidate has a score and an outcome")
     x = make_axis((0.0, 1.0), "probability")
     y = make_axis([*table["label_0"], *table["label_1"]], "candidates", zero=True, ticks=4)
     shapes = []
@@ -48,16 +48,16 @@ def draw_scores(table: pl.DataFrame, threshold: float | None) -> Figure:
     if threshold is not None:
         said = f"entered above {format_plain(threshold)}"
         shapes.append(draw_threshold(x, threshold, said, upright=True))
-    return Figure(title, x, y, tuple(shapes))
+    return frame(title, x, y, shapes)
 
 
 def draw_folds(table: pl.DataFrame) -> Figure:
     """Draw the net return of one family per test period (fold, net_return)."""
     title = "Net return by test period"
-    x = make_category_axis([str(fold) for fold in table["fold"]], "test period from", most=8)
+    x = make_category_axis([str(fold) for fold in table["fold"]], "test period from")
     values = (100.0 * table["net_return"].cast(pl.Float64)).to_list()
     y = make_axis(values, "net return, %", zero=True, ticks=4)
-    return Figure(title, x, y, _draw_signed(x, y, values))
+    return frame(title, x, y, _draw_signed(x, y, values))
 
 
 def draw_monthly_ic(table: pl.DataFrame) -> Figure:
@@ -65,22 +65,22 @@ def draw_monthly_ic(table: pl.DataFrame) -> Figure:
     title = "Rank correlation of score and outcome by month"
     known = table.drop_nulls("rank_ic")
     if known.is_empty():
-        return Figure(title, lacks="scores or outcomes do not vary")
+        return lack(title, "scores or outcomes do not vary")
     x = make_category_axis([str(month)[:7] for month in known["month"]], "month")
     values = known["rank_ic"].cast(pl.Float64).to_list()
     y = make_axis(values, "rank correlation", zero=True, ticks=4)
-    return Figure(title, x, y, _draw_signed(x, y, values))
+    return frame(title, x, y, _draw_signed(x, y, values))
 
 
 def draw_deciles(table: pl.DataFrame) -> Figure:
     """Draw the mean outcome of each tenth of one family's scores (decile, mean_outcome)."""
     title = "What followed each tenth of the scores"
     if table.height < 2:
-        return Figure(title, lacks="scores do not vary")
+        return lack(title, "scores do not vary")
     x = make_category_axis([str(tenth) for tenth in table["decile"]], "tenth of the scores, lowest first")
     values = table["mean_outcome"].cast(pl.Float64).to_list()
     y = make_axis(values, "mean outcome", zero=True, ticks=4)
-    return Figure(title, x, y, _draw_signed(x, y, values))
+    return frame(title, x, y, _draw_signed(x, y, values))
 
 
 def _draw_signed(x: Axis, y: Axis, values: Sequence[float | None]) -> tuple[Shape, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +18,7 @@ from training.evaluation.tear_sheet import Floats, compute_returns
 from training.reports import model_figures
 from training.reports.axes import make_axis, make_time_axis
 from training.reports.contents import ContenderLine, RunContents
-from training.reports.figures import Figure, Shape, draw_line, draw_threshold, list_points, thin
+from training.reports.figures import Figure, Shape, draw_line, draw_threshold, frame, lack, list_points, thin
 from training.reports.tear_sheet import MONTH_NAMES, make_sheet
 from training.reports.verdict_box import make_verdict, read_count
 from validation.pages.render import render_page as render_template
@@ -80,7 +80,7 @@ def draw_overlays(lines: Sequence[ContenderLine], points: int) -> list[Figure]:
     known = [line for line in lines if line.equity.height > 1]
     titles = (("Equity after costs", "equity / start"), ("Drawdown after costs", "drawdown, %"))
     if not known:
-        return [Figure(title, lacks="the run has no hours") for title, _ in titles]
+        return [lack(title, "the run has no hours") for title, _ in titles]
     first = min(line.equity["time"].min() for line in known)  # type: ignore[type-var]
     last = max(line.equity["time"].max() for line in known)  # type: ignore[type-var]
     x = make_time_axis(first, last)  # type: ignore[arg-type]
@@ -98,7 +98,7 @@ def draw_overlays(lines: Sequence[ContenderLine], points: int) -> list[Figure]:
             shapes.append(draw_line(x, y, drawn, style, name))
         if len(lines) > _MOST_COLOURS:
             shapes += [Shape("", "chosen", "the line that is chosen above"), Shape("", "other", "all others")]
-        figures.append(Figure(title, x, y, tuple(shapes), tall=unit == "equity / start"))
+        figures.append(replace(frame(title, x, y, shapes), tall=unit == "equity / start"))
     return figures
 
 
@@ -145,7 +145,7 @@ def _make_model_part(run: RunContents) -> ModelPart:
     if "calibration_candidates" in run.tables:
         figures.append(model_figures.draw_calibration(run.tables["calibration_candidates"]))
     elif "calibration" in run.tables:
-        figures.append(Figure("Calibration, candidates only", lacks=OLD_TABLES["calibration"]))
+        figures.append(lack("Calibration, candidates only", OLD_TABLES["calibration"]))
     if "scores_candidates" in run.tables:
         figures.append(model_figures.draw_scores(run.tables["scores_candidates"], threshold))
     return ModelPart(

@@ -96,7 +96,7 @@ def make_sheet(line: ContenderLine, holding: Floats | None, points: int) -> Shee
         line_figures.draw_positions(line, positions),
         line_figures.draw_cost_stress(stress)
         if line.trades.height
-        else pictures.Figure("Net return at other costs", lacks="nothing was traded"),
+        else pictures.lack("Net return at other costs", "nothing was traded"),
     )
     return Sheet(
         name=line.label,
@@ -229,7 +229,7 @@ def _summarise(trades: pl.DataFrame, column: str, caption: str, most: int = 0) -
         )
         for name, count, won, *money, held in table.iter_rows()
     )
-    return Table(caption, columns, rows, note=note)
+    return Table(caption, columns, rows, note)
 
 
 def _write_name(name: str) -> str:

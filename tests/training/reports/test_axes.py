@@ -66,6 +66,7 @@ def test_times_are_written_as_short_as_they_can_be(days, texts):
 def test_names_are_thinned_out(count):
     axis = make_category_axis([f"n{number}" for number in range(count)], "names")
     assert len(axis.ticks) <= 12
+    assert sum(len(tick.text) for tick in axis.ticks) <= 52
     assert len(axis.ticks) == count or count > 12
 
 
