@@ -45,6 +45,8 @@ COLUMNS = (
 )
 """Columns of a sheet. `exp_vol` is in % per day, `realized_vol` in % per year, `rolling_return` and `dist` in %,
 `avg_notional`, `close` and `vwap` in USDT; `rank` is 1 for the furthest above VWAP."""
+_LOOK = timedelta(days=60)
+"""How much of the view is read at once in search of the newest day: memory does not grow with history."""
 
 
 def find_decision_time(day: date, settings: Settings) -> datetime:
@@ -64,11 +66,31 @@ def find_newest_day(now: datetime, settings: Settings, universe: StoredUniverse 
 
     MissingDataError where nothing stored decides a sheet.
     """
-    layout, zone = Layout.of(settings), ZoneInfo(settings.vwap.time_zone)
     assets = settings.universe.assets if universe is None else universe.assets
-    rows = scan_view(layout, ASSET_VWAP_DISTANCE).filter(
+    rows = scan_view(Layout.of(settings), ASSET_VWAP_DISTANCE).filter(
         pl.col("asset").is_in(assets), pl.col("dist_from_vwap").is_not_null()
     )
+    first, end = (
+        rows.select(pl.col(EVENT_TIME).min().alias("first"), pl.col(EVENT_TIME).max().alias("last")).collect().row(0)
+    )
+    while end is not None and end >= first:  # from the newest on: mostly the first look finds it
+        part = rows.filter(pl.col(EVENT_TIME).is_between(end - _LOOK, end, closed="right"))
+        day = _find_newest_decided(settings, part, now, universe)
+        if day is not None:
+            return day
+        end -= _LOOK
+    raise MissingDataError(
+        "no day can be decided: no bar that closed last at a decision is stored with a distance from VWAP",
+        f"ingest at least {settings.vwap.window_bars * settings.vwap.bar_hours + 1} hours, or build the universe from "
+        "an earlier date on",
+    )
+
+
+def _find_newest_decided(
+    settings: Settings, rows: pl.LazyFrame, now: datetime, universe: StoredUniverse | None
+) -> date | None:
+    """Return the newest day at or before `now` that `rows` (asset, event and created time, …) decide; None without."""
+    zone = ZoneInfo(settings.vwap.time_zone)
     found = rows.group_by(EVENT_TIME, "asset").agg(pl.col(CREATED_TIME).min()).sort(EVENT_TIME).collect()
     known = {close: part for (close,), part in found.group_by(EVENT_TIME)}
     latest = find_latest_day(now, settings)
@@ -84,11 +106,7 @@ def find_newest_day(now: datetime, settings: Settings, universe: StoredUniverse 
             own = own.filter(pl.col("asset").is_in(universe.list_members(decided)))
         if own.height:
             return day
-    raise MissingDataError(
-        "no day can be decided: no bar that closed last at a decision is stored with a distance from VWAP",
-        f"ingest at least {settings.vwap.window_bars * settings.vwap.bar_hours + 1} hours, or build the universe from "
-        "an earlier date on",
-    )
+    return None
 
 
 def _has_snapshot(universe: StoredUniverse | None, instant: datetime) -> bool:

@@ -48,10 +48,10 @@ class KnownRanges:
 
     @classmethod
     def read(cls, layout: Layout, service: Service, until: datetime) -> KnownRanges:
-        """Read the stored rows with event_timestamp <= `until`, in all their versions; of many, those of every n-th hour.
+        """Read the stored rows with event_timestamp <= `until`, in all their versions.
 
-        Names, and features of which all values are the same or few are known, have no range. Raises DataError where
-        files are damaged.
+        Of more rows than `_MOST_ROWS`, those of every n-th hour. Names, and features of which all values are the same
+        or few are known, have no range. Raises DataError where files are damaged.
         """
         view = find_view(service.view)
         rows = _thin_out(scan_view(layout, view).filter(pl.col(EVENT_TIME) <= until))

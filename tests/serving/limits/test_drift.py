@@ -132,4 +132,4 @@ def test_of_a_long_history_every_nth_hour_is_read(
     wanted = walk_ranges([float(h * h % 397) for h in range(401) if (first + h) % step == 0])
     found = KnownRanges.read(layout, PAIR_FOREST_FEATURES, TRAINED).ranges
     assert set(found) == set(PAIR_FOREST_FEATURES.features) - {"base_asset", "quote_asset"}
-    assert set(found.values()) == {pytest.approx(wanted)}
+    assert set(found.values()) == {wanted}
