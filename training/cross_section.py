@@ -10,6 +10,7 @@ import polars as pl
 from feature_repo.catalog import ASSET_CROSS_SECTION, ASSET_HOURLY, CREATED_TIME, EVENT_TIME, View
 from feature_repo.offline_files import keep_newest, scan_view
 from feature_repo.transforms.cross_section import MIN_PANEL_SHARE
+from feature_repo.transforms.settlements import rate_per_hour
 from feature_repo.universes import StoredUniverse
 from pairity.csv_files import escape_formulas
 from pairity.durable import replace_file_with
@@ -45,7 +46,9 @@ def read_cross_section(settings: Settings, hour: datetime, universe: StoredUnive
     if universe is None:
         return rows.select("asset", *ASSET_CROSS_SECTION.feature_names)
     members = universe.list_members(hour)
-    bars = _read_known(settings, ASSET_HOURLY, hour).select("asset", "funding_rate", "volume_quote")
+    bars = _read_known(settings, ASSET_HOURLY, hour).select(
+        "asset", "funding_rate", "funding_interval_h", "volume_quote"
+    )
     own = rows.filter(pl.col("asset").is_in(members)).join(bars, on="asset", how="left", maintain_order="left")
     if own.is_empty() or own.height < MIN_PANEL_SHARE * len(members):
         raise MissingDataError(
@@ -56,7 +59,7 @@ def read_cross_section(settings: Settings, hour: datetime, universe: StoredUnive
     mean_volume = sum(own["volume_quote"].drop_nulls().to_list()) / own.height
     relative = pl.col("volume_quote") / mean_volume if mean_volume > 0 else pl.lit(None, pl.Float64)
     return own.with_columns(
-        (pl.col("funding_rate") - pl.col("funding_rate").median()).alias("funding_pressure"),
+        (rate_per_hour() - rate_per_hour().median()).alias("funding_pressure"),
         relative.alias("relative_volume"),
         pl.lit(own.height, pl.Int64).alias("assets_observed"),
     ).select("asset", *ASSET_CROSS_SECTION.feature_names)

@@ -116,6 +116,8 @@ class BinanceArchive(BlockingSource):
             rows = binance_files.read_funding(csv, where)
         else:
             rows = binance_files.read_trade_bars(csv, where, lambda what: self.remarks.note(asset, dataset, what))
+        if rows.is_empty() and dataset != "trade_bars_1m":  # an hour may have no trade, but never no candle
+            raise VenueAnswerError(f"{where} has no rows: nothing of it is proven", "nothing of it was stored")
         time = declared(dataset).time
         outside = rows.filter(pl.col(time).is_between(*of, closed="left").not_())
         if outside.height:

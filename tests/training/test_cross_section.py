@@ -56,11 +56,12 @@ def test_what_compares_assets_compares_the_members_alone(home):
     members = NAMES[2:7]
     found = read_cross_section(settings, AT, snapshot(settings, "five", members))
     bars = {row["asset"]: row for row in rows.filter(pl.col("event_timestamp") == AT).iter_rows(named=True)}
-    middle = median(bars[asset]["funding_rate"] for asset in members)
+    per_hour = {asset: bars[asset]["funding_rate"] / bars[asset]["funding_interval_h"] for asset in members}
+    middle = median(per_hour.values())
     mean = sum(bars[asset]["volume_quote"] for asset in members) / 5
     assert found["asset"].to_list() == list(members)
     for row in found.iter_rows(named=True):
-        assert row["funding_pressure"] == pytest.approx(bars[row["asset"]]["funding_rate"] - middle)
+        assert row["funding_pressure"] == pytest.approx(per_hour[row["asset"]] - middle)
         assert row["relative_volume"] == pytest.approx(bars[row["asset"]]["volume_quote"] / mean)
         assert row["assets_observed"] == 5
     own = pl.col("event_timestamp") == AT

@@ -146,3 +146,23 @@ def test_recheck_finds_late_and_corrected_publications(web, tmp_path):
     assert (rows.height, rows["close"][0]) == (31 * 24, 101.5)
     again = run(web, tmp_path, until=APRIL, recheck=True)
     assert (again.rows[0].new_rows, again.snapshot_id) == (0, report.snapshot_id)
+
+
+def test_an_archive_without_rows_proves_nothing_and_its_days_are_read(web, tmp_path):
+    put(web, MONTH, zipped(HEADER))
+    put_days(web, 2, 3)
+    report = run(web, tmp_path, until=APRIL)
+    assert "has no rows" in report.failures[0].reason
+    assert report.rows[0].rows == 48
+    lake = Lake(Layout(tmp_path), venue="binance_um")
+    assert union(lake.coverage("candles_1h", "BTC", MARCH, APRIL)) == ((MARCH + DAY, MARCH + 3 * DAY),)
+    put_month(web)
+    assert run(web, tmp_path, until=APRIL).rows[0].rows == 744
+
+
+def test_a_month_and_its_days_without_rows_are_asked_for_again(web, tmp_path):
+    put(web, MONTH, zipped(HEADER))
+    put(web, day_of(5), zipped(HEADER))
+    report = run(web, tmp_path, until=APRIL)
+    assert report.failures[0].reason.count("has no rows") == 2
+    assert Lake(Layout(tmp_path), venue="binance_um").coverage("candles_1h", "BTC", MARCH, APRIL) == ()
