@@ -14,7 +14,7 @@ from ingestion.lake.spans import Span
 from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.bounded_csv import brief
 from ingestion.sources.http import Http
-from ingestion.sources.protocol import UnitAnswer
+from ingestion.sources.protocol import NotServedError, UnitAnswer
 from ingestion.sources.unreadable_rows import leave_out_outside
 from pairity.bounded_numbers import OutOfBoundsError, parse_float
 from pairity.errors import DataError, VenueAnswerError
@@ -43,9 +43,9 @@ class CryptoQuant(BlockingSource):
         yield since, until
 
     def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | UnitAnswer | None:
-        """Return the days of [since, until) in coins; None for a coin that is not covered."""
+        """Return the days of [since, until) in coins; NotServedError for a coin that is not covered."""
         if asset not in _COVERED:
-            return None
+            raise NotServedError(f"{self.name} has the inflow of {' and '.join(_COVERED)} only")
         answer = self.http.json(
             f"{self.url}/v1/{asset.lower()}/exchange-flows/inflow",
             {

@@ -15,6 +15,7 @@ from ingestion.lake import Lake
 from ingestion.sources.catalog import OFFERS, open_source
 from ingestion.sources.http import Http
 from ingestion.sources.onchain import CryptoQuant
+from ingestion.sources.protocol import NotServedError
 from pairity.errors import ConfigError, DataError, UnknownNameError, VenueAnswerError
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
@@ -137,7 +138,8 @@ def test_inflow_from_cryptoquant():
         web.files["/v1/btc/exchange-flows/inflow"] = json.dumps({"result": {"data": days}}).encode()
         source = CryptoQuant(Http(0, 5.0, headers={"Authorization": "Bearer k"}), web.url)
         assert source.read("inflow", "BTC", T0, NOW)["inflow"].to_list() == [12.5, 13.0]
-        assert source.read("inflow", "SOL", T0, NOW) is None
+        with pytest.raises(NotServedError, match="inflow of BTC and ETH only"):  # which is no failure of the coin
+            source.read("inflow", "SOL", T0, NOW)
         web.files["/v1/eth/exchange-flows/inflow"] = b'{"result": {"data": []}}'
         assert source.read("inflow", "ETH", T0, NOW) is None
         web.files["/v1/eth/exchange-flows/inflow"] = b'{"status": "denied"}'
