@@ -12,6 +12,6 @@ def write_dates(axis: Axes) -> None:
     """Write what differs at each tick, and the rest (year, month) once at the right end."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(maxticks=8)
+    locator = AutoDateLocator(minticks=4, maxticks=8)
     axis.xaxis.set_major_locator(locator)
     axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
