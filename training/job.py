@@ -37,7 +37,7 @@ from training.labels.outcomes import add_outcomes
 from training.labels.weights import count_effective_pairs, measure_likeness
 from training.models.families import find_family
 from training.models.registrable import Registrable, add_threshold, choose_family, fit_registrable
-from training.models.thresholds import describe_threshold, has_own_threshold, summarise_threshold
+from training.models.thresholds import has_own_threshold, note_threshold, summarise_threshold
 from training.promotion.backtested import Backtested, backtest_parts
 from training.promotion.evidence import ParityCheck
 from training.promotion.judging import Case, judge
@@ -195,7 +195,7 @@ def train(
         per_pair=performance.summarise_by_pair(contenders[0].result.trades),
         notes=(
             *judged.notes,
-            describe_threshold(model_fit.threshold, settings.strategy),
+            *note_threshold(model_fit.threshold, settings.strategy),
             *training_set.list_notes(),
             *missing,
         ),

@@ -91,6 +91,7 @@ class RuleScores:
         model = self._family.fit(rows, service, settings)
         said = pl.Series("probability", model.predict(rows), dtype=pl.Float64)
         scored = rows.with_columns(pl.when(KNOWN).then(said).alias("probability"), train_end=pl.lit(None, _INSTANT))
+        scored = scored.with_columns(threshold=pl.lit(None, pl.Float64))
         return TradedScores(scored.select(_COLUMNS), settings.universe.pairs, settings.strategy)
 
 

@@ -291,7 +291,7 @@ def test_runs_are_a_parent_and_a_child_per_family(compared):
     assert [point.step for point in history] == list(range(1, len(board.folds) + 1))
     counted = TrialLedger.of(settings).read().count()
     assert counted == board.trials
-    moving = [s for s in board.standings if s.contender.metrics["sharpe"] is not None and s.family != "btc"]
+    moving = [s for s in board.standings if s.contender.metrics["trades"] and s.family != "btc"]
     different = {s.contender.result.equity["equity"].to_numpy().tobytes() for s in moving}
     assert counted.trials == len(different)
     assert 1 <= counted.effective <= counted.trials

@@ -84,6 +84,11 @@ def describe_threshold(threshold: CostThreshold | None, strategy: StrategySettin
     )
 
 
+def note_threshold(threshold: CostThreshold | None, strategy: StrategySettings) -> list[str]:
+    """Return the note of a training on the model's own threshold; none where it has none."""
+    return [] if threshold is None else [describe_threshold(threshold, strategy)]
+
+
 def _describe_own(threshold: CostThreshold) -> str:
     value = format_plain(threshold.value)
     if threshold.margin is None or threshold.win is None or threshold.loss is None:

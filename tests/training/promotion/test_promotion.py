@@ -51,7 +51,9 @@ def test_the_first_model_is_on_trial_and_the_next_must_pass(trained):
     assert by_version["2"].aliases == ("challenger",)
     assert by_version["2"].verdict == second.outcome.verdict
     better = next(check for check in second.outcome.verdict.checks if check.name == "better")
-    assert re.match(r"Sharpe ratio [+-][\d.]+ ± [\d.]+ ahead of champion version 1 over \d+ hours", better.actual)
+    assert re.match(
+        r"Sharpe ratio [+-][\d.]+ ± [\d.]+ an hour ahead of champion version 1 over \d+ hours", better.actual
+    )
 
 
 def test_every_trial_counts_once(trained):
@@ -128,7 +130,9 @@ def test_the_champion_is_measured_on_hours_that_it_has_not_seen(tmp_path):
     job.train(settings, SilentProgress(), now=START + 200 * HOUR, join=brute_join(settings))
     report = job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
     better = next(check for check in report.outcome.verdict.checks if check.name == "better")
-    assert re.match(r"Sharpe ratio [+-][\d.]+ ± [\d.]+ ahead of champion version 1 over \d+ hours", better.actual)
+    assert re.match(
+        r"Sharpe ratio [+-][\d.]+ ± [\d.]+ an hour ahead of champion version 1 over \d+ hours", better.actual
+    )
 
 
 def command(settings, tmp_path, *arguments):
