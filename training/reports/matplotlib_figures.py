@@ -37,7 +37,9 @@ def draw_equity(path: Path, results: Mapping[str, BacktestResult]) -> Path:
         axes[0].set_ylabel("equity / start")
         axes[1].set_ylabel("drawdown, %")
         # Beside the curves: of a dozen families it would hide most of them
-        axes[0].get_figure(root=True).legend(loc="outside lower center", ncols=3, frameon=False)
+        figure = axes[0].get_figure(root=True)
+        assert figure is not None
+        figure.legend(loc="outside lower center", ncols=3, frameon=False)
         axes[0].set_title("Out of sample, after fees, slippage and funding")
         write_dates(axes[1])
 
