@@ -12,6 +12,7 @@ from feature_repo.knowledge_time import closed_known_at, recorded_known_at
 from feature_repo.raw_datasets import DATASETS
 from ingestion.sources.file_days import read_days
 from ingestion.sources.file_source import FileSource, naming, read_assets
+from ingestion.sources.protocol import NotServedError
 from ingestion.sources.reading import Place, RefusedFileError, count_of, find_first
 from ingestion.sources.sheets import Sheet, read_sheet
 from ingestion.sources.written_numbers import read_written_numbers
@@ -44,8 +45,14 @@ class InflowCsv(FileSource):
         return tuple(sorted(self._days()["asset"].unique()))
 
     def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
-        """Return the days of [since, until) in coins; None for a coin that the file does not have."""
-        days = self._days().filter(pl.col("asset") == asset)
+        """Return the days of [since, until) in coins; NotServedError for a coin that the file does not have.
+
+        None where it has no day of any coin.
+        """
+        known = self._days()
+        days = known.filter(pl.col("asset") == asset)
+        if days.is_empty() and not known.is_empty():
+            raise NotServedError(f"{self.file} has no line of it")
         return None if days.is_empty() else self.cut(dataset, asset, _KIND.conform(days), (since, until))
 
     def files(self, dataset: str, asset: str) -> tuple[Path, ...]:

@@ -76,6 +76,21 @@ def test_a_day_of_new_york_enters_the_lake_with_its_own_end(tmp_path):
     assert rows["known_at"].to_list() == [T0 + timedelta(days=k + 1, hours=4) + LAG for k in range(8)]
 
 
+def test_a_coin_that_the_sheet_does_not_have_is_lacking_and_no_failure(tmp_path):
+    settings = Settings(home=tmp_path / "home", universe=UniverseSettings(assets=("BTC", "ETH")))
+    source = sheet(tmp_path, *(f"2024-05-{number:02},BTC,{number}" for number in range(1, 9)))
+    report = collect(settings, source, ("BTC", "ETH"), ("inflow",), T0, T1, T1, SilentProgress())
+    assert report.ok, report
+    assert Lake(Layout(tmp_path / "home")).scan("inflow", ["ETH"], T0, T1).collect().is_empty()
+
+
+@pytest.mark.parametrize("lines", [(), (",,",)])
+def test_a_sheet_without_any_day_is_a_failure(tmp_path, lines):
+    settings = Settings(home=tmp_path / "home", universe=UniverseSettings(assets=("BTC", "ETH")))
+    report = collect(settings, sheet(tmp_path, *lines), ("BTC",), ("inflow",), T0, T1, T1, SilentProgress())
+    assert not report.ok
+
+
 @pytest.mark.parametrize(
     ("cell", "says"),
     [
