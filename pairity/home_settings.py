@@ -108,7 +108,9 @@ def read_of_running(layout: Layout) -> dict[str, Any] | None:
 
 def has_data(layout: Layout) -> bool:
     """Return whether anything that depends on settings was ever stored: an empty folder is nothing."""
-    return layout.journal.exists() or any(map(_holds_something, (layout.lake, layout.features, layout.mlflow)))
+    return layout.journal.exists() or any(
+        map(_holds_something, (layout.lake, layout.features, layout.mlflow, layout.quarantine))
+    )
 
 
 def _holds_something(folder: Path) -> bool:

@@ -55,7 +55,7 @@ def test_short_names_other_orders_blanks_and_a_mark_of_byte_order(tmp_path):
         ("instrument,ct_val\nBTC,1\n", "lacks the columns lot_sz, min_sz, tick_sz, max_leverage"),
         (f"{HEADER}\n", "no line below its header"),
         ("", "lacks the columns instrument"),
-        (f"{HEADER}\nbtc/usdt,1,1,1,1,1,,\n", "line 2: 'btc/usdt' is no instrument"),
+        (f"{HEADER}\nbtc$,1,1,1,1,1,,\n", "line 2: 'btc$' is no instrument"),
         (f"{HEADER}\nBTC,1,1,1,1,1,,\nBTC-USDT-SWAP,1,1,1,1,1,,\n", "line 3: BTC-USDT-SWAP comes a second time"),
         (f"{HEADER}\nBTC,0,1,1,1,1,,\n", "line 2: ct_val is 0"),
         (f"{HEADER}\nBTC,1,-1,1,1,1,,\n", "line 2: lot_sz is -1"),

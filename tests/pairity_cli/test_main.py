@@ -30,6 +30,7 @@ def test_the_public_commands_are_these():
         "retrain",
         "leaderboard",
         "backtest",
+        "books",
         "report",
         "models",
         "promote",

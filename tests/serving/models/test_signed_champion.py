@@ -179,7 +179,7 @@ def test_the_database_of_another_directory_does_not_count_here(
         other = made.copied(tmp_path / "other")
         assert registry.find_champion(other.settings).version == "2"
         made.put_back(other.dump())
-        require_suspended(process, "or data directory")
+        require_suspended(process, "the data directory was moved or copied")
     require_mended(process)
 
 

@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from pairity.trading_settings import ServeSettings
 from serving.journal.event_records import Severity
 from serving.notify import Notifier
 from serving.pages import Pages
 from serving.presence import Presence
+from serving.web import server
 from serving.web.app import make_app
 from serving.web.server import serve_api
 from tests.serving.api_scene import ApiScene, status_sources
@@ -30,17 +32,25 @@ FAULTS = {
 
 
 def fail_at(monkeypatch: pytest.MonkeyPatch, fault: BaseException | None) -> None:
-    """Let the server raise, or end by itself, at its third tick."""
-    plain = uvicorn.Server.on_tick
+    """Let the servers that are made from now on raise, or end by themselves, at their third tick."""
+    plain = server._make_server
 
-    async def tick(self: uvicorn.Server, counter: int) -> bool:
-        if counter < 3:
-            return await plain(self, counter)
-        if fault is None:
-            return True
-        raise fault
+    def make(app: FastAPI, settings: ServeSettings) -> uvicorn.Server:
+        made: uvicorn.Server = plain(app, settings)
+        go_on = made.on_tick
 
-    monkeypatch.setattr(uvicorn.Server, "on_tick", tick)
+        async def tick(counter: int) -> bool:
+            if counter < 3:
+                return await go_on(counter)
+            if fault is None:
+                return True
+            raise fault
+
+        monkeypatch.setattr(made, "on_tick", tick)
+        return made
+
+    # Not the class: a server of another test that runs in this process would fail as well.
+    monkeypatch.setattr(server, "_make_server", make)
 
 
 def is_refused(url: str) -> bool:

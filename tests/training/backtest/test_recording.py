@@ -58,8 +58,8 @@ def test_it_decides_as_the_strategy_and_explains_every_pair(seed, chosen):
             assert row["rejected"] == score.unusable
         elif abs(score.z) <= settings.z_entry:
             assert row["rejected"] == f"|z| not above {settings.z_entry}"
-        elif score.probability <= settings.probability_min:
-            assert row["rejected"] == f"probability not above {settings.probability_min}"
+        elif score.probability <= 0.5:
+            assert row["rejected"] == "probability not above 0.5"
 
 
 def test_where_nothing_was_entered_the_most_frequent_reasons_are_told():
