@@ -66,6 +66,7 @@ def assert_hour_by_hour(read, month, closes, config):
     return compared
 
 
+@pytest.mark.slow
 def test_backfill_of_a_month_equals_hour_by_hour(market):
     closes = [MAY + step * HOUR for step in range(1, 745, 5)]
     compared = assert_hour_by_hour(reader(*market), MAY, closes, settings_for(NAMES))

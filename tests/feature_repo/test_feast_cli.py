@@ -66,6 +66,7 @@ def test_apply_plan_list_and_materialize_share_one_store_with_the_code(tmp_path)
     assert not any(elsewhere.iterdir())
 
 
+@pytest.mark.slow
 def test_the_cli_finds_nothing_to_change_after_the_codes_own_apply(tmp_path):
     settings = Settings(home=tmp_path / "home")
     apply_definitions(settings, open_store(settings))
@@ -79,6 +80,7 @@ def test_the_cli_finds_nothing_to_change_after_the_codes_own_apply(tmp_path):
     assert all(name in services for name in SERVICES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inside", [False, True], ids=["from the project", "from the repository"])
 def test_a_clone_uses_its_own_var_and_its_own_settings(tmp_path, inside):
     """The default data directory, as pairity takes it in the project's folder; pairity.toml counts here too."""

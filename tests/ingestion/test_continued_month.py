@@ -94,6 +94,7 @@ class Faults:
         self.arriving.setdefault(hour, {}).setdefault(name, []).append(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_hours_with_faults(tmp_path, seed):
     frames = whole_market(seed)
@@ -275,6 +276,7 @@ def _has_versions(item):
     return item.read_rows()[DATASETS[item.dataset].time].is_duplicated().any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_hours_with_failures_people_and_other_processes(tmp_path, monkeypatch, seed):
     frames = whole_market(seed + 10)

@@ -237,6 +237,7 @@ def test_bad_input_is_refused(run, arguments, code):
     assert run(*arguments).exit_code == code
 
 
+@pytest.mark.slow
 @pytest.mark.recorded
 def test_four_coins_of_a_recorded_market_by_the_minute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -71,6 +71,7 @@ def test_equals_pandas_on_random_gaps_and_levels(seed, count, gaps, level, missi
         assert_equals_pandas(bars, settlements(("A", "B"), count, seed=seed, missing=missing), SHORT, inflow)
 
 
+@pytest.mark.slow
 @pytest.mark.recorded
 def test_equals_pandas_on_thirty_recorded_days():
     assets = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "TON", "TRX")

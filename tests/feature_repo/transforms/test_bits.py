@@ -141,6 +141,7 @@ def one_thread():
     return result
 
 
+@pytest.mark.slow
 def test_machine_code_of_any_processor_gives_the_same_bits(one_thread, tmp_path):
     """Compiled anew, without the wide registers of this processor; numba keeps no such code for others."""
     plain = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}

@@ -105,6 +105,7 @@ def recorded():
     return bars, pairs_of(assets), funding
 
 
+@pytest.mark.slow
 @pytest.mark.recorded
 def test_equals_pandas_on_recorded_days(recorded):
     bars, pairs, funding = recorded

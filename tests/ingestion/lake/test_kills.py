@@ -115,6 +115,7 @@ hourly_workload.run(Path(sys.argv[1]), hours=60, every=3)
 """
 
 
+@pytest.mark.slow
 def test_a_reader_beside_batches_and_compaction_sees_whole_hours_once(tmp_path: Path) -> None:
     """Without a lock: never a row twice, never one missing, never an older state than before."""
     reader, seen = Lake(Layout(tmp_path)), 0
