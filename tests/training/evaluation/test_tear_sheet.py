@@ -152,7 +152,7 @@ def test_equity_that_is_no_number_is_refused(returns):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from([-1.0, -0.5, -1e-9, 0.0, 1e-9, 0.01, 3.0]), max_size=80), st.integers(0, 900))
+@given(st.lists(st.sampled_from([-1.0, -0.5, -1e-9, 0.0, 1e-9, 0.01, 0.5]), max_size=80), st.integers(0, 900))
 def test_no_value_is_ever_nan_and_what_is_missing_is_named(shape, repeats):
     hourly = np.resize(shape, len(shape) + repeats) if shape else []
     for name, item in measure_tear_sheet(curve(hourly), 1000.0, np.asarray(hourly)).items():
