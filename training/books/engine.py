@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 
 import numpy as np
 import polars as pl
@@ -17,6 +19,7 @@ import polars as pl
 from pairity.books.families import BookFamily, BookMarket, Target
 from pairity.books.features import NameFeatures, choose_universe
 from pairity.books.rebalance import Change, choose_changes
+from pairity.errors import DataError
 from pairity.timeline import HOUR
 from pairity.universe import ContractSpec
 from training.backtest.records import DECISION_SCHEMA, EQUITY_SCHEMA, TRADE_SCHEMA, BacktestResult
@@ -68,7 +71,7 @@ def run_book(
     """Trade `family` from row `first` of the panel to its end; close what is left at the last close.
 
     Names without a contract and those of `leave_out` are not traded. Hours before `first` are history that features may
-    use. ArithmeticError if the books do not balance.
+    use. DataError where nothing is left of the equity, ArithmeticError if the books do not balance.
     """
     panel = history.panel
     account = BookAccount(terms.initial_equity, specs, terms.costs)
@@ -79,12 +82,12 @@ def run_book(
     waiting: list[tuple[int, BookDecision, float, Mapping[str, NameFeatures]]] = []
     equity: list[tuple[object, float, float, int, float, float]] = []
     pairs: Mapping[tuple[str, str], int] = {}
-    unknown = 0
+    unknown = unfilled = 0
     for hour in range(first, panel.hours):
         close = panel.close_of(hour)
         while waiting and waiting[0][0] <= hour:
             _, decision, worth, features = waiting.pop(0)
-            _fill(account, panel, hour, column, decision, worth, features)
+            unfilled += _fill(account, panel, hour, column, decision, worth, features)
         for name in sorted(account.holdings):
             price = panel.closes[hour, column[name]]
             if not math.isnan(price):
@@ -103,7 +106,10 @@ def run_book(
              account.costs_paid, account.funding_paid)
         )  # fmt: skip
         if worth <= 0:
-            raise ArithmeticError(f"the book is ruined at {close.isoformat()}: equity {worth:.2f} USDT")
+            raise DataError(
+                f"{family.name} is ruined at {close.isoformat()}: equity {worth:.2f} USDT",
+                "look at the bars of that hour, lower costs.*, or leave the family out with --family",
+            )
         if (close - HOUR * terms.phase_h).hour % family.every_hours == 0 and hour < panel.hours - 1:
             features = {name: known for name, known in history.name_features(hour).items() if name in able}
             target = _decide(history, hour, family, features, pairs)
@@ -120,7 +126,7 @@ def run_book(
             schema=DECISION_SCHEMA,
             orient="row",
         ),
-        unfilled_entries=0,
+        unfilled_entries=unfilled,
         funding_unknown_hours=unknown,
     )
     _check_balance(result)
@@ -148,12 +154,16 @@ def _fill(
     decision: BookDecision,
     worth: float,
     features: Mapping[str, NameFeatures],
-) -> None:
-    """Carry out a decision at the open of row `hour`; a name without a bar there is left as it is."""
+) -> int:
+    """Carry out a decision at the open of row `hour`; return how many names stay as they are for want of a bar."""
+    unfilled = 0
     for change in decision.changes:
         place = column[change.name]
         price = float(panel.opens[hour, place])
-        if not change.is_traded or math.isnan(price):
+        if not change.is_traded:
+            continue
+        if math.isnan(price):
+            unfilled += 1
             continue
         decided = float(panel.closes[decision.hour, place])
         sized_at = price if math.isnan(decided) else decided
@@ -168,13 +178,10 @@ def _fill(
             volatility=None if known is None else known.volatility,
             hour_notional=float(np.nan_to_num(panel.volumes[hour - 1, place] * panel.closes[hour - 1, place])),
         )
+    return unfilled
 
 
-def _close(account: BookAccount, name: str, at: object, hour: int, reason: str) -> None:
-    from datetime import datetime
-    from decimal import Decimal
-
-    assert isinstance(at, datetime)
+def _close(account: BookAccount, name: str, at: datetime, hour: int, reason: str) -> None:
     account.trade(name, Decimal(0), account.marks[name], 0.0, at=at, hour=hour, reason=reason)
 
 

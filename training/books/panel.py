@@ -26,9 +26,9 @@ _SURE_INTERVALS = (1, 2, 4, 8)
 class BookPanel:
     """Market of a book. Row h is the hour that ends at `start` + h hours; columns are `names`, sorted.
 
-    Prices are USDT, volumes base units; NaN where there is no bar. `late` is by how many hours a bar's row came after
-    its close, rounded up (0: in time for the decision at the close). `rates` are the settlements at the hour's end,
-    NaN where there is none, and `covered` the hours of funding that each settlement stands for.
+    Prices are USDT, volumes base units; NaN where there is no bar, or no volume of it. `late` is by how many hours a
+    bar's row came after its close, rounded up (0: in time for the decision at the close). `rates` are the settlements
+    at the hour's end, NaN where there is none, and `covered` the hours of funding that each settlement stands for.
     """
 
     start: datetime
@@ -88,7 +88,7 @@ def build_panel(
         names=names,
         opens=spread(rows["open"]),
         closes=spread(rows["close"]),
-        volumes=spread(rows["volume_base"].fill_null(0.0)),
+        volumes=spread(rows["volume_base"]),
         late=np.ceil(np.maximum(spread(waited), 0.0)),
         rates=rates,
         covered=covered,

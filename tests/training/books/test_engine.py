@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from pairity.books.families import BOOK_FAMILIES
+from pairity.errors import DataError
 from tests.oracles.book_days import trade_days
 from tests.training.books.markets import LOT, make_market, make_panel, make_specs
 from training.books.account import DELISTED, BookAccount, BookCosts
@@ -48,6 +49,25 @@ def test_trades_add_up_to_equity_and_nothing_stays_open(market, history, family)
     assert result.equity["costs"][-1] == pytest.approx(float((result.trades["fees"] + result.trades["slippage"]).sum()))
     assert result.equity["funding"][-1] == pytest.approx(float(result.trades["funding"].sum()))
     assert result.equity["exposure"].max() < 1.25
+
+
+@pytest.mark.parametrize("family", list(BOOK_FAMILIES))
+def test_what_had_no_bar_to_fill_at_is_counted(market, history, family):
+    run = run_book(history, BOOK_FAMILIES[family], TERMS, make_specs(market), first=FIRST)
+    missing = [
+        change.name
+        for decision in run.decisions
+        for change in decision.changes
+        if change.is_traded and market["open"][change.name][decision.hour + 1] is None
+    ]
+    assert run.result.unfilled_entries == len(missing)
+    if family == "trend_book":
+        assert missing == ["N04"]
+
+
+def test_a_bar_without_a_volume_is_not_one_of_volume_0(market):
+    quiet = {**market, "volume": {**market["volume"], "N00": [None] * len(market["volume"]["N00"])}}
+    assert compute_name_features(make_panel(quiet), 2_399)["N00"].notional is None
 
 
 def test_two_runs_are_the_same_bytes(market, history):
@@ -122,7 +142,7 @@ def test_a_turn_closes_and_opens(market):
 
 def test_a_ruined_book_says_when(market, history):
     poor = replace(TERMS, initial_equity=1_000.0, costs=BookCosts(20_000.0, 0.0))
-    with pytest.raises(ArithmeticError, match="ruined at 2025-"):
+    with pytest.raises(DataError, match="trend_book is ruined at 2025-"):
         run_book(history, BOOK_FAMILIES["trend_book"], poor, make_specs(market), first=FIRST)
 
 
