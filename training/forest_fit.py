@@ -75,9 +75,3 @@ def score_test_period(
     columns = [*KEY, "z_score", "correlation_168h", "hedge_ratio", KNOWN, "label", "probability"]
     own = pl.lit(threshold, pl.Float64).alias("threshold")
     return ScoredForest(pipeline, scored.select(*columns, own).sort(EVENT_TIME, "pair_id"))
-
-
-def score_training_rows(pipeline: Any, training_set: TrainingSet, split: Split) -> pl.Series:  # noqa: ANN401 - sklearn.Pipeline
-    """Return the probabilities on the training rows themselves, the reference for the drift of later scores."""
-    values = pair_forest.predict_probability(pipeline, build_model_matrix(split.train, training_set.service))
-    return pl.Series("probability", values, dtype=pl.Float64)

@@ -32,11 +32,11 @@ from training.data.training_sets import TrainingSet, build_training_set, choose_
 from training.evaluation.drift import measure_score_drift, summarise_drift, tabulate_run_drift
 from training.evaluation.forest_quality import measure_forest_quality
 from training.evaluation.overfitting import estimate_overfitting_of_distinct
-from training.forest_fit import score_test_period, score_training_rows
+from training.forest_fit import score_test_period
 from training.labels.outcomes import add_outcomes
 from training.labels.weights import count_effective_pairs, measure_likeness
 from training.models.families import find_family
-from training.models.registrable import Registrable, add_threshold, choose_family, fit_registrable
+from training.models.registrable import Registrable, add_purged_scores, choose_family, fit_registrable
 from training.models.thresholds import has_own_threshold, note_threshold, summarise_threshold
 from training.promotion.backtested import Backtested, backtest_parts
 from training.promotion.evidence import ParityCheck
@@ -86,6 +86,10 @@ def train(
         split, kept_back = keep_back(whole, labelled, last, settings.gate.last_look)
     with stages("fit"):
         model_fit = _fit(settings, training_set, split.train)
+        if model_fit.purged is None:  # drift is measured from what is said of the training rows out of sample
+            model_fit = add_purged_scores(model_fit, split.train, training_set.service, settings)
+        assert model_fit.purged is not None
+        reference = (split.train, model_fit.purged)
     with stages("score"):
         walk = _score(model_fit, training_set, split)
     with stages("backtest"):
@@ -101,7 +105,6 @@ def train(
         book = TrialLedger.of(settings).record(
             list_training_runs(market, walked.contenders[0], grid), "training", datetime.now(UTC)
         )
-        scores_in = score_training_rows(model_fit.estimator, training_set, split)
 
         def look_on() -> Backtested:
             after = _score(_fit(settings, training_set, kept_back.train), training_set, kept_back)
@@ -116,9 +119,7 @@ def train(
                 kept_back=kept_back,
                 last=last,
                 parity=parity() if parity is not None else (None, "nothing was decided on live yet"),
-                drift=measure_score_drift(
-                    (split.train, scores_in.to_numpy()), walk.forest.scored, seed=settings.model.seed
-                ),
+                drift=measure_score_drift(reference, walk.forest.scored, seed=settings.model.seed),
                 reason=reason,
             ),
             look_on,
@@ -128,7 +129,7 @@ def train(
     with stages("report"):
         quality = measure_forest_quality(judged.scored, tested, settings)
         drift = tabulate_run_drift(
-            (split.train, scores_in.to_numpy()),
+            reference,
             (tested.test, judged.scored),
             training_set.service.features,
             seed=settings.model.seed,
@@ -212,9 +213,11 @@ def train(
 
 
 def _fit(settings: Settings, training_set: TrainingSet, rows: pl.DataFrame) -> Registrable:
-    """Fit the model on labelled rows; its threshold comes from the same rows."""
+    """Fit the model on labelled rows; its threshold, where it has one, comes from the same rows."""
     fitted = fit_registrable(rows, training_set.service, settings)
-    return add_threshold(fitted, rows, training_set.service, settings)
+    if has_own_threshold(find_family(fitted.family), settings):
+        return add_purged_scores(fitted, rows, training_set.service, settings)
+    return fitted
 
 
 def _score(model: Registrable, training_set: TrainingSet, split: Split) -> Part:

@@ -19,6 +19,7 @@ from training.data.point_in_time import KNOWN
 from training.data.training_sets import KEY, TrainingSet
 from training.evaluation.cost_threshold import CostThreshold
 from training.models.families import Family, list_chosen
+from training.models.purged_scores import score_purged
 from training.models.thresholds import find_thresholds_of, has_own_threshold
 
 LEGS = ("base", "both")
@@ -84,9 +85,10 @@ def score_walk_forward(
         train = fold.train.filter(own)
         model = family.fit(train, training_set.service, settings)
         importances = model.compute_importances()
-        found = find_thresholds_of(
-            family, train, training_set.service, settings, chosen=list_chosen(model), legs=priced
+        purged = (
+            score_purged(family, train, training_set.service, settings, chosen=list_chosen(model)) if priced else None
         )
+        found = {} if purged is None else find_thresholds_of(purged, train, settings, legs=priced)
         for legs, threshold in found.items():
             thresholds[legs].append(threshold)
         values = {legs: found[legs].value if legs in found else None for legs in LEGS}

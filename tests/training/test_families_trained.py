@@ -23,7 +23,7 @@ from training.data.splits import keep_back, split_chronologically
 from training.data.training_sets import build_training_set
 from training.labels.outcomes import add_outcomes
 from training.models.families import find_family
-from training.models.registrable import add_threshold, fit_registrable
+from training.models.registrable import add_purged_scores, fit_registrable
 from training.models.thresholds import has_own_threshold
 from training.promotion.evidence import backtest_champion
 
@@ -74,7 +74,7 @@ def test_a_family_is_trained_judged_and_promoted_and_loads_as_what_was_backteste
     split = split_chronologically(labelled, settings.model.test_fraction, horizon_bars=settings.label.horizon_bars)
     fitted = fit_registrable(split.train, training_set.service, settings)
     kept, _ = keep_back(split, labelled, training_set.last_decision, settings.gate.last_look)
-    again = add_threshold(fitted, kept.train, training_set.service, settings)
+    again = add_purged_scores(fitted, kept.train, training_set.service, settings)
     assert champion.threshold == again.trades_above  # to the last bit, out of the registry
     assert (again.threshold is not None) == has_own
     assert run.data.metrics.get("threshold") == again.trades_above

@@ -31,6 +31,8 @@ _HALF_A_ROW = 0.5
 """Rows that a bin counts as where only the other side has any: the logarithm of 0 would make every drift infinite."""
 _DRAWS = 200
 _LIMIT_QUANTILE = 0.95
+_LEAST_PARTS = 3
+"""Parts of a history that a stretch may be one of: two halves would say what one comparison says."""
 _LEAST_HOURS = 48
 
 DRIFT_SCHEMA: dict[str, pl.DataType] = {
@@ -127,8 +129,10 @@ def estimate_stability_limit(
 
     `values` (n, NaN allowed) were observed at `hours` (n whole hours, several rows an hour allowed). Moving-block
     bootstrap (Künsch 1989; docs/formulas.md, Drift): one sample as long as the whole and one of `current_hours` are
-    drawn from blocks of consecutive hours with all their rows, 200 times; the limit is the 95 % quantile of their
-    indices. Values that remember longer than a block make it too low. None for fewer than 48 hours.
+    drawn from blocks of consecutive hours with all their rows, 200 times; the 95 % quantile of their indices. Blocks
+    forget what is remembered longer than they are, so that unbroken stretches are asked too: each of `current_hours`
+    (a third of the history where that is less), beginning every half of itself, against the rest; the 95 % quantile of
+    theirs, the largest where they are few. The limit is the larger of both. None for fewer than 48 hours.
     """
     if not len(values):
         return None
@@ -149,10 +153,21 @@ def estimate_stability_limit(
         )
         for place, wanted in enumerate((length, max(current_hours, 1)))
     ]
-    drawn = (sides[0].sum(axis=1) > 0) & (sides[1].sum(axis=1) > 0)
-    if not drawn.any():
-        return None
-    return float(np.quantile(_compute_index(sides[0][drawn], sides[1][drawn]), _LIMIT_QUANTILE))
+    found = [
+        np.quantile(_compute_index(*(side[filled] for side in pair)), _LIMIT_QUANTILE, method=method)
+        for pair, method in ((sides, "linear"), (_cut_stretches(table, max(current_hours, 1)), "higher"))
+        if (filled := (pair[0].sum(axis=1) > 0) & (pair[1].sum(axis=1) > 0)).any()
+    ]
+    return float(max(found)) if found else None
+
+
+def _cut_stretches(table: Floats, wanted: int) -> list[Floats]:
+    """Return the counts of the rest and of each unbroken stretch; `table`: counts per hour and bin."""
+    stretch = min(wanted, len(table) // _LEAST_PARTS)
+    begun = np.concatenate([np.zeros((1, table.shape[1])), np.cumsum(table, axis=0)])
+    starts = np.arange(0, len(table) - stretch + 1, max(stretch // 2, 1))
+    inside = begun[starts + stretch] - begun[starts]
+    return [begun[-1] - inside, inside]
 
 
 def tabulate_drift(
@@ -192,24 +207,26 @@ def tabulate_run_drift(
 ) -> pl.DataFrame:
     """Return `tabulate_drift` of a model's scores (SCORE, first) and below it of its features.
 
-    `train`: the training rows and their scores, in their order. `test`: the test rows, and event_timestamp and
-    probability (null where nothing was known) of all decisions of the test period. A model knows the rows that it was
-    trained on, so that its scores out of sample may pass the limit although the market is the same.
+    `train`: the training rows and what is said of them out of sample (`models.purged_scores`; NaN where nothing is), in
+    their order. `test`: the test rows, and event_timestamp and probability (null where nothing was known) of all
+    decisions of the test period.
     """
-    rows, scores = train
-    reference = rows.select(EVENT_TIME).with_columns(pl.Series(SCORE, scores))
-    current = test[1].drop_nulls("probability").select(EVENT_TIME, pl.col("probability").alias(SCORE))
-    own = tabulate_drift(reference, current, [SCORE], seed=seed)
-    return pl.concat([own, tabulate_drift(rows, test[0], features, seed=seed)])
+    own = _tabulate_score_drift(train, test[1], seed=seed)
+    return pl.concat([own, tabulate_drift(train[0], test[0], features, seed=seed)])
 
 
 def measure_score_drift(train: tuple[pl.DataFrame, Floats], scored: pl.DataFrame, *, seed: int) -> ScoreDrift:
     """Return how far a model's scores are from those of its training rows; arguments as of `tabulate_run_drift`."""
-    rows, scores = train
-    reference = rows.select(EVENT_TIME).with_columns(pl.Series(SCORE, scores))
-    current = scored.drop_nulls("probability").select(EVENT_TIME, pl.col("probability").alias(SCORE))
-    own = tabulate_drift(reference, current, [SCORE], seed=seed)
+    own = _tabulate_score_drift(train, scored, seed=seed)
     return ScoreDrift(own["psi"][0], own["limit"][0])
+
+
+def _tabulate_score_drift(train: tuple[pl.DataFrame, Floats], scored: pl.DataFrame, *, seed: int) -> pl.DataFrame:
+    rows, scores = train
+    # A fold that could not be learnt from said nothing: it is no population of its own
+    reference = rows.select(EVENT_TIME).with_columns(pl.Series(SCORE, scores)).filter(pl.col(SCORE).is_not_nan())
+    current = scored.drop_nulls("probability").select(EVENT_TIME, pl.col("probability").alias(SCORE))
+    return tabulate_drift(reference, current, [SCORE], seed=seed)
 
 
 def summarise_drift(table: pl.DataFrame) -> dict[str, float | None]:

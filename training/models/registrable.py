@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from feature_repo.catalog import Service
-from feature_repo.model_matrix import list_categories
+from feature_repo.model_matrix import build_model_matrix, list_categories
 from model_registry.lightgbm_text import TREES_FILE, cut_text
 from model_registry.logistic_terms import LOGISTIC
 from model_registry.scorer_card import CARD_FILE, ScorerCard
@@ -28,7 +30,8 @@ from training.evaluation.cost_threshold import CostThreshold
 from training.forest_fit import fit_forest
 from training.models import pair_boosting, pair_forest, pair_logistic
 from training.models.families import calibrate_settings, find_family
-from training.models.thresholds import find_thresholds_of
+from training.models.purged_scores import score_purged
+from training.models.thresholds import find_thresholds_of, has_own_threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Registrable:
     """Parameters that were chosen inside the training rows."""
     threshold: CostThreshold | None = None
     """Probability above which a position pays; None: the model has no threshold of its own."""
+    purged: NDArray[np.float64] | None = None
+    """What models fitted on the other rows say of each training row (`purged_scores`); NaN: nothing is said of it."""
 
     @property
     def trades_above(self) -> float | None:
@@ -89,14 +94,19 @@ def fit_registrable(rows: pl.DataFrame, service: Service, settings: Settings) ->
     return _FITS[choose_family(settings).kind](rows, service, settings)
 
 
-def add_threshold(model: Registrable, rows: pl.DataFrame, service: Service, settings: Settings) -> Registrable:
-    """Return the model with the threshold that goes with it, found on the rows that it was fitted on.
+def add_purged_scores(model: Registrable, rows: pl.DataFrame, service: Service, settings: Settings) -> Registrable:
+    """Return the model with what its family says of each of `rows`, which it was fitted on, out of sample.
 
-    `rows` have the outcomes of positions with `strategy.legs`. A family without thresholds stays as it is.
+    A family with thresholds of its own has that of `strategy.legs` from them; its `rows` have the outcomes of such
+    positions. A rule, which learns nothing, says the same of a row whatever it has seen.
     """
-    legs = settings.strategy.legs
-    found = find_thresholds_of(find_family(model.family), rows, service, settings, chosen=model.chosen, legs=(legs,))
-    return replace(model, threshold=found.get(legs))
+    family, legs = find_family(model.family), settings.strategy.legs
+    purged = score_purged(family, rows, service, settings, chosen=model.chosen)
+    if purged is None:
+        return replace(model, purged=model.estimator.predict_proba(build_model_matrix(rows, service))[:, 1])
+    priced = (legs,) if has_own_threshold(family, settings) else ()
+    found = find_thresholds_of(purged, rows, settings, legs=priced)
+    return replace(model, purged=purged.probabilities, threshold=found.get(legs))
 
 
 def _fit_forest(rows: pl.DataFrame, service: Service, settings: Settings) -> Registrable:

@@ -6,25 +6,21 @@ rules, which learn nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feature_repo.catalog import Service
 from model_registry.records import REFERENCE_FAMILY
-from pairity.errors import MissingDataError
 from pairity.number_formats import format_plain
 from pairity.settings import Settings, StrategySettings
 from pairity.strategy.selection import find_threshold
-from training.data.folds import index_purged_kfold
 from training.evaluation.cost_threshold import CLOSED, CostThreshold, choose_threshold
 from training.evaluation.forecasts import number_hours
 from training.labels.outcomes import name_outcome
 from training.models.families import Family
-
-_FOLDS = 3
+from training.models.purged_scores import PurgedScores
 
 
 def has_own_threshold(family: Family, settings: Settings) -> bool:
@@ -38,35 +34,19 @@ def has_own_threshold(family: Family, settings: Settings) -> bool:
 
 
 def find_thresholds_of(
-    family: Family,
-    rows: pl.DataFrame,
-    service: Service,
-    settings: Settings,
-    *,
-    chosen: Mapping[str, int],
-    legs: Sequence[str],
+    purged: PurgedScores, rows: pl.DataFrame, settings: Settings, *, legs: Sequence[str]
 ) -> dict[str, CostThreshold]:
     """Return the threshold of a model that was fitted on `rows`, by the legs that it may be traded with.
 
-    `rows`: the labelled training rows with their outcomes (`labels.outcomes.add_outcomes`), and no others: they are
-    divided into three purged folds, the family is fitted again on the others of each (with the parameters `chosen` by
-    the model itself), and what that says of the fold's candidates is the probability that the threshold is set on.
-    Empty for a family that has no thresholds.
+    `rows`: the labelled training rows with their outcomes (`labels.outcomes.add_outcomes`), and no others; `purged`:
+    what the family says of each of them when it is fitted on the others. The threshold is set on the candidates' ones.
     """
-    if family.refit is None or not legs or not has_own_threshold(family, settings):
-        return {}
-    probabilities = np.full(rows.height, np.nan)
     candidates = (rows["z_score"].abs() > settings.strategy.z_entry).fill_null(False).to_numpy()
-    splits = index_purged_kfold(rows, folds=_FOLDS, horizon_bars=settings.label.horizon_bars)
-    for train, test in splits:
-        places = test[candidates[test]]
-        try:
-            model = family.refit(rows[train], service, settings, chosen)
-        except MissingDataError:
-            continue  # one class alone, or too few rows: nothing is said of this fold
-        probabilities[places] = model.predict(rows[places])
+    probabilities = np.where(candidates, purged.probabilities, np.nan)
     labels, hours = rows["label"].cast(pl.Int64).to_numpy(), number_hours(rows)
-    return {kind: choose_threshold(probabilities, labels, _read_outcomes(rows, kind), hours, splits) for kind in legs}
+    return {
+        kind: choose_threshold(probabilities, labels, _read_outcomes(rows, kind), hours, purged.splits) for kind in legs
+    }
 
 
 def describe_threshold(threshold: CostThreshold | None, strategy: StrategySettings) -> str:

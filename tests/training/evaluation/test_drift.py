@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from pairity.errors import DataError
 from tests.training.generated import HOUR, START
-from training.evaluation.drift import compute_stability_index, estimate_stability_limit, tabulate_drift
+from training.evaluation.drift import (
+    compute_stability_index,
+    estimate_stability_limit,
+    make_bins,
+    measure_score_drift,
+    tabulate_drift,
+)
 
 NAN = float("nan")
 
@@ -124,6 +130,57 @@ def test_the_limit_is_passed_about_once_in_twenty_by_the_same_population(memory)
         fixed += found > 0.25
     assert beyond <= 8
     assert (fixed > beyond) if memory else (fixed == 0)
+
+
+def test_what_remembers_for_weeks_is_held_against_stretches_of_its_own_past():
+    """Blocks of a week forget what a regime is: with them alone more than a third of all worlds were refused."""
+    rng = np.random.default_rng(6)
+    beyond = sum(
+        compute_stability_index(series[:3000], series[3000:])
+        > estimate_stability_limit(series[:3000], np.arange(3000), 1000, seed=1)
+        for series in (walk(rng, 4000, 0.995) for _ in range(40))
+    )
+    assert beyond <= 8
+
+
+def compute_index_by_hand(reference: list[int], current: list[int]) -> float:
+    """The index of two lists of places, one place after the other."""
+    total = 0.0
+    for place in sorted({*reference, *current}):
+        p, q = (max(side.count(place), 0.5) / len(side) for side in (reference, current))
+        total += (q - p) * math.log(q / p)
+    return total
+
+
+@pytest.mark.parametrize(("hours", "wanted"), [(300, 50), (300, 100), (300, 299), (301, 40), (60, 7)])
+def test_the_limit_is_at_least_that_of_unbroken_stretches(hours, wanted):
+    """A population with one strange stretch: no block of hours drawn by chance is as strange as it."""
+    values = walk(np.random.default_rng(8), hours, 0.5)
+    values[hours // 2 : hours // 2 + 20] += 30.0
+    stretch = min(wanted, hours // 3)
+    place = make_bins(values).place(values).tolist()
+    found = sorted(
+        compute_index_by_hand(place[:start] + place[start + stretch :], place[start : start + stretch])
+        for start in range(0, hours - stretch + 1, max(stretch // 2, 1))
+    )
+    nearest = found[math.ceil(0.95 * (len(found) - 1))]
+    limit = estimate_stability_limit(values, np.arange(hours), wanted, seed=1)
+    assert limit >= nearest - 1e-12
+    assert limit == pytest.approx(nearest) or limit > nearest
+
+
+def test_a_fold_of_which_nothing_is_said_is_no_population_of_its_own():
+    times = [START + hour * HOUR for hour in range(300)]
+    scores = walk(np.random.default_rng(9), 300, 0.3)
+    rows = pl.DataFrame({"event_timestamp": times})
+    scored = rows.with_columns(probability=pl.Series(scores))
+    whole = measure_score_drift((rows, scores), scored, seed=1)
+    assert whole.psi == 0.0
+    partly = np.where(np.arange(300) < 100, np.nan, scores)
+    drift = measure_score_drift((rows, partly), scored, seed=1)
+    assert drift == measure_score_drift((rows[100:], scores[100:]), scored, seed=1)
+    nothing = measure_score_drift((rows, np.full(300, np.nan)), scored, seed=1)
+    assert (nothing.psi, nothing.limit, nothing.beyond) == (None, None, None)
 
 
 def test_a_shift_of_a_population_passes_its_limit():

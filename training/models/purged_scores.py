@@ -1,0 +1,55 @@
+"""What a family says of its own training rows when it has not seen them: fitted on the others of purged folds.
+
+A model's scores on the rows that it was fitted on are farther apart than any that follow, because it knows them. What
+is to stand for its later scores, as the population that a threshold is set on or that drift is measured from, is said
+out of sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from feature_repo.catalog import Service
+from pairity.errors import MissingDataError
+from pairity.settings import Settings
+from training.data.folds import index_purged_kfold
+from training.models.families import Family
+
+Ints = NDArray[np.int64]
+
+_FOLDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PurgedScores:
+    """Probabilities of training rows by models that were fitted on the rest of them."""
+
+    probabilities: NDArray[np.float64]
+    """One per row, in the order of the rows; NaN in a fold whose others could not be learnt from."""
+    splits: Sequence[tuple[Ints, Ints]]
+    """Places of the rows that each fold was fitted on and tested on."""
+
+
+def score_purged(
+    family: Family, rows: pl.DataFrame, service: Service, settings: Settings, *, chosen: Mapping[str, int]
+) -> PurgedScores | None:
+    """Score the labelled `rows` in three purged folds; None for a family that learns nothing.
+
+    Each fold's model has the parameters `chosen` by the model that was fitted on all rows.
+    """
+    if family.refit is None:
+        return None
+    probabilities = np.full(rows.height, np.nan)
+    splits = index_purged_kfold(rows, folds=_FOLDS, horizon_bars=settings.label.horizon_bars)
+    for train, test in splits:
+        try:
+            model = family.refit(rows[train], service, settings, chosen)
+        except MissingDataError:
+            continue  # one class alone, or too few rows: nothing is said of this fold
+        probabilities[test] = model.predict(rows[test])
+    return PurgedScores(probabilities, splits)
