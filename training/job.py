@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME
 from pairity.progress import Progress
@@ -85,11 +87,7 @@ def train(
         whole = split_chronologically(labelled, settings.model.test_fraction, horizon_bars=settings.label.horizon_bars)
         split, kept_back = keep_back(whole, labelled, last, settings.gate.last_look)
     with stages("fit"):
-        model_fit = _fit(settings, training_set, split.train)
-        if model_fit.purged is None:  # drift is measured from what is said of the training rows out of sample
-            model_fit = add_purged_scores(model_fit, split.train, training_set.service, settings)
-        assert model_fit.purged is not None
-        reference = (split.train, model_fit.purged)
+        model_fit, purged = _fit_judged(settings, training_set, split.train)
     with stages("score"):
         walk = _score(model_fit, training_set, split)
     with stages("backtest"):
@@ -119,7 +117,7 @@ def train(
                 kept_back=kept_back,
                 last=last,
                 parity=parity() if parity is not None else (None, "nothing was decided on live yet"),
-                drift=measure_score_drift(reference, walk.forest.scored, seed=settings.model.seed),
+                drift=measure_score_drift((split.train, purged), walk.forest.scored, seed=settings.model.seed),
                 reason=reason,
             ),
             look_on,
@@ -129,7 +127,7 @@ def train(
     with stages("report"):
         quality = measure_forest_quality(judged.scored, tested, settings)
         drift = tabulate_run_drift(
-            reference,
+            (split.train, purged),
             (tested.test, judged.scored),
             training_set.service.features,
             seed=settings.model.seed,
@@ -218,6 +216,17 @@ def _fit(settings: Settings, training_set: TrainingSet, rows: pl.DataFrame) -> R
     if has_own_threshold(find_family(fitted.family), settings):
         return add_purged_scores(fitted, rows, training_set.service, settings)
     return fitted
+
+
+def _fit_judged(
+    settings: Settings, training_set: TrainingSet, rows: pl.DataFrame
+) -> tuple[Registrable, NDArray[np.float64]]:
+    """Fit the model that is judged; beside it what is said of its rows out of sample, which drift is measured from."""
+    fitted = _fit(settings, training_set, rows)
+    if fitted.purged is None:
+        fitted = add_purged_scores(fitted, rows, training_set.service, settings)
+    assert fitted.purged is not None
+    return fitted, fitted.purged
 
 
 def _score(model: Registrable, training_set: TrainingSet, split: Split) -> Part:
