@@ -273,8 +273,8 @@ class Pager:
     def _confirm_empty(self) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
         """Ask once more about what was answered with nothing; return what is unanswered, and what is contradicted.
 
-        A row that is known comes first: a silence behind it is another one than that of the walk. Rows that come now say
-        that the first answer was none. Where the walk ended in silence, a second fact must show that the exchange
+        A row that is known comes first: a silence behind it is another one than that of the walk. Rows that come now
+        say that the first answer was none. Where the walk ended in silence, a second fact must show that the exchange
         answers at all.
         """
         until_old = float("inf") if self.newest_ms is None else self.newest_ms - _YOUNG_MS
@@ -303,14 +303,19 @@ class Pager:
         if silent and self.newest_ms is not None and self.answers_now is not None:
             if was_silent and not self.answers_now():
                 return _spans(old), ()
-            # It answers now: what it leaves empty for the third time is empty.
-            for low, high in silent:
-                again = self._ask_within(low, high - 1)
-                if any(at < high for at in again):
-                    contradicted.append((low, high))
-                elif again and not self._shows_its_oldest(low, high, again):
-                    self._unproven.append((low, high))
+            contradicted += self._contradict(silent)
         return _spans(unanswered), _spans(contradicted)
+
+    def _contradict(self, silent: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return the parts of which rows come after all; what is left empty for the third time is empty."""
+        contradicted = []
+        for low, high in silent:
+            again = self._ask_within(low, high - 1)
+            if any(at < high for at in again):
+                contradicted.append((low, high))
+            elif again and not self._shows_its_oldest(low, high, again):
+                self._unproven.append((low, high))
+        return contradicted
 
     def _answers_known(self) -> bool:
         """Return whether the exchange sends the newest row that it has sent, asked for a few times.

@@ -1,4 +1,4 @@
-"""Features that were not computed again since a redenomination was stored are refused, with the command that does it."""
+"""Features that were not computed again since a redenomination was stored are refused, with the way out."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def stale(tmp_path, rows):
 
 
 def test_what_is_stale_is_named_with_its_hours_and_the_command(stale):
-    with pytest.raises(MissingDataError, match="56 hours of ETH from .* to .* have features in another unit") as raised:
+    with pytest.raises(
+        MissingDataError, match=r"56 hours of ETH from .* to .* have features in another unit"
+    ) as raised:
         require_one_unit(stale)
     assert "pairity features" in raised.value.remedy
     assert f"{AT:%Y-%m-%d %H:%M}" in raised.value.what

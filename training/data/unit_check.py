@@ -55,7 +55,7 @@ def _find_stale(settings: Settings, layout: Layout, asset: str, limit: float) ->
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
     return (
-        f"{far.height:,} hours of {asset} from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} have features in another "
-        f"unit than its raw rows: it was redenominated (`pairity redenominate` lists it), and they were not computed "
-        "again since"
+        f"{far.height:,} hours of {asset} from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} have features in "
+        "another unit than its raw rows: it was redenominated (`pairity redenominate` lists it), and they were not "
+        "computed again since"
     )
