@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ingestion.containment import describe_unit
-from ingestion.intake import HourIntake, Intake, UnitIntake
+from ingestion.intake import Heed, HourIntake, Intake, UnitIntake
 from ingestion.lake import Lake
 from ingestion.lake.spans import Span, clip, subtract, union
 from ingestion.report import InstrumentFailure
@@ -54,6 +54,8 @@ class Collector:
     recheck: bool = False
     read_before: Mapping[tuple[str, str], tuple[Span, ...]] | None = None
     """Of local files: the ranges, by dataset and asset, that were read of them as they are now. All else is missing."""
+    heed: Heed | None = None
+    """Is told what was answered of each unit of history that was answered whole."""
     unserved: dict[str, list[str]] = field(default_factory=dict)
     """Of which assets the source does not serve a dataset, by dataset."""
     listed: dict[str, datetime] = field(default_factory=dict)
@@ -103,7 +105,7 @@ class Collector:
         # What is kept in memory need not be stored unit by unit: see `HourIntake`.
         if self.arrivals is not None and not self.staging.persistent and isinstance(self.source, BatchSource):
             return HourIntake(self.source, self.staging, self.arrivals, settled_until)
-        return UnitIntake(self.source, self.staging, self.arrivals, settled_until, self.listed)
+        return UnitIntake(self.source, self.staging, self.arrivals, settled_until, self.listed, self.heed)
 
     def _covered(self, dataset: str, asset: str, since: datetime, until: datetime) -> tuple[Span, ...]:
         coverages = (place.coverage(dataset, asset, since, until) for place in (self.lake, self.staging))

@@ -58,9 +58,11 @@ def store_recorded_contracts(layout: Layout, folder: Path, assets: Sequence[str]
 
 def _explain_state(listing: Listing, now: datetime) -> str:
     reason = f"the venue does not trade it now (state {listing.state}, seen {_format(now)})"
-    if listing.state == "preopen" and listing.lists_at is not None:
+    if listing.state == "preopen" and listing.lists_at is not None and listing.lists_at > now:
         return f"{reason}: it opens {_format(listing.lists_at)}"
-    return reason if listing.ends_at is None else f"{reason}: it ends {_format(listing.ends_at)}"
+    if listing.ends_at is None:
+        return reason
+    return f"{reason}: it {'ends' if listing.ends_at > now else 'ended'} {_format(listing.ends_at)}"
 
 
 def _explain_absence(layout: Layout, asset: str, now: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -14,7 +14,7 @@ from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.containment import containing
 from ingestion.lake.spans import Span, clip, union
 from ingestion.report import InstrumentFailure
-from ingestion.sources.protocol import ANSWER, Answer, BatchSource, Source, UnitAnswer
+from ingestion.sources.protocol import ANSWER, Answer, BatchSource, NotServedError, Source, UnitAnswer
 from ingestion.staging import Staging
 from ingestion.targets import Target
 from pairity.errors import DataError, VenueError
@@ -24,6 +24,8 @@ from pairity.timeline import Clock
 _INSTANT_ITSELF = timedelta(milliseconds=1)
 _ARRIVED = "arrived"
 _Arrival = tuple[Answer, datetime]
+Heed = Callable[[str, str, Span, pl.Series], None]
+"""Takes dataset, asset, a unit that was answered whole, and the times of all its rows."""
 
 
 class Intake(Protocol):
@@ -54,6 +56,8 @@ class UnitIntake:
     settled_until: datetime
     listed: dict[str, datetime] = field(default_factory=dict)
     """When instruments were listed, as far as the source said so."""
+    heed: Heed | None = None
+    """Is told what was answered of a unit that was answered whole."""
 
     async def take(self, target: Target, dataset: str, asset: str, unit: Span | None) -> tuple[str, ...]:
         """Ask for one unit and stage its rows; only what is proven counts as fetched."""
@@ -61,7 +65,13 @@ class UnitIntake:
             if unit is None:
                 answer: pl.DataFrame | UnitAnswer | None = await self.source.snapshot(dataset, asset)
             else:
-                answer = await self.source.fetch(dataset, asset, *unit)
+                try:
+                    answer = await self.source.fetch(dataset, asset, *unit)
+                except NotServedError:
+                    self._tell(dataset, asset, unit, None)
+                    raise
+        if not isinstance(answer, UnitAnswer):
+            self._tell(dataset, asset, unit, answer)
         if answer is None:
             return ()
         if not isinstance(answer, UnitAnswer):
@@ -76,6 +86,11 @@ class UnitIntake:
         settled = settled_part(dataset, newest, unit, self.settled_until) if unit else ()
         self.staging.add(dataset, asset, rows, [part for span in answer.proven for part in clip(settled, *span)])
         return answer.left_out
+
+    def _tell(self, dataset: str, asset: str, unit: Span | None, rows: pl.DataFrame | None) -> None:
+        if self.heed is not None and unit is not None:
+            kind = DATASETS[dataset]
+            self.heed(dataset, asset, unit, (kind.empty() if rows is None else rows)[kind.time])
 
     def finish(self) -> list[InstrumentFailure]:
         """Return nothing: every unit was staged when it came."""

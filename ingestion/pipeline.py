@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from ingestion.publishing import Publisher
 from ingestion.raw_admission import Admitted
 from ingestion.report import CollectReport, FeaturesReport, IngestReport, RawRows, Stopwatch
 from ingestion.resuming import admit_all_staged, admit_left_behind
+from ingestion.rows_kept import GivenRows
 from ingestion.sources.okx import OkxSource
 from ingestion.sources.protocol import LocalSource, Source
 from ingestion.sources.remarks import Remarking
@@ -278,7 +280,15 @@ async def collect_history(
         files, read_before = _find_unchanged(layout, source, datasets, assets)
         resumed = bool(staging.datasets())
         before = admit_left_behind(staging, lake, record, progress)
-        collector = Collector(source=source, lake=lake, staging=staging, recheck=recheck, read_before=read_before)
+        given = GivenRows.of(layout, source.venue)
+        collector = Collector(
+            source=source,
+            lake=lake,
+            staging=staging,
+            recheck=recheck,
+            read_before=read_before,
+            heed=partial(given.note, source.root) if isinstance(source, LocalSource) else None,
+        )
         failures = list(await collector.collect(assets, targets, now, progress))
         progress.stage("validate", 1)
         new_rows = admit_all_staged(staging, lake, record, before, resumed=resumed).new_rows
@@ -291,6 +301,7 @@ async def collect_history(
                 if key not in failed:
                     files.note(*key, span)
             files.save()
+        given.save()
         progress.advance()
     stored = count_rows(lake, datasets, assets, since, until)
     rows = [
@@ -307,6 +318,7 @@ async def collect_history(
         snapshot_id=lake.snapshot_id(),
         listed=dict(collector.listed),
         remarks=source.remarks.list() if isinstance(source, Remarking) else (),
+        kept=given.list_kept(lake),
     )
 
 

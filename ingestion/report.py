@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ingestion.rows_kept import KeptRows
 from ingestion.sources.remarks import Remark
 
 
@@ -105,6 +106,8 @@ class CollectReport:
     """When instruments were listed that lack rows because of it, as the source says."""
     remarks: tuple[Remark, ...] = ()
     """What the source left out by rule, and why: of no use to anybody, and no failure."""
+    kept: tuple[KeptRows, ...] = ()
+    """Rows that stay stored though the files which gave them hold them no longer: no failure either."""
 
     @property
     def ok(self) -> bool:

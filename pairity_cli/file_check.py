@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from pairity_cli.tables import print_table
 if TYPE_CHECKING:
     from ingestion.file_check import FileCheck
     from ingestion.report import InstrumentFailure
+    from ingestion.rows_kept import KeptRows
     from ingestion.sources.remarks import Remark
 
 
@@ -44,6 +46,21 @@ def show_remarks(remarks: Iterable[Remark]) -> None:
     """Print what a source left out, one line each."""
     for remark in remarks:
         echo(f"left out: {' '.join(part for part in (remark.asset, remark.dataset, remark.what) if part)}")
+
+
+def show_kept(kept: Iterable[KeptRows], source: str, venue: str) -> None:
+    """Print which stored rows files gave once and hold no longer, and how to have a store without them."""
+    roots = []
+    for item in kept:
+        rows = f"{item.rows:,} row{'' if item.rows == 1 else 's'}"
+        echo(
+            f"kept: {item.asset} {item.dataset}: {rows}, the first of {item.first:%Y-%m-%d %H:%M}, are stored, and "
+            f"{item.root} held them once and does not now"
+        )
+        roots += [item.root] if item.root not in roots else []
+    for root in roots:
+        command = shlex.join(["pairity", "collect", "--source", source, "--folder", str(root), "--venue", venue])
+        echo(f"  → nothing is removed; a store of the files as they are now: PAIRITY_HOME=NEW {command} --since …")
 
 
 def show_failures(failures: Iterable[InstrumentFailure]) -> None:

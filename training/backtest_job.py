@@ -25,6 +25,7 @@ from training.data.contracts import note_assumed_contracts
 from training.data.decisions import choose_range, find_published_range
 from training.data.history import load_history, make_store_join
 from training.data.point_in_time import KNOWN, Join, read_snapshot_id
+from training.data.unit_check import require_one_unit
 from training.evaluation.overfitting import estimate_overfitting_of_distinct
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.evaluation.superiority import Superiority
@@ -76,8 +77,10 @@ def run_recorded_backtest(
 
     Default is all that the source may be asked about. Every setting of `grid` is backtested on the same scores, and all
     of them count as trials. Nothing is used that was not known at `now`. TimeRangeError for a range without bars and
-    for one that the model has seen, ConfigError for a grid of a family of single assets; nothing is logged then.
+    for one that the model has seen, ConfigError for a grid of a family of single assets, MissingDataError for features
+    in a unit of before a redenomination; nothing is logged then.
     """
+    require_one_unit(settings)
     join = join or make_store_join(settings)
     progress.stage("scores", 1)
     first = since if since is not None else source.first

@@ -15,6 +15,7 @@ from training.backtest.comparison import make_terms
 from training.data.contracts import note_assumed_contracts, read_traded_contracts
 from training.data.point_in_time import read_snapshot_id
 from training.data.training_sets import choose_pair_service
+from training.data.unit_check import require_one_unit
 
 _REMEDY = "run pairity ingest, or give them with pairity contracts FILE"
 
@@ -24,7 +25,8 @@ def require_ready(settings: Settings) -> list[str]:
 
     Raises where not one can be traded, or nothing was published.
 
-    MissingDataError where no features are published, or no contract of the universe is known; UnknownNameError or
+    MissingDataError where no features are published, features are in a unit of before a redenomination
+    (`require_one_unit`), or no contract of the universe is known; UnknownNameError or
     ConfigError for a feature service that is none of pairs, and where a backtest has no equity to begin with;
     LakeCorruptError where the stored contracts cannot be read.
     """
@@ -32,6 +34,7 @@ def require_ready(settings: Settings) -> list[str]:
     make_terms(settings)
     layout, assets = Layout.of(settings), settings.universe.assets
     read_snapshot_id(layout)
+    require_one_unit(settings)
     assumed = note_assumed_contracts(settings)
     if not assumed and not layout.contracts.exists():
         raise MissingDataError(f"no contract specifications at {layout.contracts}", _REMEDY)

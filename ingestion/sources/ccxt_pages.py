@@ -39,6 +39,8 @@ _QUESTIONS = 3
 _YOUNG_MS = 2 * 86_400_000
 """What is younger does not count as fetched, whatever the answer."""
 _FEW_PAGES, _MOST_ROWS = 20, 10_000
+_TRIES = 5
+"""Questions about a row that is known, before an exchange counts as silent."""
 _SURE_ROWS = 100
 """Bars that every exchange fits into a page: until a larger one was seen, an empty page is stepped over by so many."""
 _NOTHING_STORED = "nothing of it was stored"
@@ -243,10 +245,18 @@ class Pager:
         if any(at >= min(page) for at in single):
             self._unproven.append((low, high))
             return
-        # A window, of which perhaps only the end fitted into the page: smaller ones fit.
+        # A window, of which perhaps only the end fitted into the page: smaller ones fit. Or the answer was none.
+        size = len(page)
         while low < high:
-            self._take(self._ask_about(low, None, len(page)), low, high)
-            low += len(page) * self.fewest_ms
+            end = min(low + size * self.fewest_ms, high)
+            within = self._ask_about(low, None, size)
+            self._take(within, low, high)
+            if not within:
+                self._empty.append((low, end))
+            elif min(within) >= end and len(within) >= size:  # no window: these are the newest rows
+                self._unproven.append((low, high))
+                return
+            low = end
 
     def _skip_to_listing(self, cursor: int, end: int) -> int | None:
         """Return where the instrument was listed, or `end` before that, if the page below it is empty as well.
@@ -263,39 +273,78 @@ class Pager:
     def _confirm_empty(self) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
         """Ask once more about what was answered with nothing; return what is unanswered, and what is contradicted.
 
-        Rows that come now say that the first answer was none. Where the walk ended in silence, a second fact must show
-        that the exchange answers at all.
+        A row that is known comes first: a silence behind it is another one than that of the walk. Rows that come now
+        say that the first answer was none. Where the walk ended in silence, a second fact must show that the exchange
+        answers at all.
         """
         until_old = float("inf") if self.newest_ms is None else self.newest_ms - _YOUNG_MS
-        was_silent, unanswered, contradicted = self._is_silent, [], []
         empty = [(to_ms(low), to_ms(high)) for low, high in union((from_ms(a), from_ms(b)) for a, b in self._empty)]
         old = [(low, high) for low, high in empty if low < until_old]
-        silent = []
+        was_silent, unanswered, contradicted, silent = self._is_silent, [], [], []
+        if old and self._seen and not self._answers_known():
+            return _spans(old), ()
         for low, high in old:
             follower = self._find_follower(high)
             # Some exchanges leave out what lies at the end that was asked for.
-            last = high - 1 if follower is None else follower + 1
-            again = self._ask_within(low, last)
-            if not again and follower is not None:
-                # A window may be too short to reach from the hole's begin to the row behind it: one at its end is not.
-                again = self._ask_within(max(low, follower - self._step_ms() // 2), last)
-                if again:
-                    again |= self._ask_within(low, last)
-                else:
-                    unanswered.append((low, high))
-            elif not again:
-                silent.append((low, high))
+            again = self._ask_within(low, high - 1 if follower is None else follower + 1)
             was_silent &= not again
             if any(at < high for at in again):
                 contradicted.append((low, high))
+            elif again:
+                if not self._shows_its_oldest(low, high, again):
+                    self._unproven.append((low, high))
+            elif any(at < high for at in self._ask_in_windows(low, high)):
+                contradicted.append((low, high))
+            elif follower is None:
+                silent.append((low, high))
+            elif not self._ask_within(max(low, follower - self._step_ms() // 2), follower + 1):
+                # A window may be too short to reach from the hole's begin to the row behind it: one at its end is not.
+                unanswered.append((low, high))
         if silent and self.newest_ms is not None and self.answers_now is not None:
             if was_silent and not self.answers_now():
                 return _spans(old), ()
-            # It answers now: what it leaves empty for the third time is empty.
-            for low, high in silent:
-                if any(at < high for at in self._ask_within(low, high - 1)):
-                    contradicted.append((low, high))
+            contradicted += self._contradict(silent)
         return _spans(unanswered), _spans(contradicted)
+
+    def _contradict(self, silent: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return the parts of which rows come after all; what is left empty for the third time is empty."""
+        contradicted = []
+        for low, high in silent:
+            again = self._ask_within(low, high - 1)
+            if any(at < high for at in again):
+                contradicted.append((low, high))
+            elif again and not self._shows_its_oldest(low, high, again):
+                self._unproven.append((low, high))
+        return contradicted
+
+    def _answers_known(self) -> bool:
+        """Return whether the exchange sends the newest row that it has sent, asked for a few times.
+
+        Behind an answer with rows, silence is another one than that which was met before it.
+        """
+        return any(self._ask_about(max(self._seen), None) for _ in range(_TRIES))
+
+    def _shows_its_oldest(self, low: int, high: int, page: _Page) -> bool:
+        """Return whether a page from `low` on, none of whose rows lies before `high`, proves that there is none.
+
+        One that is not full does, in whichever way the exchange pages; a full one may be the newest rows, or the end of
+        a window.
+        """
+        if len(page) < min(self.limit, max(self._largest, _FEWEST_ROWS)):
+            return True
+        single = self._ask_about(low, None, 1)
+        if len(single) == 1 and min(single) == min(page):
+            return True  # oldest first
+        smaller = self._ask_about(low, None, len(page))
+        return high <= min(smaller, default=0) and len(smaller) < len(page)
+
+    def _ask_in_windows(self, low: int, high: int) -> _Page:
+        """Ask for [low, high) in pieces that fit into a page, and return all rows."""
+        found: _Page = {}
+        while low < high and not found:
+            end = min(low + self._step_ms(), high)
+            found, low = self._ask_within(low, end - 1), end
+        return found
 
     def _find_follower(self, high: int) -> int | None:
         """Return the row that follows a hole which ends at `high`; None where none came that is near it."""

@@ -62,6 +62,8 @@ class FileSource(BlockingSource):
         if self._last is None or self._last[0] != state:
             self._last = None
             self._last = state, read_table(path, self.reading)
+            if self._last[1].cut is not None:
+                self.remarks.note("", "", f"{path} has {self._last[1].cut}")
         return self._last[1]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from ingestion.sources.bounded_archives import gunzip
+from ingestion.sources.cut_lines import without_cut_line
 from ingestion.sources.file_columns import IDS, RECEIVED, TEXTS, TIME, find_columns
 from ingestion.sources.file_times import read_instants
 from ingestion.sources.reading import Place, Reading, RefusedFileError, call_row, count_of, find_first
@@ -31,11 +32,12 @@ class FileTable:
 
     Columns by the names of `file_columns`: `time` and `received` are instants, ids Int64, `side`, `buyer_is_maker` and
     `asset` text in small letters without blanks around it, all others float64. `row` has the place of a row in the
-    file, from 0.
+    file, from 0. `cut` says what is wrong with a last line that was not taken (`cut_lines`).
     """
 
     rows: pl.DataFrame
     name_row: Place
+    cut: str | None = None
 
     def place(self, index: int) -> str:
         """Return where the row of an index stood: its line, or its row."""
@@ -62,7 +64,7 @@ class FileTable:
 
     def only(self, kept: pl.Series) -> FileTable:
         """Return the table of some rows; a null counts as no."""
-        return FileTable(self.rows.filter(kept), self.name_row)
+        return FileTable(self.rows.filter(kept), self.name_row, self.cut)
 
 
 def is_parquet(path: Path) -> bool:
@@ -91,13 +93,14 @@ def read_table(path: Path, reading: Reading, wanted: Sequence[str] | None = None
         return _typed(raw, columns, call_row, reading)
     sheet = read_sheet(_text(path), _ROWS)
     columns = _chosen(find_columns(sheet.rows.columns), wanted)
+    whole, cut = without_cut_line(sheet, {written: meaning for meaning, written in columns.items()})
     # A line without any cell is none, whatever spreadsheets put at the end of a file.
-    numbered = sheet.rows.with_row_index(_ROW).filter(
-        ~pl.all_horizontal(pl.col(name).str.strip_chars().fill_null("") == "" for name in sheet.rows.columns)
+    numbered = whole.with_row_index(_ROW).filter(
+        ~pl.all_horizontal(pl.col(name).str.strip_chars().fill_null("") == "" for name in whole.columns)
     )
     places = numbered[_ROW]
     table = _typed(numbered, columns, lambda index: sheet.place(int(places[index])), reading, sheet.separator)
-    return FileTable(table.rows.with_columns(places.alias(_ROW)), sheet.place)
+    return FileTable(table.rows.with_columns(places.alias(_ROW)), sheet.place, cut)
 
 
 def _text(path: Path) -> bytes:

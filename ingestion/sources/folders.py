@@ -55,6 +55,11 @@ class RecordedFolder(FileSource):
     )
     _kinds: dict[State, str | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    @property
+    def root(self) -> Path:
+        """The folder."""
+        return self.folder
+
     def list_assets(self) -> tuple[str, ...]:
         """Return the assets of all files."""
         require_sound_names(self.folder, self.endings)
@@ -218,6 +223,11 @@ class MinuteCsv(FileSource):
     venue: str = "csv"
     name: str = field(default="minute-csv", init=False)
     datasets: tuple[str, ...] = field(default=("candles_1m",), init=False)
+
+    @property
+    def root(self) -> Path:
+        """The folder."""
+        return self.folder
 
     def list_assets(self) -> tuple[str, ...]:
         """Return the assets of the files in the folder."""

@@ -10,6 +10,8 @@ import polars as pl
 
 from feature_repo.knowledge_time import closed_known_at, recorded_known_at
 from feature_repo.raw_datasets import DATASETS
+from ingestion.sources.cut_lines import without_cut_line
+from ingestion.sources.file_columns import TIME
 from ingestion.sources.file_days import read_days
 from ingestion.sources.file_source import FileSource, naming, read_assets
 from ingestion.sources.protocol import NotServedError
@@ -24,6 +26,7 @@ from pairity.errors import ConfigError
 _KIND = DATASETS["inflow"]
 _SIZE, _ROWS = 64 * MIB, 1_000_000
 _COLUMNS = ("date", "asset", "inflow")
+_MEANINGS = {"date": TIME, "asset": "asset", "inflow": "inflow"}
 _ENDED = "ended"
 
 
@@ -39,6 +42,11 @@ class InflowCsv(FileSource):
     venue: str = "okx"
     name: str = field(default="inflow-csv", init=False)
     datasets: tuple[str, ...] = field(default=("inflow",), init=False)
+
+    @property
+    def root(self) -> Path:
+        """The file."""
+        return self.file
 
     def list_assets(self) -> tuple[str, ...]:
         """Return the assets of the file."""
@@ -73,7 +81,10 @@ class InflowCsv(FileSource):
             raise RefusedFileError(
                 f"lacks the columns {', '.join(missing)}; it has {own}", "name them date, asset and inflow"
             )
-        cells = sheet.rows.select(pl.col(name).str.strip_chars() for name in _COLUMNS).with_row_index("line")
+        whole, cut = without_cut_line(sheet, _MEANINGS)
+        if cut is not None:
+            self.remarks.note("", "inflow", f"{self.file} has {cut}")
+        cells = whole.select(pl.col(name).str.strip_chars() for name in _COLUMNS).with_row_index("line")
         cells = cells.filter(~pl.all_horizontal(pl.col(name).fill_null("") == "" for name in _COLUMNS))
         lines = cells["line"]
 

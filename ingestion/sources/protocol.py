@@ -105,6 +105,11 @@ class LocalSource(Source, Protocol):
         """How files are read where they do not say it themselves; another manner may give other rows."""
         ...
 
+    @property
+    def root(self) -> Path:
+        """The folder or file that `--folder` names."""
+        ...
+
     def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
         """Return the files that may hold rows of the dataset and asset; none where there is no such file.
 

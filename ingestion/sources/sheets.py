@@ -17,6 +17,7 @@ SEPARATORS = (",", ";", "\t", "|")
 _BOM = b"\xef\xbb\xbf"
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _SPREADSHEET = b"sep="
+_ENDS = (b"\n", b"\r", b'"')
 _LOOKED_THROUGH = 64 * MIB
 """Longest text that is gone through once more to name the line that is wrong."""
 _SAVE = "save it as CSV in UTF-8"
@@ -42,12 +43,14 @@ def _refuse_wide_line(text: bytes, separator: str, first_line: int) -> None:
 class Sheet:
     """A table of texts: columns by their names in small letters, empty cells null; one row per line, also empty ones.
 
-    `separator` stood between the cells; row 0 is on line `first_line`.
+    `separator` stood between the cells; row 0 is on line `first_line`. `is_open`: the last line has no line end, nor a
+    quotation mark in its place, so its last cell may be cut.
     """
 
     rows: pl.DataFrame
     separator: str
     first_line: int
+    is_open: bool
 
     def place(self, row: int) -> str:
         """Return the name of a row: its line in the file."""
@@ -87,4 +90,4 @@ def read_sheet(content: bytes, most_rows: int) -> Sheet:
     if not any(name[:1].isalpha() for name in names):
         raise RefusedFileError(f"begins with {show(header)}, which names no columns", "put a line of names on top")
     rows.columns = names
-    return Sheet(rows, separator, first_line)
+    return Sheet(rows, separator, first_line, is_open=not text.endswith(_ENDS))

@@ -91,7 +91,7 @@ def collect(
     from pairity.timeline import parse_instant
     from pairity.universe import select_instruments
     from pairity_cli.console import ConsoleProgress
-    from pairity_cli.file_check import show_failures, show_file_check, show_remarks
+    from pairity_cli.file_check import show_failures, show_file_check, show_kept, show_remarks
     from pairity_cli.tables import print_table
     from venue.clock import SystemClock
 
@@ -122,6 +122,7 @@ def collect(
     for item in report.quarantined:
         echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
     show_remarks(report.remarks)
+    show_kept(report.kept, name, report.venue)
     show_failures(report.failures)
     for asset, at in report.listed.items():
         echo(f"{asset}: not listed before {at:%Y-%m-%d %H:%M}")

@@ -37,6 +37,7 @@ from training.books.panel import BookPanel, build_panel
 from training.data.contracts import note_assumed_contracts, read_traded_contracts
 from training.data.history import read_bars
 from training.data.point_in_time import read_snapshot_id
+from training.data.unit_check import require_one_unit
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.evaluation.trial_clusters import TrialCount
 from training.trials.ledger import TrialLedger
@@ -94,8 +95,10 @@ def study_books(
     """Backtest `families` on the stored bars of the universe from `since` to `until` (closes), as known at `now`.
 
     Default is from the first close at which a universe of books exists. `in_depth` leaves each name out once, too. All
-    runs are noted as trials. MissingDataError where no book can be made. Writes the equity curves as Parquet.
+    runs are noted as trials. MissingDataError where no book can be made, and for features in a unit of before a
+    redenomination. Writes the equity curves as Parquet.
     """
+    require_one_unit(settings)
     layout = Layout.of(settings)
     history, bars = _load(settings, now, until)
     panel = history.panel

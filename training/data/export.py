@@ -17,6 +17,7 @@ from pairity.settings import Settings
 from training.data.point_in_time import DECISION_TIME, KNOWN, Join, read_decided_rows
 from training.data.splits import look_ahead_until
 from training.data.training_sets import label_decisions
+from training.data.unit_check import require_one_unit
 
 MOST_CELLS = 2_000_000_000
 """Rows times columns above which nothing is written: sixteen gigabytes of numbers."""
@@ -124,10 +125,11 @@ def add_labels(settings: Settings, rows: pl.DataFrame, join: Join, now: datetime
     """Return rows of pairs with label, t0 and t1 of `settings.label` (and net_return of a triple barrier).
 
     **Looks ahead**: labels come from what followed, also after the last row, as known at `now`; null where that is not
-    complete. ConfigError for rows of assets.
+    complete. ConfigError for rows of assets, MissingDataError for features in a unit of before a redenomination.
     """
     if _PAIR_ID not in rows.columns:
         raise ConfigError("labels are of pairs, and no view of pairs is exported", f"name {PAIR_HOURLY.name} too")
+    require_one_unit(settings)
     first = rows[EVENT_TIME].min()
     assert isinstance(first, datetime)
     within = first, now
