@@ -65,6 +65,8 @@ MEASURES: Mapping[str, Measure] = {
     "skew": Measure("skew of days", format_fixed),
     "kurtosis": Measure("kurtosis of days (normal: 3)", format_fixed),
     "beta": Measure("beta to holding the coin", format_fixed),
+    "beta_lowest": Measure("  of 30 days, lowest", format_fixed),
+    "beta_highest": Measure("  of 30 days, highest", format_fixed),
 }
 
 

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import sys
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import click
 
@@ -23,6 +23,7 @@ NOTHING_STORED = f"{_NOTHING}: run `pairity ingest`, or `pairity collect`"
 
 NOTHING_TRADED = f"{_NOTHING}: nothing was traded; run `pairity serve`"
 NOTHING_TRAINED = f"{_NOTHING}: no model is registered; run `pairity train`"
+_INTERRUPTED = 130
 _ABOUT_DATA = (DataError, RegistryError, TradingError)
 
 P = ParamSpec("P")
@@ -40,6 +41,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     """Print a PairityError as message and remedy, and exit with its code; let everything else through as a bug.
 
     So is what the operating system refuses of a file: a full disk, a folder in the place of a file, a missing right.
+    Ctrl-C exits with 130, whatever was going on.
     """
 
     @functools.wraps(command)
@@ -53,6 +55,8 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
                 raise
             what = f"{error.filename} cannot be used: {error.strerror}"
             failure = DataError(what, "mend or move what stands there, make room on the disk, or correct its rights")
+        except KeyboardInterrupt:
+            _exit_interrupted()
         from pairity_cli.console import fail
 
         sys.exit(fail(failure))
@@ -156,5 +160,9 @@ def run_async(job: Coroutine[Any, Any, R]) -> R:
     try:
         return asyncio.run(job)
     except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        sys.exit(130)
+        _exit_interrupted()
+
+
+def _exit_interrupted() -> NoReturn:
+    click.echo("interrupted", err=True)
+    sys.exit(_INTERRUPTED)

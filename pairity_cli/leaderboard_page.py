@@ -56,6 +56,7 @@ class LeaderboardPage:
 
 def make_page(board: Leaderboard, run_id: str, made_at: datetime) -> LeaderboardPage:
     """Return the page of a comparison that the run `run_id` holds."""
+    from training.evaluation.verdicts import state_findings
     from training.reports.leaderboard_runs import judge_standings
 
     first, last = board.folds[0].blocks[0].first, board.folds[-1].blocks[0].last
@@ -70,9 +71,7 @@ def make_page(board: Leaderboard, run_id: str, made_at: datetime) -> Leaderboard
         rows.append((standing.family, [(str(figure), _number(figure)) for figure in figures]))
     above = [s.family for s in board.standings if (s.quality.get("sharpe_over_btc_low") or 0.0) > 0]
     lines = [f"Sharpe ratio above that of holding the coin, with 95 % confidence: {', '.join(above) or 'none'}"]
-    lines += [
-        f"Sharpe ratio after costs, 95 % interval: {line[:1].lower()}{line[1:-1]}" for line in judge_standings(board)
-    ]
+    lines += state_findings(judge_standings(board))
     if board.overfitting is not None:
         chance, splits = board.overfitting.probability, board.overfitting.splits
         lines.append(

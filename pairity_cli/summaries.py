@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pairity.measures import explain_span, make_rows
@@ -49,6 +49,8 @@ _SCORES = {"base_rate", "accuracy", "precision", "recall", "f1"}
 
 def show_training(report: TrainReport) -> None:
     """Print split, label balance, scores, backtest beside baseline, the gate's verdict, and where the run lies."""
+    from training.evaluation.verdicts import judge_sharpe, state_findings
+
     print_heading("Training")
     print_line(f"snapshot {report.snapshot_id[:16]}…  ·  training set {report.training_digest[:16]}…")
     training_span, test_span = (report.train_start, report.train_end), (report.test_start, report.test_end)
@@ -81,13 +83,9 @@ def show_training(report: TrainReport) -> None:
         print_line(f"note: {too_short}")
     for name in names[1:] if too_short is None else ():
         print_line(_describe_difference(report.differences, name, report.contender_names.get(name, name)))
-    nets = [values["net_return"] or 0.0 for values in report.grid.metrics]
-    chance = "not known" if report.overfitting is None else f"{report.overfitting:.0%}"
-    print_line(
-        f"grid of {len(nets)} settings: net return {format_percent(min(nets), signed=True)} to "
-        f"{format_percent(max(nets), signed=True)}, "
-        f"best in one half of the hours not above the median in the other: {chance} of the splits"
-    )
+    for line in state_findings({titles[0]: judge_sharpe(report.backtests[names[0]], span)}):
+        print_line(line)
+    print_line(describe_grid([values["net_return"] or 0.0 for values in report.grid.metrics], report.overfitting))
     print_line(_describe_drift(report.drift))
     for note in report.notes:
         print_line(f"note: {note}")
@@ -106,6 +104,20 @@ def show_verdict(verdict: Verdict) -> None:
         for check in verdict.checks
     ]
     print_table(("verdict", "check", "found", "needed"), rows, "Promotion gate")
+
+
+def describe_grid(nets: Sequence[float], overfitting: float | None) -> str:
+    """Return in one line what the settings of a grid came to, and how often the best of one half stays good."""
+    low, high = (str(format_percent(net, signed=True)) for net in (min(nets), max(nets)))
+    said = f"grid of {len(nets):,} settings, over the hours before the last look: net return {low}"
+    if low == high:
+        return f"{said} with each of them: none can be called the best"
+    if overfitting is None:
+        return f"{said} to {high}"
+    return (
+        f"{said} to {high}; the best in one half of the hours is not above the median in the other in "
+        f"{overfitting:.0%} of the splits"
+    )
 
 
 def _describe_difference(differences: Mapping[str, float | None], key: str, title: str) -> str:

@@ -23,6 +23,7 @@ from training.data.splits import Split
 from training.data.training_sets import TrainingSet
 from training.evaluation.differences import measure_sharpe_difference
 from training.evaluation.forest_quality import ForestQuality
+from training.evaluation.line_statistics import list_statistics
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.evaluation.trial_clusters import TrialCount
 from training.forest_fit import ScoredForest, fit_forest, score_test_period
@@ -139,6 +140,8 @@ def flatten_metrics(quality: ForestQuality, contenders: Sequence[Contender]) -> 
     first = contenders[0].key
     flat |= {f"{first}_candidates_{name}": quality.candidates[name] for name in _AREA if name in quality.candidates}
     flat |= {f"{first}_{name}": value for name, value in compare_ratios(contenders).items()}
+    statistics = list_statistics(contenders)
     for contender in contenders:
-        flat |= {f"{contender.key}_{name}": value for name, value in contender.metrics.items()}
+        own = {**statistics[contender.key], **contender.metrics}
+        flat |= {f"{contender.key}_{name}": value for name, value in own.items()}
     return flat

@@ -21,6 +21,8 @@ from pairity.study_settings import measure_interval
 from pairity.timeline import DAY
 from training.data.interval_bars import read_interval_bars
 from training.evaluation.forecasts import SignTrading, compute_log_drawdown, follow_sign, trade_sign
+from training.evaluation.long_run import choose_lags, compute_mean_t
+from training.evaluation.sharpe import estimate_sharpe
 from training.models.lagged_returns import BoostedLags, LinearLags, fit_boosted, fit_linear
 
 _YEAR = 365 * DAY
@@ -55,6 +57,11 @@ class LagStudy:
     test_start: datetime
     trading: SignTrading
     """Trading the sign in the test period, one decision every `horizon_bars` bars."""
+    sharpe_low: float | None
+    """Lower end of the 95 % interval of the annualised Sharpe ratio after costs; None where there is no ratio."""
+    sharpe_high: float | None
+    gain_t: float | None
+    """t-value of the squared error of forecasting 0 less the model's in the test (Diebold & Mariano 1995)."""
     net_drawdown: float
     hold_return: float
     """Return of holding the asset over the same period, as a fraction, before costs."""
@@ -128,6 +135,7 @@ def study_lags(
         )
     forecast, realised = (curve[name].fill_null(np.nan).to_numpy() for name in ("forecast", "realised"))
     trading = trade_sign(forecast, realised, _cost(settings), _YEAR / (every * own.horizon_bars))
+    low, high = _bound_sharpe(curve["net"].to_numpy(), _YEAR / (every * own.horizon_bars))
     train_end = train["t1"].max()
     assert isinstance(train_end, datetime)
     return LagStudy(
@@ -141,6 +149,9 @@ def study_lags(
         train_end=train_end,
         test_start=test_start,
         trading=trading,
+        sharpe_low=low,
+        sharpe_high=high,
+        gain_t=_test_gain(model, test, own.horizon_bars),
         net_drawdown=compute_log_drawdown(curve["net"].to_numpy()),
         hold_return=_hold(bars, test_start, curve[EVENT_TIME][-1] + every * own.horizon_bars),
         curve=curve,
@@ -168,6 +179,20 @@ def _trade(
         gross=pl.Series(followed.gross),
         net=pl.Series(followed.net),
     )
+
+
+def _bound_sharpe(net: NDArray[np.float64], periods_a_year: float) -> tuple[float | None, float | None]:
+    """Return the ends of the annualised ratio's interval; decisions are a horizon apart: their returns share no bar."""
+    estimate = estimate_sharpe(net)
+    if estimate is None:
+        return None, None
+    low, high = (float(end * periods_a_year**0.5) for end in estimate.interval())
+    return low, high
+
+
+def _test_gain(model: LinearLags | BoostedLags, test: pl.DataFrame, horizon_bars: int) -> float | None:
+    label: NDArray[np.float64] = test["label"].to_numpy()
+    return compute_mean_t(label**2 - (label - model.predict(test)) ** 2, choose_lags(horizon_bars - 1, test.height))
 
 
 def _measure_loss(model: LinearLags | BoostedLags, rows: pl.DataFrame) -> Loss:

@@ -154,6 +154,7 @@ def compare_families(
     history, bars = load_history(settings, join, folds[0].blocks[0].first, training_set.last_decision, now)
     arena = Arena(settings, history)
     fields = _TrainingSets(settings, join, now, training_set, folds, until)
+    progress.advance(1)
     progress.stage("families", len(families) * len(folds) + 1)
     entrants: list[_Entrant] = []
     for family in families:

@@ -84,6 +84,7 @@ def _show(settings: Settings, report: BacktestReport) -> None:
     from pairity.measures import explain_span, make_rows
     from pairity_cli.hints import write_command
     from pairity_cli.tables import print_heading, print_line, print_table
+    from training.evaluation.verdicts import judge_sharpe, state_findings
 
     hours = report.contenders[0].result.equity["time"]
     print_heading("Backtest")
@@ -93,6 +94,9 @@ def _show(settings: Settings, report: BacktestReport) -> None:
     print_table(("measure", *(contender.name for contender in report.contenders)), rows)
     if (too_short := explain_span(span)) is not None:
         print_line(f"note: {too_short}")
+    own = {one.name: judge_sharpe(one.metrics, span) for one in report.contenders if one.key != "btc"}
+    for line in state_findings(own):
+        print_line(line)
     print_line(f"deflated Sharpe {format_fixed(report.deflated_sharpe)} over {report.trials}, all so far")
     if report.superiority is not None:
         print_line(f"superior predictive ability (Hansen): p = {report.superiority.best:.3f} over these hours")

@@ -65,6 +65,7 @@ def books(families: tuple[str, ...], since: str | None, until: str | None, in_de
 def _show(report: BooksReport) -> None:
     from pairity.measures import MEASURES, explain_span, format_measure
     from pairity_cli.tables import print_heading, print_line, print_table
+    from training.evaluation.verdicts import judge_sharpe, state_findings
 
     span = report.last - report.first
     print_heading("Books")
@@ -82,6 +83,8 @@ def _show(report: BooksReport) -> None:
             [_certainty_row(one) for one in report.evidence],
             "how sure that is",
         )
+    for line in state_findings({one.family.name: judge_sharpe(one.base.metrics, span) for one in report.evidence}):
+        print_line(line)
     years = sorted({year for one in report.evidence for year, _, _ in one.years})
     print_table(("family", *map(str, years)), [_year_row(one, years) for one in report.evidence], "net return by year")
     for one in report.evidence:

@@ -158,6 +158,11 @@ def gaps(
     from pairity_cli.file_check import show_failures
 
     check_known_from(known_from, "--repair", given=repair)
+    now = datetime.now(UTC)
+    begin, end = (
+        None if text is None else parse_instant(text, now=now, name=name)
+        for text, name in ((since, "--since"), (until, "--until"))
+    )
     settings = settings_from(exchange_url, control_url)
     reading = make_reading(time_zone, time_format, decimal)
     universe = settings.universe.assets
@@ -165,12 +170,11 @@ def gaps(
     kinds = tuple(find_dataset(name).name for name in datasets) if datasets else tuple(DATASETS)
     layout = Layout.of(settings)
     lake = Lake(layout, venue=venue or settings.features.venue)
+    if repair:
+        _check_source(settings, source, folder, reading)
     if not layout.lake.exists():
         say_nothing_stored(settings, venue)
         return
-    now = datetime.now(UTC)
-    begin = None if since is None else parse_instant(since, now=now, name="--since")
-    end = None if until is None else parse_instant(until, now=now, name="--until")
     listed = read_listing_times(layout, lake.venue)
 
     def find() -> tuple[tuple[Gap, ...], tuple[Gap, ...]]:
@@ -201,6 +205,15 @@ def gaps(
         left = sum(gap.bars for gap in holes)
         echo(f"{before - left:,} of {before:,} missing bars were filled; {left:,} are still missing")
     sys.exit(4 if failed or any(not gap.requested for gap in holes) else 0)
+
+
+def _check_source(settings: Settings, name: str | None, folder: Path | None, reading: Reading | None) -> None:
+    """Raise what is wrong with the source that was named, before the store is looked at."""
+    from ingestion.lake.partitions import HOME_VENUE
+    from ingestion.sources.catalog import open_source
+
+    if name is not None and name != HOME_VENUE:
+        open_source(name, settings, folder, None, reading)
 
 
 async def _repair(

@@ -63,6 +63,7 @@ def demo(
     from pairity_cli.demo.run import DemoPlan, run_demo
     from pairity_cli.demo.summary import show_demo
 
+    _check_folder(market, data)
     plan = DemoPlan(
         market=market,
         data=data,
@@ -74,3 +75,15 @@ def demo(
         keep_open=keep_open,
     )
     run_demo(plan, lambda report: show_demo(report, elapsed_s=time.monotonic() - begun))
+
+
+def _check_folder(market: str, data: Path | None) -> None:
+    """Raise ConfigError where the folder does not go with the market, before an exchange is started for it."""
+    from pairity.errors import ConfigError
+
+    if market == "synthetic":
+        if data is not None:
+            raise ConfigError("a synthetic market reads no folder", "leave --data out, or choose --market recorded")
+    elif data is None or not data.is_dir():
+        what = "a recorded market needs a folder" if data is None else f"no folder {str(data)!r}"
+        raise ConfigError(what, "give --data a folder of recorded Parquet files (docs/guide.md)")

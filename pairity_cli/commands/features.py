@@ -29,12 +29,13 @@ def features(until: str, universe: str | None) -> None:
     from pairity_cli.tables import print_table
     from venue.clock import SystemClock
 
+    now = SystemClock().now()
+    last = parse_instant(until, now=now, name="--until")
     settings, _ = add_members_of(settings_from(), universe)
     require_data(settings)
     say_pair_cost(settings)
-    now = SystemClock().now()
     with ConsoleProgress() as progress:
-        report = publish_features(settings, parse_instant(until, now=now, name="--until"), now, progress)
+        report = publish_features(settings, last, now, progress)
     say_data_verdict(settings)
     columns = ("view", "new", "corrected", "unchanged", "online")
     rows = [(v.view, v.new_rows, v.corrected_rows, v.unchanged_rows, v.online_rows) for v in report.views]

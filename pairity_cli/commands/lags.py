@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from training.lag_study import LagStudy
 
+_TWO_SIDED = 1.96
+
 
 @click.command()
 @click.argument("symbol", required=False)
@@ -104,6 +106,8 @@ def _show(study: LagStudy, interval: str) -> None:
         ("total return", _signed(traded.total_return), _signed(traded.total_return_after_costs)),
         ("max drawdown", format_percent(traded.max_drawdown), format_percent(study.net_drawdown)),
         ("Sharpe, annualised", *(_annualised(value, span) for value in (traded.sharpe, traded.sharpe_after_costs))),
+        ("  95% from", None, _annualised(study.sharpe_low, span)),
+        ("  to", None, _annualised(study.sharpe_high, span)),
         ("holding the asset", _signed(study.hold_return), None),
     ]
     print_table(("trading the sign, test period", "before costs", "after costs"), rows)
@@ -111,7 +115,8 @@ def _show(study: LagStudy, interval: str) -> None:
         print_line(f"note: {too_short}")
     spread = [(name, _write_moment(name, value)) for name, value in study.distribution.items()]
     print_table(("returns of the whole range", "value"), spread)
-    print_line(_judge(study))
+    for line in _judge(study, span):
+        print_line(line)
 
 
 def _signed(value: float | None) -> Figure:
@@ -134,18 +139,26 @@ def _write_moment(name: str, value: float | None) -> Figure:
     return format_percent(value, 4, signed=True)
 
 
-def _judge(study: LagStudy) -> str:
-    """Return in plain words what the test says."""
-    rate, better = study.trading.win_rate, study.test.model < study.test.zero
+def _judge(study: LagStudy, span: timedelta) -> list[str]:
+    """Return in plain words what the test says: by its intervals, whatever the signs."""
+    from training.evaluation.verdicts import judge_sharpe, state_findings
+
+    rate, trades = study.trading.win_rate, study.trading.trades
     if rate is None:
-        return "nothing was traded: no forecast of the test period has a sign, or no return is known"
-    errs = 0.5 / max(study.trading.trades, 1) ** 0.5
-    coin = (
-        "no better than a coin" if abs(rate - 0.5) <= 2 * errs else f"{abs(rate - 0.5) / errs:.1f} standard errors off"
-    )
-    forecast = "smaller" if better else "not smaller"
-    earned = "earned" if study.trading.total_return_after_costs > 0 else "lost"
-    return (
-        f"win rate {rate:.2%} is {coin}; the error of the forecasts is {forecast} than that of forecasting nothing; "
-        f"after costs it {earned} money"
-    )
+        return ["nothing was traded: no forecast of the test period has a sign, or no return is known"]
+    off = (rate - 0.5) / (0.5 / trades**0.5)
+    is_coin = abs(off) <= _TWO_SIDED
+    coin = "not distinguishable from a coin's" if is_coin else f"{off:+.1f} standard errors off a coin's"
+    gain = study.gain_t
+    if gain is None:
+        better = "not compared with forecasting nothing: they do not vary"
+    elif abs(gain) <= _TWO_SIDED:
+        better = f"not distinguishable from forecasting nothing (t {gain:.2f})"
+    else:
+        better = f"{'smaller' if gain > 0 else 'larger'} than of forecasting nothing (t {gain:.2f})"
+    metrics = {"trades": float(trades), "sharpe_low": study.sharpe_low, "sharpe_high": study.sharpe_high}
+    return [
+        f"win rate {rate:.2%}: {coin}",
+        f"errors of the forecasts in the test: {better}",
+        *state_findings({"trading the sign": judge_sharpe(metrics, span)}),
+    ]

@@ -30,7 +30,9 @@ def ledger(since: str, live: bool, exchange_url: str | None) -> None:
     from pairity.timeline import parse_instant
     from pairity_cli.tables import print_heading, print_line, print_table
     from serving.ledger import read_ledger
+    from venue.clock import SystemClock
 
+    parse_instant(since, now=SystemClock().now(), name="--since")  # refused before anything is looked for
     settings = settings_from(exchange_url)
     report = run_async(read_ledger(settings, lambda now: parse_instant(since, now=now, name="--since"), live=live))
     print_heading(f"Journal and bills, {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC")

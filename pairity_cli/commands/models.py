@@ -274,7 +274,7 @@ def _show_all(settings: Settings, versions: list[ModelRef]) -> None:
     print_table(columns, rows, versions[0].name)
     for version, state in states.items():
         if state.trouble:
-            print_line(f"version {version} is not used: {state.trouble}")
+            print_line(_explain_unsigned(settings, version, state.trouble))
     for ref in versions:
         _warn_of_trial(ref)
 
@@ -282,7 +282,7 @@ def _show_all(settings: Settings, versions: list[ModelRef]) -> None:
 def _show_one(settings: Settings, ref: ModelRef) -> None:
     from model_registry.approval import describe_signatures
     from pairity_cli.summaries import show_verdict
-    from pairity_cli.tables import Mark, print_table
+    from pairity_cli.tables import Mark, print_line, print_table
 
     states = describe_signatures(settings, ref)
     values = {**ref.tags, "family": ref.family, "aliases": ", ".join(ref.aliases)}
@@ -296,10 +296,21 @@ def _show_one(settings: Settings, ref: ModelRef) -> None:
         ("real money", "confirmed" if states.confirmed else "not confirmed"),
     ]
     print_table(("of the version", "value"), rows, f"{ref.name} version {ref.version}")
+    if states.trouble is not None:
+        print_line(_explain_unsigned(settings, ref.version, states.trouble))
     verdict = ref.verdict
     if verdict is not None:
         show_verdict(verdict)
     _warn_of_trial(ref)
+
+
+def _explain_unsigned(settings: Settings, version: int, trouble: str) -> str:
+    from pairity_cli.hints import write_command
+
+    command = write_command(settings, "models", "sign", str(version))
+    return (
+        f"version {version} is not used: {trouble}; docs/models.md, Signatures, says when to sign it again: {command}"
+    )
 
 
 def _warn_of_trial(ref: ModelRef) -> None:

@@ -155,6 +155,7 @@ def _percent(value: float | None) -> Figure:
 def _show_evaluation(report: RankingReport) -> None:
     from pairity.number_formats import format_fixed, format_percent
     from pairity_cli.tables import print_line, print_table
+    from training.evaluation.verdicts import judge_interval
 
     percent = {"top_return": "sheet, gross", "all_return": "all assets", "cost": "cost", "net_return": "sheet, net"}
     rows = [
@@ -166,8 +167,13 @@ def _show_evaluation(report: RankingReport) -> None:
             (f"{text}, per day", format_percent(getattr(report, name), 3, signed=True))
             for name, text in percent.items()
         ),
+        ("  95% from", format_percent(report.net_low, 3, signed=True)),
+        ("  to", format_percent(report.net_high, 3, signed=True)),
     ]
     print_table(("measure", "value"), rows)
+    if report.net_low is not None:
+        finding = judge_interval(report.net_low, report.net_high)
+        print_line(f"net return of the sheet a day, 95 % interval: {finding.value}")
     if report.by_bucket.height < 2:
         print_line("one bucket alone: all assets of a day had the same distance, or there was one; nothing to compare")
     if report.turnover is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -20,7 +21,7 @@ PAGE = LeaderboardPage(
     span="3 test periods",
     columns=["net", "Sharpe"],
     rows=[("pair_forest", [("-7.10%", -0.071), ("–", None)])],
-    lines=["earned money after costs: nothing"],
+    lines=["Sharpe ratio after costs, 95 % interval: not distinguishable from zero: pair_forest"],
 )
 
 
@@ -29,10 +30,25 @@ def test_the_last_one_is_shown_again_and_nothing_is_computed(tmp_path, monkeypat
     keep_page(Layout(tmp_path), PAGE)
     done = CliRunner().invoke(main, ["leaderboard", "--last"])
     assert done.exit_code == 0, done.output
-    for word in ("2026-01-02 00:00", "pair_forest", "-7.10%", PAGE.run_id, "earned money after costs: nothing"):
+    for word in ("2026-01-02 00:00", "pair_forest", "-7.10%", PAGE.run_id, "not distinguishable from zero"):
         assert word in done.stdout
     said = json.loads(CliRunner().invoke(main, ["leaderboard", "--last", "--json"]).stdout)
     assert said["tables"][0]["rows"] == [{"family": "pair_forest", "net": -0.071, "sharpe": None}]
+
+
+@pytest.mark.parametrize("how", ["moved", "copied"])
+def test_in_a_directory_that_was_moved_it_is_shown_with_hints_of_where_it_is_now(tmp_path, monkeypatch, how):
+    first, now = tmp_path / "first", tmp_path / "as it is now"
+    keep_page(Layout(first), PAGE)
+    if how == "moved":
+        first.rename(now)
+    else:
+        shutil.copytree(first, now)
+    monkeypatch.setenv("PAIRITY_HOME", str(now))
+    done = CliRunner().invoke(main, ["leaderboard", "--last"])
+    assert done.exit_code == 0, done.output
+    assert str(first) not in done.output
+    assert " ".join(done.output.split()).count(f"PAIRITY_HOME='{now}' pairity") == 3  # report, ui, and this table
 
 
 def test_what_would_have_to_be_computed_is_refused_with_it(tmp_path, monkeypatch):

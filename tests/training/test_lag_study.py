@@ -163,3 +163,37 @@ def test_the_command_prints_and_draws(lake, tmp_path, monkeypatch):
     for wrong, code in ((["lags", "../x"], 2), (["lags", "--interval", "7m"], 2), (["lags", "ETH"], 4)):
         refused = CliRunner().invoke(main, wrong)
         assert refused.exit_code == code, refused.output
+
+
+def test_the_verdict_is_that_of_the_intervals(lake, tmp_path, monkeypatch):
+    """A sign alone is no verdict: a return above zero whose interval holds zero is not distinguishable from it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PAIRITY_HOME", str(lake.home))
+    for test_share, costs in (("0.6", "5"), ("0.6", "100"), ("0.1", "5")):
+        monkeypatch.setenv("PAIRITY_COSTS__TAKER_FEE_BPS", costs)
+        done = CliRunner().invoke(main, ["lags", "BTC", "--test-share", test_share])
+        assert done.exit_code == 0, done.output
+        assert "earned" not in done.output
+        assert "lost" not in done.output
+        path = next((lake.home / "reports" / "lags").glob("BTC-1h-h1-*-measures.csv"))
+        measures = dict(pl.read_csv(path).iter_rows())
+        low, high = measures["sharpe_after_costs_low"], measures["sharpe_after_costs_high"]
+        said = "above zero" if low > 0 else "below zero" if high < 0 else "not distinguishable from zero"
+        if test_share == "0.1":
+            said = "too short a span to say"
+        assert f"Sharpe ratio after costs, 95 % interval: {said}: trading the sign" in " ".join(done.output.split())
+        assert low < measures["sharpe_after_costs"] < high
+
+
+def test_forecasts_are_compared_with_none_by_their_errors(lake):
+    found = study(lake, test_share=0.5, count=5)
+    rows = oracle.lag_rows(lake.closes, HOUR, 1, 5)
+    train, test = oracle.split(rows, HOUR, 0.5)
+    weights = oracle.solve(train)
+    gains = [
+        label**2 - (label - weights[0] - sum(w * lag for w, lag in zip(weights[1:], lags, strict=True))) ** 2
+        for _, lags, label in test
+    ]
+    mean = sum(gains) / len(gains)
+    deviation = math.sqrt(sum((gain - mean) ** 2 for gain in gains) / len(gains))
+    assert found.gain_t == pytest.approx(mean / deviation * math.sqrt(len(gains)))

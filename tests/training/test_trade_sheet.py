@@ -207,6 +207,30 @@ def test_a_perfect_ranking_has_a_rank_correlation_of_one():
     assert report.by_bucket["mean_return"].is_sorted()
     nothing = evaluate_ranking(rows.clear(), top=3, cost_bps_per_side=6.0)
     assert (nothing.days, nothing.rank_ic, nothing.net_return) == (0, None, None)
+    assert nothing.net_low is None
+    assert report.net_low is None  # no two days differ
+
+
+def test_the_net_return_of_a_sheet_has_an_interval():
+    rng = np.random.default_rng(5)
+    drawn = rng.normal(0.001, 0.02, (40, 4))
+    rows = pl.DataFrame(
+        {
+            "day": [day for day in range(40) for _ in range(4)],
+            "asset": [f"A{n}" for _ in range(40) for n in range(4)],
+            "signal": rng.normal(size=160),
+            "forward_return": drawn.ravel(),
+        }
+    )
+    report = evaluate_ranking(rows, top=1, cost_bps_per_side=6.0)
+    before, nets = None, []
+    for day in rows.partition_by("day", maintain_order=True):
+        best = day.sort("signal", descending=True).row(0, named=True)
+        nets.append(best["forward_return"] - (0.0012 if before not in {None, best["asset"]} else 0.0))
+        before = best["asset"]
+    reach = 2.022691 * np.std(nets, ddof=1) / 40**0.5  # Student's t with 39 degrees of freedom
+    assert report.net_low == pytest.approx(report.net_return - reach, rel=1e-5)
+    assert report.net_high == pytest.approx(report.net_return + reach, rel=1e-5)
 
 
 def test_the_command_evaluates_sheets_of_the_size_that_was_asked_for(published, tmp_path, monkeypatch):
@@ -225,3 +249,4 @@ def test_the_command_evaluates_sheets_of_the_size_that_was_asked_for(published, 
     expected = evaluate_sheets(settings, store, date(2025, 3, 4), date(2025, 3, 12), 2)
     assert dict(pl.read_csv(files[0]).iter_rows())["top_return"] == pytest.approx(expected.top_return)
     assert expected.top_return != pytest.approx(expected.all_return)
+    assert "net return of the sheet a day, 95 % interval: " in done.output

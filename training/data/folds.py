@@ -115,7 +115,8 @@ def split_walk_forward(
     if len(times) <= train_bars:
         raise MissingDataError(
             f"{len(times)} bars leave none to test after {train_bars} to train on",
-            "ingest a longer history, or train on fewer bars",
+            "collect a longer history, or take fewer bars: `pairity leaderboard "
+            f"--train-bars {max(24, len(times) // 2)} --test-bars {max(24, len(times) // 6)}`",
         )
     folds = []
     for number, start in enumerate(range(train_bars, len(times), test_bars), 1):

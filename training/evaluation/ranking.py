@@ -37,6 +37,9 @@ class RankingReport:
     cost: float | None
     """Cost per day, as a fraction: replaced positions pay two sides, those that stay on the sheet pay nothing."""
     net_return: float | None
+    net_low: float | None
+    """Lower end of the 95 % interval of the mean net return per day (Student's t; days are taken as independent)."""
+    net_high: float | None
     by_bucket: pl.DataFrame
     """bucket (1 lowest … 10 highest signal; fewer for fewer assets), mean_return, count."""
 
@@ -62,6 +65,9 @@ def evaluate_ranking(rows: pl.DataFrame, *, top: int, cost_bps_per_side: float) 
     replaced = _compute_turnover(sheets["asset"].to_list())
     gross, turnover = _compute_mean(sheets["mean"]), _compute_mean(pl.Series(replaced, dtype=pl.Float64))
     cost = None if turnover is None else 2 * cost_bps_per_side * _BPS * turnover
+    net = None if gross is None or cost is None else gross - cost
+    paid = 2 * cost_bps_per_side * _BPS * pl.Series([0.0, *replaced][: sheets.height], dtype=pl.Float64)
+    reach = _compute_reach(sheets["mean"] - paid)
     return RankingReport(
         days=daily.height,
         rank_ic=_compute_mean(ics),
@@ -70,7 +76,9 @@ def evaluate_ranking(rows: pl.DataFrame, *, top: int, cost_bps_per_side: float) 
         all_return=_compute_mean(daily["mean"]),
         turnover=turnover,
         cost=cost,
-        net_return=None if gross is None or cost is None else gross - cost,
+        net_return=net,
+        net_low=None if reach is None or net is None else net - reach,
+        net_high=None if reach is None or net is None else net + reach,
         by_bucket=_average_by_bucket(sized),
     )
 
@@ -100,3 +108,13 @@ def _compute_t_value(values: pl.Series) -> float | None:
     if not isinstance(mean, float) or not isinstance(std, float) or std == 0.0:
         return None
     return mean / (std / sqrt(len(values)))
+
+
+def _compute_reach(values: pl.Series) -> float | None:
+    """Return half the width of the mean's 95 % interval; None for fewer than two values, or where they do not vary."""
+    from scipy.stats import t
+
+    std = values.std()
+    if not isinstance(std, float) or std == 0.0:
+        return None
+    return float(t.ppf(0.975, len(values) - 1)) * std / sqrt(len(values))

@@ -1,4 +1,4 @@
-"""What the statistics say of a Sharpe ratio: above zero, below it, or not to be told apart from it."""
+"""What the statistics say of a Sharpe ratio or a mean: above zero, below it, or not to be told apart from it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pairity.annualising import LEAST_TO_ANNUALISE
 
 
 class Finding(enum.Enum):
-    """What a 95 % interval of a Sharpe ratio says; the value is how it is written."""
+    """What a 95 % interval says; the value is how it is written."""
 
     ABOVE = "above zero"
     BELOW = "below zero"
@@ -30,6 +30,23 @@ def describe_findings(findings: Mapping[str, Finding]) -> list[str]:
     ]
 
 
+def state_findings(findings: Mapping[str, Finding]) -> list[str]:
+    """Return what the intervals of the lines' Sharpe ratios say, as lines that say what they are about."""
+    return [
+        f"Sharpe ratio after costs, 95 % interval: {line[:1].lower()}{line[1:-1]}"
+        for line in describe_findings(findings)
+    ]
+
+
+def judge_interval(low: float | None, high: float | None) -> Finding:
+    """Return what an interval says: one that holds zero is undecided; UNKNOWN where an end is not known."""
+    if low is None or high is None or low != low or high != high:  # noqa: PLR0124 - NaN: MLflow's sign of None
+        return Finding.UNKNOWN
+    if low > 0.0:
+        return Finding.ABOVE
+    return Finding.BELOW if high < 0.0 else Finding.UNDECIDED
+
+
 def judge_sharpe(metrics: Mapping[str, float | None], span: timedelta) -> Finding:
     """Return what the interval `sharpe_low` to `sharpe_high` says of a backtest over `span`.
 
@@ -40,9 +57,4 @@ def judge_sharpe(metrics: Mapping[str, float | None], span: timedelta) -> Findin
         return Finding.IDLE
     if span < LEAST_TO_ANNUALISE:
         return Finding.TOO_SHORT
-    low, high = metrics.get("sharpe_low"), metrics.get("sharpe_high")
-    if low is None or high is None or low != low or high != high:  # noqa: PLR0124 - NaN: MLflow's sign of None
-        return Finding.UNKNOWN
-    if low > 0.0:
-        return Finding.ABOVE
-    return Finding.BELOW if high < 0.0 else Finding.UNDECIDED
+    return judge_interval(metrics.get("sharpe_low"), metrics.get("sharpe_high"))

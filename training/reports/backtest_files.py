@@ -19,6 +19,7 @@ from training.backtest.comparison import Contender
 from training.backtest.grid import GridResult
 from training.backtest.performance import summarise_by_pair
 from training.data.point_in_time import read_snapshot_id
+from training.evaluation.line_statistics import list_statistics
 from training.reports import matplotlib_figures as figures
 from training.reports.run_curves import draw_curves
 from training.reports.run_files import list_setting_params
@@ -72,7 +73,8 @@ def _make_run(
     snapshot, revision = read_snapshot_id(layout), read_code_revision()
     names = {f"contender.{contender.key}": contender.name for contender in contenders}
     span = {"backtest.first": hours[0], "backtest.last": hours[-1]}
-    metrics = {f"{c.key}_{key}": value for c in contenders for key, value in c.metrics.items()}
+    statistics = list_statistics(contenders)
+    metrics = {f"{c.key}_{key}": value for c in contenders for key, value in (statistics[c.key] | c.metrics).items()}
     params = list_setting_params(settings) | names | span
     subject = name if grid is None else f"{name}, grid of {len(grid.points)}"
     run_name = name_run(layout, tracking.BACKTESTS, subject, (hours[0], hours[-1]), params)

@@ -9,7 +9,8 @@ from pairity.settings import Settings
 from pairity.timeline import HOUR
 from training import tracking
 from training.data.training_sets import digest_training_rows
-from training.evaluation.verdicts import describe_findings, judge_sharpe
+from training.evaluation.line_statistics import list_statistics
+from training.evaluation.verdicts import Finding, describe_findings, judge_sharpe
 from training.leaderboard import TWO_LEGS, Leaderboard, Standing
 from training.reports.leaderboard_files import locate_directory, locate_family_directory
 from training.reports.run_curves import draw_curves
@@ -42,13 +43,17 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
         artifacts=locate_directory(settings),
         dataset=source,
     )
+    statistics = list_statistics([standing.contender for standing in board.standings])
     starts = [fold.blocks[0].first for fold in board.folds]
     children = [
         FamilyRun(
             name=f"{standing.family} {name.days}{name.ending}",
             # The rest is the same for all of them, and stands in the parent: here is what a comparison should show
             params={"family": standing.family, "legs": _describe_legs(standing), **name.changes},
-            metrics={f"model_{key}": value for key, value in _list_metrics(standing).items()},
+            metrics={
+                f"model_{key}": value
+                for key, value in (statistics[standing.contender.key] | _list_metrics(standing)).items()
+            },
             tags=tags | {SUBJECT_TAG: standing.family},
             note=standing.description,
             folds=[{f"fold_{key}": value for key, value in fold.items()} for fold in standing.folds],
@@ -93,7 +98,7 @@ def summarise_leaderboard(board: Leaderboard) -> str:
     lines = [
         "The 95 % interval of the Sharpe ratio after costs says:",
         "",
-        *(f"- {line}" for line in judge_standings(board)),
+        *(f"- {line}" for line in describe_findings(judge_standings(board))),
         "",
         *_describe_ranks(board),
         "| family | net return | Sharpe | trades | deflated Sharpe |",
@@ -108,11 +113,11 @@ def summarise_leaderboard(board: Leaderboard) -> str:
     return "\n".join([*lines, *(f"\n{note}" for note in board.notes)])
 
 
-def judge_standings(board: Leaderboard) -> list[str]:
-    """Return what the intervals of the families' Sharpe ratios say, one sentence per finding; not of holding a coin."""
+def judge_standings(board: Leaderboard) -> dict[str, Finding]:
+    """Return what the interval of each family's Sharpe ratio says; not of holding a coin."""
     own = [standing for standing in board.standings if standing.contender.key != "btc"]
     hours = max((standing.contender.result.equity.height for standing in own), default=0)
-    return describe_findings({s.family: judge_sharpe(s.contender.metrics, hours * HOUR) for s in own})
+    return {s.family: judge_sharpe(s.contender.metrics, hours * HOUR) for s in own}
 
 
 def _describe_ranks(board: Leaderboard) -> list[str]:

@@ -15,7 +15,8 @@ from training.backtest.trade_log import group_by_position
 from training.evaluation import breakdown
 from training.evaluation.cost_shares import PARTS, share_costs
 from training.evaluation.costs import stress_costs
-from training.evaluation.tear_sheet import Floats, Statistic, measure_tear_sheet
+from training.evaluation.line_statistics import measure_line
+from training.evaluation.tear_sheet import Floats, Statistic
 from training.reports import figures as pictures
 from training.reports import line_figures
 from training.reports.contents import ContenderLine
@@ -32,7 +33,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "Risk": (
         *("volatility", "max_drawdown", "value_at_risk", "expected_shortfall"),
-        *("skew", "kurtosis", "beta"),
+        *("skew", "kurtosis", "beta", "beta_lowest", "beta_highest"),
     ),
     "Trading": ("trades", "win_rate", "profit_factor", "average_holding_h", "exposure", "turnover"),
 }
@@ -83,7 +84,7 @@ class Sheet:
 
 def make_sheet(line: ContenderLine, holding: Floats | None, points: int) -> Sheet:
     """Return the tear sheet of a line. `holding`: hourly returns of holding the coin; `points`: most of a curve."""
-    statistics = measure_tear_sheet(line.equity, line.initial_equity, holding)
+    statistics = measure_line(line.equity, line.initial_equity, holding)
     positions = group_by_position(line.trades)
     stress = None
     if "costs" in line.equity.columns and line.trades.height:
@@ -134,7 +135,8 @@ def tabulate_months(equity: pl.DataFrame, initial_equity: float) -> tuple[tuple[
 def write_title(key: str) -> str:
     """Return the title of a measure where it stands alone: in tables some are written below the ratio they are of."""
     title = MEASURES[key].title
-    return f"Sharpe {title.strip()}" if title.startswith(" ") else title
+    about = "beta" if key.startswith("beta") else "Sharpe"
+    return f"{about} {title.strip()}" if title.startswith(" ") else title
 
 
 def _list_facts(

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from training.evaluation.verdicts import Finding, judge_sharpe
+from training.evaluation.verdicts import Finding, judge_sharpe, state_findings
 
 LONG = timedelta(days=90)
 
@@ -41,3 +41,11 @@ def test_a_span_that_cannot_carry_a_year_is_not_judged():
 @pytest.mark.parametrize("trades", [0.0, None])
 def test_what_did_not_trade_shows_nothing(trades):
     assert judge_sharpe(metrics(None, None, trades), LONG) is Finding.IDLE
+
+
+def test_findings_are_stated_with_what_they_are_about():
+    said = state_findings({"one": Finding.UNDECIDED, "two": Finding.ABOVE, "three": Finding.UNDECIDED})
+    assert said == [
+        "Sharpe ratio after costs, 95 % interval: above zero: two",
+        "Sharpe ratio after costs, 95 % interval: not distinguishable from zero: one, three",
+    ]
