@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from training.lag_study import LagStudy
 
 _TWO_SIDED = 1.96
+_MOMENTS = {"std": "standard deviation", "kurtosis": "kurtosis, excess (normal: 0)"} | {
+    f"q{share}": f"{share}% quantile" for share in (1, 5, 25, 50, 75, 95, 99)
+}
 
 
 @click.command()
@@ -113,7 +116,7 @@ def _show(study: LagStudy, interval: str) -> None:
     print_table(("trading the sign, test period", "before costs", "after costs"), rows)
     if (too_short := explain_span(span)) is not None:
         print_line(f"note: {too_short}")
-    spread = [(name, _write_moment(name, value)) for name, value in study.distribution.items()]
+    spread = [(_MOMENTS.get(name, name), _write_moment(name, value)) for name, value in study.distribution.items()]
     print_table(("returns of the whole range", "value"), spread)
     for line in _judge(study, span):
         print_line(line)
@@ -136,7 +139,7 @@ def _write_moment(name: str, value: float | None) -> Figure:
         return format_fixed(value, 0)
     if name in {"skewness", "kurtosis"}:
         return format_fixed(value)
-    return format_percent(value, 4, signed=True)
+    return format_percent(value, 4, signed=name != "std")
 
 
 def _judge(study: LagStudy, span: timedelta) -> list[str]:
