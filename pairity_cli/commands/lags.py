@@ -26,13 +26,23 @@ _MOMENTS = {"std": "standard deviation", "kurtosis": "kurtosis, excess (normal: 
 
 @click.command()
 @click.argument("symbol", required=False)
-@click.option("--interval", type=click.Choice(get_args(BarInterval)), help="The setting features.bar_interval.")
-@click.option("--horizon", type=click.IntRange(1, 1000), help="Bars over which the return is forecast.")
-@click.option("--lags", "count", type=click.IntRange(1, 100), help="How many lagged returns.")
 @click.option(
-    "--test-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Newest share to test on."
+    "--interval", type=click.Choice(get_args(BarInterval)), help="Size of a bar (default: features.bar_interval)."
 )
-@click.option("--model", type=click.Choice(["linear", "boosted"]), help="Least squares, or boosted trees.")
+@click.option(
+    "--horizon",
+    type=click.IntRange(1, 1000),
+    help="Bars over which the return is forecast (default: lags.horizon_bars).",
+)
+@click.option("--lags", "count", type=click.IntRange(1, 100), help="How many lagged returns (default: lags.count).")
+@click.option(
+    "--test-share",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Newest share to test on, between 0 and 1 (default: lags.test_share).",
+)
+@click.option(
+    "--model", type=click.Choice(["linear", "boosted"]), help="Least squares, or boosted trees (default: lags.model)."
+)
 @click.option("--since", metavar="INSTANT", help="First bar close; by default the first stored.")
 @click.option("--until", metavar="INSTANT", help="Last bar close; by default the newest.")
 @reports_errors
