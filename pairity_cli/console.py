@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import click
 
 from pairity.errors import PairityError
+from pairity.number_formats import format_duration
 from pairity.printable import printable
 from pairity_cli.hints import complete_hints
 
@@ -98,10 +100,12 @@ class ConsoleProgress:
 
 def _format_progress(name: str, total: int, since: float, done: int, note: str, now: float) -> str:
     """Return a plain line within a long stage: how far, how long so far, how long to go."""
-    spent = now - since
-    left = f", about {spent / done * (total - done):,.0f} s to go" if 0 < done < total else ""
+    spent = timedelta(seconds=round(now - since))
+    # The first step holds what is done once: connecting, opening, compiling. Alone it says nothing of the others
+    left = f", about {format_duration(spent / done * (total - done))} to go" if 1 < done < total else ""
     remark = f" ({printable(note)})" if note else ""
-    return f"{name}: {done:,} of {total:,} after {spent:,.0f} s{left}{remark}" if total else f"{name}: {spent:,.0f} s"
+    passed = str(format_duration(spent))
+    return f"{name}: {done:,} of {total:,} after {passed}{left}{remark}" if total else f"{name}: {passed}"
 
 
 def _make_bars() -> RichProgress:

@@ -30,7 +30,12 @@ _TITLES = {
 
 
 @click.command("cross-section")
-@click.option("--at", "instant", help="The hour's close: ISO time or age; by default the newest that is stored.")
+@click.option(
+    "--at",
+    "instant",
+    metavar="INSTANT",
+    help="The hour's close: ISO time or age; by default the newest that is stored.",
+)
 @click.option("--universe", type=Name(IDENTIFIER), help="The members of this stored universe at that hour alone.")
 @click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="How many assets are shown.")
 @reports_errors

@@ -109,8 +109,10 @@ def verify() -> None:
 @click.option("--all", "everything", is_flag=True, help="Show all of them, not only as many as fit a screen.")
 @click.option("--repair", is_flag=True, help="Ask for each of them again.")
 @click.option("--venue", type=Name(VENUE), help="Whose raw data; by default that of features.venue.")
-@click.option("--since", metavar="TIME", help="Begin of the range; by default the first instant asked for or stored.")
-@click.option("--until", metavar="TIME", help="End of the range; by default the last one.")
+@click.option(
+    "--since", metavar="INSTANT", help="Begin of the range; by default the first instant asked for or stored."
+)
+@click.option("--until", metavar="INSTANT", help="End of the range; by default the last one.")
 @KNOWN_FROM
 @ASKED_SOURCE
 @ASKED_FOLDER

@@ -13,7 +13,9 @@ from pairity_cli.table_output import prints_tables
 
 
 @click.command()
-@click.option("--until", default="now", show_default=True, help="End (inclusive close): ISO time, age or now.")
+@click.option(
+    "--until", metavar="INSTANT", default="now", show_default=True, help="End (inclusive close): ISO time, age or now."
+)
 @UNIVERSE_COLLECTED
 @reports_errors
 @prints_tables()

@@ -28,8 +28,16 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--since", default="30d", show_default=True, help="First instant: ISO time, or an age such as 30d.")
-@click.option("--until", default="now", show_default=True, help="End (exclusive): ISO time, age or now.")
+@click.option(
+    "--since",
+    metavar="INSTANT",
+    default="30d",
+    show_default=True,
+    help="First instant: ISO time, or an age such as 30d.",
+)
+@click.option(
+    "--until", metavar="INSTANT", default="now", show_default=True, help="End (exclusive): ISO time, age or now."
+)
 @click.option("--instruments", metavar="A,B,…", help="Only these of the universe (BTC or BTC-USDT-SWAP).")
 @UNIVERSE_COLLECTED
 @click.option("--recheck", is_flag=True, help="Ask again for what is stored; what the venue changed is a correction.")

@@ -19,17 +19,30 @@ if TYPE_CHECKING:
     from training.lag_study import LagStudy
 
 _TWO_SIDED = 1.96
+_MOMENTS = {"std": "standard deviation", "kurtosis": "kurtosis, excess (normal: 0)"} | {
+    f"q{share}": f"{share}% quantile" for share in (1, 5, 25, 50, 75, 95, 99)
+}
 
 
 @click.command()
 @click.argument("symbol", required=False)
-@click.option("--interval", type=click.Choice(get_args(BarInterval)), help="The setting features.bar_interval.")
-@click.option("--horizon", type=click.IntRange(1, 1000), help="Bars over which the return is forecast.")
-@click.option("--lags", "count", type=click.IntRange(1, 100), help="How many lagged returns.")
 @click.option(
-    "--test-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Newest share to test on."
+    "--interval", type=click.Choice(get_args(BarInterval)), help="Size of a bar (default: features.bar_interval)."
 )
-@click.option("--model", type=click.Choice(["linear", "boosted"]), help="Least squares, or boosted trees.")
+@click.option(
+    "--horizon",
+    type=click.IntRange(1, 1000),
+    help="Bars over which the return is forecast (default: lags.horizon_bars).",
+)
+@click.option("--lags", "count", type=click.IntRange(1, 100), help="How many lagged returns (default: lags.count).")
+@click.option(
+    "--test-share",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Newest share to test on, between 0 and 1 (default: lags.test_share).",
+)
+@click.option(
+    "--model", type=click.Choice(["linear", "boosted"]), help="Least squares, or boosted trees (default: lags.model)."
+)
 @click.option("--since", metavar="INSTANT", help="First bar close; by default the first stored.")
 @click.option("--until", metavar="INSTANT", help="Last bar close; by default the newest.")
 @reports_errors
@@ -113,7 +126,7 @@ def _show(study: LagStudy, interval: str) -> None:
     print_table(("trading the sign, test period", "before costs", "after costs"), rows)
     if (too_short := explain_span(span)) is not None:
         print_line(f"note: {too_short}")
-    spread = [(name, _write_moment(name, value)) for name, value in study.distribution.items()]
+    spread = [(_MOMENTS.get(name, name), _write_moment(name, value)) for name, value in study.distribution.items()]
     print_table(("returns of the whole range", "value"), spread)
     for line in _judge(study, span):
         print_line(line)
@@ -136,7 +149,7 @@ def _write_moment(name: str, value: float | None) -> Figure:
         return format_fixed(value, 0)
     if name in {"skewness", "kurtosis"}:
         return format_fixed(value)
-    return format_percent(value, 4, signed=True)
+    return format_percent(value, 4, signed=name != "std")
 
 
 def _judge(study: LagStudy, span: timedelta) -> list[str]:

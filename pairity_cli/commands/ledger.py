@@ -13,6 +13,7 @@ from pairity_cli.table_output import prints_tables
 @click.command()
 @click.option(
     "--since",
+    metavar="INSTANT",
     default="7d",
     show_default=True,
     help="Instant (ISO time in UTC) or age such as 7d; the venue keeps bills for 90 days.",

@@ -18,7 +18,7 @@ _LEVELS = ("debug", "info", "warning", "error")
 
 @click.command()
 @click.option("--follow", is_flag=True, help="Go on with lines as they come, until Ctrl-C.")
-@click.option("--since", default=None, metavar="TIME", help="First instant: ISO time, or an age such as 2h.")
+@click.option("--since", default=None, metavar="INSTANT", help="First instant: ISO time, or an age such as 2h.")
 @click.option("--level", type=click.Choice(_LEVELS), default="info", show_default=True, help="Least level.")
 @click.option("--json", "as_json", is_flag=True, help="The lines as they are stored.")
 @reports_errors

@@ -304,10 +304,10 @@ def _show_one(settings: Settings, ref: ModelRef) -> None:
     _warn_of_trial(ref)
 
 
-def _explain_unsigned(settings: Settings, version: int, trouble: str) -> str:
+def _explain_unsigned(settings: Settings, version: str, trouble: str) -> str:
     from pairity_cli.hints import write_command
 
-    command = write_command(settings, "models", "sign", str(version))
+    command = write_command(settings, "models", "sign", version)
     return (
         f"version {version} is not used: {trouble}; docs/models.md, Signatures, says when to sign it again: {command}"
     )

@@ -46,7 +46,7 @@ def _parse_currency(_ctx: click.Context, _parameter: click.Parameter, value: str
 )
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of recorded Parquet (with --market recorded).")
 @click.option("--port", type=click.IntRange(0, 65535), default=18080, show_default=True, help="0 takes a free one.")
-@click.option("--start", metavar="TIME", help="Instant at which the virtual clock starts (ISO, UTC).")
+@click.option("--start", metavar="INSTANT", help="Instant at which the virtual clock starts (ISO, UTC).")
 @click.option("--clock", default="real", show_default=True, help="real, xN (N times faster) or stepped.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic market, and of --unkind.")
 @click.option("--assets", type=click.IntRange(2, 1000), default=10, show_default=True, help="Of the synthetic market.")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("asset", required=False, type=AssetName())
 @click.option("--factor", type=float, metavar="F", help="Price after divided by price before; 1 withdraws one.")
-@click.option("--from", "begins", metavar="TIME", help="First instant of the new unit.")
+@click.option("--from", "begins", metavar="INSTANT", help="First instant of the new unit.")
 @click.option("--reason", type=Note(), help="Where it is announced; it is recorded.")
 @click.option("--venue", type=Name(VENUE), help="Whose raw data; by default that of features.venue.")
 @KNOWN_FROM

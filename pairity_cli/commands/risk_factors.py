@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 @click.command("risk-factors")
 @click.option(
-    "--since", help="First instant: ISO time, or an age; by default what is stored, at most 4 million minutes."
+    "--since",
+    metavar="INSTANT",
+    help="First instant: ISO time, or an age; by default what is stored, at most 4 million minutes.",
 )
-@click.option("--until", default="now", show_default=True, help="End (exclusive): ISO time, age or now.")
+@click.option(
+    "--until", metavar="INSTANT", default="now", show_default=True, help="End (exclusive): ISO time, age or now."
+)
 @click.option("--assets", default="BTC,ETH,BNB,XRP", show_default=True, metavar="A,B,…", help="Whose exposures.")
 @click.option("--design", type=click.Choice(["spreads4", "buckets10"]), default="spreads4", show_default=True)
 @reports_errors

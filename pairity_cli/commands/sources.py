@@ -38,8 +38,16 @@ def sources() -> None:
 @click.option(
     "--source", "name", type=Name(SOURCE), required=True, metavar="NAME", help="One that `pairity sources` lists."
 )
-@click.option("--since", default="30d", show_default=True, help="First instant: ISO time, or an age such as 30d.")
-@click.option("--until", default="now", show_default=True, help="End (exclusive): ISO time, age or now.")
+@click.option(
+    "--since",
+    metavar="INSTANT",
+    default="30d",
+    show_default=True,
+    help="First instant: ISO time, or an age such as 30d.",
+)
+@click.option(
+    "--until", metavar="INSTANT", default="now", show_default=True, help="End (exclusive): ISO time, age or now."
+)
 @click.option("--assets", metavar="A,B,…", help="Only these; by default the universe.")
 @UNIVERSE_COLLECTED
 @click.option(

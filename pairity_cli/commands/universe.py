@@ -45,10 +45,14 @@ _SHOWN = 20
 @click.option("--window-hours", type=click.IntRange(24, 8784), help="Hours of the mean notional (default 720).")
 @click.option("--min-bars", type=click.IntRange(1), help="Least age in hourly bars (default 2160).")
 @click.option("--every-days", type=click.IntRange(1, 366), help="Days between snapshots (default 1).")
-@click.option("--since", help="Of a venue: first date, ISO time or age; by default the first with a member.")
-@click.option("--until", help="Of a venue: last date, ISO time, age or now (default now).")
+@click.option(
+    "--since", metavar="INSTANT", help="Of a venue: first date, ISO time or age; by default the first with a member."
+)
+@click.option("--until", metavar="INSTANT", help="Of a venue: last date, ISO time, age or now (default now).")
 @click.option("--show", is_flag=True, help="Show the stored universe NAME, and build nothing.")
-@click.option("--at", "instant", default="now", show_default=True, help="The instant whose members are shown.")
+@click.option(
+    "--at", "instant", metavar="INSTANT", default="now", show_default=True, help="The instant whose members are shown."
+)
 @click.option("--all", "whole", is_flag=True, help=f"Show every member, not the first {_SHOWN}.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print all that were ever a member, as universe.assets takes them."

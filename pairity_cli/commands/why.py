@@ -15,6 +15,7 @@ from pairity_cli.table_output import prints_tables
 @click.option(
     "--at",
     "instant",
+    metavar="INSTANT",
     default="now",
     show_default=True,
     help="Instant (ISO time in UTC, an age such as 7h, or now); the newest decision up to then is explained.",

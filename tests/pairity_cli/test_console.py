@@ -162,13 +162,14 @@ def test_a_long_stage_says_how_far_it_is_where_there_is_no_terminal(monkeypatch,
     monkeypatch.setattr(console.sys.stderr, "isatty", lambda: False, raising=False)
     with ConsoleProgress() as progress:
         progress.stage("families", 4)
-        for at in (30.0, 90.0, 100.0):
+        for at in (70.0, 150.0, 160.0):
             now[0] = at
             progress.advance(1, f"forest at {at:.0f}")
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "families: 2 of 4 after 90 s, about 90 s to go (forest at 90)",
-        "families: 3 of 4, 100.0 s",
+        "families: 1 of 4 after 1 min 10 s (forest at 70)",  # one step says nothing of the others
+        "families: 2 of 4 after 2 min 30 s, about 2 min 30 s to go (forest at 150)",
+        "families: 3 of 4, 160.0 s",
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ingestion.report import Stopwatch
-from pairity_cli.summaries import show_hour_costs
+from pairity_cli.summaries import describe_grid, show_hour_costs
 from serving.report import DECISION, ServeReport
 
 
@@ -31,3 +31,9 @@ def test_an_hour_is_shown_by_step_wall_beside_processor(capsys):
 def test_a_run_without_a_decision_has_nothing_to_divide(capsys):
     show_hour_costs(ServeReport())
     assert read_rows(capsys.readouterr().out)["all"] == [0.0, 0.0]
+
+
+def test_a_grid_says_whether_its_settings_differ():
+    assert describe_grid([0.0643] * 27, None).endswith("+6.43% with each of them: none can be called the best")
+    assert describe_grid([-0.01, 0.02], None).endswith("-1.00% to +2.00%")
+    assert "not above the median in the other in 57% of the splits" in describe_grid([-0.01, 0.02], 0.57)

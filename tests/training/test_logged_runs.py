@@ -102,7 +102,7 @@ def compare(layout, files, *, old):
             (files / f"{kind}_{name}.csv").write_text("time,equity\n2025-01-01T00:00:00Z,10000.0\n")
     measures = {"net_return": 0.25, "final_equity_usdt": 12_500.0, "sharpe": 1.5}
     copies = {f"{name}_{key}": value for name in names for key, value in measures.items()} if old else {}
-    summary = {"lines": 2.0, "lines_that_earned": 2.0}
+    summary = {"lines": 2.0, "lines_above_zero": 2.0}
     parent = FamilyRun(name="leaderboard", params={}, metrics=copies or summary, tags={}, artifacts=files)
     families = [
         FamilyRun(

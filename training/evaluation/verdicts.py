@@ -20,6 +20,10 @@ class Finding(enum.Enum):
     UNKNOWN = "not known"
 
 
+_ABOUT = "Sharpe ratio after costs, 95 % interval: "
+_JUDGED = frozenset({Finding.ABOVE, Finding.BELOW, Finding.UNDECIDED})
+
+
 def describe_findings(findings: Mapping[str, Finding]) -> list[str]:
     """Return one sentence per finding, with the names of the lines that it is about; the best finding first."""
     groups = {finding: [name for name, own in findings.items() if own is finding] for finding in Finding}
@@ -32,9 +36,11 @@ def describe_findings(findings: Mapping[str, Finding]) -> list[str]:
 
 def state_findings(findings: Mapping[str, Finding]) -> list[str]:
     """Return what the intervals of the lines' Sharpe ratios say, as lines that say what they are about."""
+    groups = {finding: [name for name, own in findings.items() if own is finding] for finding in Finding}
     return [
-        f"Sharpe ratio after costs, 95 % interval: {line[:1].lower()}{line[1:-1]}"
-        for line in describe_findings(findings)
+        f"{_ABOUT if finding in _JUDGED else ''}{finding.value}: {', '.join(names)}"
+        for finding, names in groups.items()
+        if names
     ]
 
 

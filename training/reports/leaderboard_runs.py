@@ -71,15 +71,15 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
 
 
 def summarise_metrics(board: Leaderboard) -> dict[str, float | None]:
-    """Return what a comparison says as a whole: how many earned, how many trials, and how far its best can be trusted.
+    """Return what a comparison says as a whole: lines above zero by their interval, trials, trust in the best.
 
     What each family did is in the family's own run.
     """
     best = board.standings[0]
-    nets = [standing.contender.metrics["net_return"] or 0.0 for standing in board.standings]
+    above = sum(finding is Finding.ABOVE for finding in judge_standings(board).values())
     summary = {
-        "lines": float(len(nets)),
-        "lines_that_earned": float(sum(net > 0 for net in nets)),
+        "lines": float(len(board.standings)),
+        "lines_above_zero": float(above),
         "trials": float(board.trials.trials),
         "effective_trials": board.trials.effective,
         "best_net_return": best.contender.metrics["net_return"],

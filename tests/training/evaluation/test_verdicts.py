@@ -44,8 +44,11 @@ def test_what_did_not_trade_shows_nothing(trades):
 
 
 def test_findings_are_stated_with_what_they_are_about():
-    said = state_findings({"one": Finding.UNDECIDED, "two": Finding.ABOVE, "three": Finding.UNDECIDED})
+    said = state_findings(
+        {"one": Finding.UNDECIDED, "two": Finding.ABOVE, "three": Finding.UNDECIDED, "four": Finding.IDLE}
+    )
     assert said == [
         "Sharpe ratio after costs, 95 % interval: above zero: two",
         "Sharpe ratio after costs, 95 % interval: not distinguishable from zero: one, three",
+        "did not trade: four",
     ]
