@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -153,12 +154,19 @@ def estimate_stability_limit(
         )
         for place, wanted in enumerate((length, max(current_hours, 1)))
     ]
-    found = [
-        np.quantile(_compute_index(*(side[filled] for side in pair)), _LIMIT_QUANTILE, method=method)
-        for pair, method in ((sides, "linear"), (_cut_stretches(table, max(current_hours, 1)), "higher"))
-        if (filled := (pair[0].sum(axis=1) > 0) & (pair[1].sum(axis=1) > 0)).any()
-    ]
-    return float(max(found)) if found else None
+    chance = _find_limit(sides, "linear")
+    # Few stretches: no quantile lies between two of them
+    regimes = _find_limit(_cut_stretches(table, max(current_hours, 1)), "higher")
+    found = [limit for limit in (chance, regimes) if limit is not None]
+    return max(found) if found else None
+
+
+def _find_limit(sides: Sequence[Floats], method: Literal["linear", "higher"]) -> float | None:
+    """Return the 95 % quantile of the indices of two sides with counts per draw and bin; None where all are empty."""
+    filled = (sides[0].sum(axis=1) > 0) & (sides[1].sum(axis=1) > 0)
+    if not filled.any():
+        return None
+    return float(np.quantile(_compute_index(sides[0][filled], sides[1][filled]), _LIMIT_QUANTILE, method=method))
 
 
 def _cut_stretches(table: Floats, wanted: int) -> list[Floats]:
