@@ -63,4 +63,4 @@ def test_a_corrected_file_closes_the_item(tmp_path, monkeypatch, case):
     assert done.exit_code == 0, done.output
     assert not read_items(Layout(tmp_path / "home"), state="held")
     assert Lake(Layout(tmp_path / "home"), venue=venue).scan(dataset, ["BTC"], T0, T1).collect().height == count
-    assert ("PAIRITY_FEATURES__VENUE=mine pairity features" in done.output) == (venue == "mine")
+    assert ("PAIRITY_FEATURES__VENUE=mine" in done.output) == (venue == "mine")
