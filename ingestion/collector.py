@@ -105,7 +105,14 @@ class Collector:
         # What is kept in memory need not be stored unit by unit: see `HourIntake`.
         if self.arrivals is not None and not self.staging.persistent and isinstance(self.source, BatchSource):
             return HourIntake(self.source, self.staging, self.arrivals, settled_until)
-        return UnitIntake(self.source, self.staging, self.arrivals, settled_until, self.listed, self.heed)
+        return UnitIntake(
+            source=self.source,
+            staging=self.staging,
+            arrivals=self.arrivals,
+            settled_until=settled_until,
+            listed=self.listed,
+            heed=self.heed,
+        )
 
     def _covered(self, dataset: str, asset: str, since: datetime, until: datetime) -> tuple[Span, ...]:
         coverages = (place.coverage(dataset, asset, since, until) for place in (self.lake, self.staging))

@@ -157,7 +157,7 @@ def _admit_answer(
         if not lacking:
             if find_item(layout, item.id).state == "held":  # else admission has closed it: good rows came for all of it
                 record_action(item, "repair", "the venue no longer gives these rows", now=now)
-            message = f"repaired {item.rows} rows, {SAID[known_from]}; `pairity ingest` computes the rest"
+            message = f"repaired {item.rows} rows, {SAID[known_from]}; {_say_next(settings, item, known_from)}"
         else:
             message = f"{len(lacking)} of {len(instants)} instants are still wrong or missing at the venue"
             came = [f"{len(good)} came, {SAID[known_from]}"] if good else []
