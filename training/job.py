@@ -13,7 +13,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME
-from pairity.errors import MissingDataError
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.strategy.selection import find_threshold
@@ -222,16 +221,10 @@ def _fit(settings: Settings, training_set: TrainingSet, rows: pl.DataFrame) -> R
 def _fit_judged(
     settings: Settings, training_set: TrainingSet, rows: pl.DataFrame
 ) -> tuple[Registrable, NDArray[np.float64]]:
-    """Fit the model that is judged; beside it what is said of its rows out of sample, which drift is measured from.
-
-    Nothing is said (NaN) of a history that is too short for folds: the gate takes a drift that is not known for failed.
-    """
+    """Fit the model that is judged; beside it what is said of its rows out of sample, which drift is measured from."""
     fitted = _fit(settings, training_set, rows)
     if fitted.purged is None:
-        try:
-            fitted = add_purged_scores(fitted, rows, training_set.service, settings)
-        except MissingDataError:
-            return fitted, np.full(rows.height, np.nan)
+        fitted = add_purged_scores(fitted, rows, training_set.service, settings)
     assert fitted.purged is not None
     return fitted, fitted.purged
 

@@ -61,7 +61,7 @@ def test_every_study_runs_on_recordings_of_another_venue(pairity, tmp_path):
 
     assert "candles_1h" in pairity("data")
     assert "6 of 6 pairs are used" in pairity("pairs")
-    assert re.search(r"win rate \d\d\.\d\d% is", pairity("lags", "BTC", "--since", "2024-01-01"))
+    assert re.search(r"win rate \d\d\.\d\d%:", pairity("lags", "BTC", "--since", "2024-01-01"))
     assert "bars of 4h" in pairity(
         "lags", "ETH", "--interval", "4h", "--horizon", "2", "--lags", "3", "--model", "boosted"
     )
