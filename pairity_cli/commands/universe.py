@@ -201,11 +201,12 @@ def _show(found: StoredUniverse, at: datetime, *, whole: bool) -> None:
         f"{own.height:,} members; {len(found.snapshots):,} snapshots from {found.snapshots[0]:%Y-%m-%d} to "
         f"{found.snapshots[-1]:%Y-%m-%d}, {len(found.assets):,} assets in all of them"
     )
-    earlier = members.filter(pl.col("since") < since)["since"]
-    if own.is_empty() and not earlier.is_empty():
-        last = earlier.max()
-        gone = min(each for each in found.snapshots if each > last)
-        print_line(f"nobody belongs to it since {gone:%Y-%m-%d}: --show --at {last:%Y-%m-%d} shows the members before")
+    peopled = [each for each in members["since"].unique().sort().to_list() if each < since]
+    if own.is_empty() and peopled:
+        gone = min(each for each in found.snapshots if each > peopled[-1])
+        print_line(
+            f"nobody belongs to it since {gone:%Y-%m-%d}: --show --at {peopled[-1]:%Y-%m-%d} shows the members before"
+        )
 
 
 def _show_map(layout: Layout, name: str, day: datetime, where: Mapping[str, tuple[str, ...]]) -> None:
