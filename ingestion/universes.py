@@ -62,7 +62,8 @@ def build_trailing_universe(
         progress.advance(note=asset)
     if not frames:
         raise MissingDataError(
-            f"the lake holds no candles of venue {lake.venue!r}", "ingest or collect them, or name another --venue"
+            f"the lake holds no candles of venue {lake.venue!r}",
+            "ingest or collect them, or name another venue with --from",
         )
     versions = pl.concat(frames).sort("bar_close", maintain_order=True)
     begin = ceil_to(since or versions["bar_close"][0], DAY)

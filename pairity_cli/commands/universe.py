@@ -186,7 +186,8 @@ def _show(found: StoredUniverse, at: datetime, *, whole: bool) -> None:
 
     since = found.find_snapshot(at)
     own = found.rows.filter(pl.col("since") == since, pl.col("asset").is_not_null()).sort("rank")
-    dynamic = not own["mean_notional"].is_null().all()
+    members = found.rows.filter(pl.col("asset").is_not_null())
+    dynamic = members["mean_notional"].is_not_null().any()  # of all snapshots: this one may be of nobody
     rows: list[tuple[Cell, ...]] = []
     for row in (own if whole else own.head(_SHOWN)).iter_rows(named=True):
         numbers = (format_money(row["mean_notional"]), row["age_bars"]) if dynamic else (row["exchanges"],)
@@ -200,6 +201,12 @@ def _show(found: StoredUniverse, at: datetime, *, whole: bool) -> None:
         f"{own.height:,} members; {len(found.snapshots):,} snapshots from {found.snapshots[0]:%Y-%m-%d} to "
         f"{found.snapshots[-1]:%Y-%m-%d}, {len(found.assets):,} assets in all of them"
     )
+    peopled = [each for each in members["since"].unique().sort().to_list() if each < since]
+    if own.is_empty() and peopled:
+        gone = min(each for each in found.snapshots if each > peopled[-1])
+        print_line(
+            f"nobody belongs to it since {gone:%Y-%m-%d}: --show --at {peopled[-1]:%Y-%m-%d} shows the members before"
+        )
 
 
 def _show_map(layout: Layout, name: str, day: datetime, where: Mapping[str, tuple[str, ...]]) -> None:

@@ -81,6 +81,22 @@ def test_a_venue_by_notional_and_age_is_built_shown_and_given_to_the_settings(ru
     assert "universe big is of okx, this one of tiingo:MEXC:usdt" in refused.output
 
 
+def test_a_universe_that_nobody_belongs_to_any_more_says_since_when(run, tmp_path):
+    """The lake ends long before now: its newest snapshot is of nobody, and the one to look at is named."""
+    write(tmp_path / "var", history())
+    built = run("big", "--from", "okx", "--window-hours", "30", "--min-bars", "20", "--until", "2025-03-01")
+    assert built.exit_code == 0, built.output
+    assert "USDT per hour, mean" in built.output
+    assert "exchanges" not in built.output
+    found = read_universe(Layout(tmp_path / "var"), "big")
+    last = max(found.rows.filter(pl.col("asset").is_not_null())["since"])
+    assert f"nobody belongs to it since {last + DAY:%Y-%m-%d}: --show --at {last:%Y-%m-%d}" in built.output
+    before = run("big", "--show", "--at", f"{last:%Y-%m-%d}")
+    assert "nobody belongs" not in before.output
+    assert "nobody belongs" not in run("big", "--show", "--at", f"{last + DAY / 2:%Y-%m-%dT%H:%M}").output
+    assert "nobody belongs" in run("big", "--show", "--at", f"{last + 2 * DAY:%Y-%m-%d}").output
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
@@ -90,6 +106,7 @@ def test_a_venue_by_notional_and_age_is_built_shown_and_given_to_the_settings(ru
         (("--top", "3"), 2, "--top says nothing of --from tiingo"),
         (("--from", "okx", "--day", "2024-05-01"), 2, "--day says nothing of --from okx"),
         (("--from", "okx"), 4, "no candles of venue 'okx'"),
+        (("--from", "okx"), 4, "or name another venue with --from"),
         (("--day", "2999-01-01"), 2, "outside the years"),
         (("--day", "2024-05-02T12:00"), 2, "is no whole day that is over"),
         (("--exchange", "KRAKEN", "--day", "2024-05-02"), 2, "BINANCE, MEXC"),

@@ -15,6 +15,7 @@ docs/formulas.md, Folds.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -127,27 +128,33 @@ def split_walk_forward(
 
 
 def split_purged_kfold(
-    rows: pl.DataFrame, *, folds: int, horizon_bars: int, embargo_bars: int = EMBARGO_BARS
+    rows: pl.DataFrame,
+    *,
+    folds: int,
+    horizon_bars: int,
+    embargo_bars: int = EMBARGO_BARS,
+    trainable_only: bool = False,
 ) -> list[Fold]:
     """Split into `folds` ranges of bar closes; each is tested once, with the others as training rows.
 
-    These are purged, and those that begin within `embargo_bars` after the test are left out.
+    These are purged, and those that begin within `embargo_bars` after the test are left out. MissingDataError where
+    nothing is left to train on; with `trainable_only` such a range is left out, and the list may be empty.
     """
-    groups = _group_times(rows, folds)
-    return [
-        _make_fold(f"fold {number}", rows, [group], embargo_bars, horizon_bars)
-        for number, group in enumerate(groups, 1)
-    ]
+    made = []
+    for number, group in enumerate(_group_times(rows, folds), 1):
+        with suppress(*((MissingDataError,) if trainable_only else ())):
+            made.append(_make_fold(f"fold {number}", rows, [group], embargo_bars, horizon_bars))
+    return made
 
 
 def index_purged_kfold(
-    rows: pl.DataFrame, *, folds: int, horizon_bars: int
+    rows: pl.DataFrame, *, folds: int, horizon_bars: int, trainable_only: bool = False
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Return `split_purged_kfold` as positions in `rows`, (training, test), for libraries that index rows."""
     numbered = rows.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("__row"))
     return [
         (fold.train["__row"].to_numpy(), fold.test["__row"].to_numpy())
-        for fold in split_purged_kfold(numbered, folds=folds, horizon_bars=horizon_bars)
+        for fold in split_purged_kfold(numbered, folds=folds, horizon_bars=horizon_bars, trainable_only=trainable_only)
     ]
 
 

@@ -102,7 +102,8 @@ def _measure_inner_loss(
 ) -> float:
     """Return the mean log loss over inner folds whose training part holds both classes; inf if none does."""
     losses = []
-    for fold in split_purged_kfold(rows, folds=_INNER_FOLDS, horizon_bars=settings.label.horizon_bars):
+    horizon = settings.label.horizon_bars
+    for fold in split_purged_kfold(rows, folds=_INNER_FOLDS, horizon_bars=horizon, trainable_only=True):
         if fold.train["label"].n_unique() < 2:
             continue
         booster = _train(fold.train, service, settings, candidate, threads)

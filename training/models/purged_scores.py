@@ -30,9 +30,10 @@ class PurgedScores:
     """Probabilities of training rows by models that were fitted on the rest of them."""
 
     probabilities: NDArray[np.float64]
-    """One per row, in the order of the rows; NaN in a fold whose others could not be learnt from."""
+    """One per row, in the order of the rows; NaN in a fold whose others could not be learnt from, and in one that the
+    purge left no others."""
     splits: Sequence[tuple[Ints, Ints]]
-    """Places of the rows that each fold was fitted on and tested on."""
+    """Places of the rows that each fold with others was fitted on and tested on; none where the history is short."""
 
 
 def score_purged(
@@ -45,7 +46,7 @@ def score_purged(
     if family.refit is None:
         return None
     probabilities = np.full(rows.height, np.nan)
-    splits = index_purged_kfold(rows, folds=_FOLDS, horizon_bars=settings.label.horizon_bars)
+    splits = index_purged_kfold(rows, folds=_FOLDS, horizon_bars=settings.label.horizon_bars, trainable_only=True)
     for train, test in splits:
         try:
             model = family.refit(rows[train], service, settings, chosen)

@@ -59,6 +59,17 @@ def test_what_could_not_be_learnt_is_not_said():
     assert said[ROWS // 3 :].all()
 
 
+@pytest.mark.parametrize(("hours", "scored"), [(123, []), (250, [0, 2]), (400, [0, 1, 2])])
+def test_a_fold_with_nothing_beside_it_to_learn_from_says_nothing(hours, scored):
+    """A horizon of 102 hours: beside a third of a short history no row is left once the purge is over."""
+    rows = make_rows([0, 1] * (hours // 2) + [0] * (hours % 2))
+    purged = score_purged(FAMILY, rows, PAIR_FOREST_FEATURES, Settings(), chosen={})
+    parts = np.array_split(~np.isnan(purged.probabilities), 3)
+    assert [place for place, part in enumerate(parts) if part.all()] == scored
+    assert [place for place, part in enumerate(parts) if part.any()] == scored
+    assert len(purged.splits) == len(scored)
+
+
 @pytest.mark.parametrize("name", ["always_revert", "zero_forecast"])
 def test_a_rule_has_none(name):
     assert score_purged(FAMILIES[name], make_rows([0, 1]), PAIR_FOREST_FEATURES, Settings(), chosen={}) is None
