@@ -81,7 +81,7 @@ class Evidence:
 
 def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
     """Return the gate's verdict on one challenger."""
-    e, room = evidence, 1.0 / evidence.look.number**2
+    e, drift, room = evidence, evidence.drift, 1.0 / evidence.look.number**2
     # 0 and 1 ask for nothing, at whatever look
     asks_sharpe, asks_superior = settings.deflated_sharpe_min > 0, settings.superior_p_max < 1
     needed = 1.0 - (1.0 - settings.deflated_sharpe_min) * room if asks_sharpe else 0.0
@@ -105,7 +105,8 @@ def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
             Check(
                 "superior",
                 not asks_superior or (e.superior is not None and e.superior <= p_max),
-                f"p {_format_number(e.superior, p_max)} of its own, {_format_number(e.superior_best)} of the best trial",
+                f"p {_format_number(e.superior, p_max)} of its own, "
+                f"{_format_number(e.superior_best)} of the best trial",
                 f"at most {_format_limit(p_max, e.superior)} of its own{again}",
             ),
             _check_net("last_look", e.look.net, settings, e.look.note),
@@ -113,9 +114,10 @@ def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
             Check("parity", not e.parity_mismatches, e.parity_note, "no value that differs"),
             Check(
                 "drift",
-                e.drift.beyond is False,
-                f"PSI {_format_number(e.drift.psi, e.drift.limit)} of the scores",
-                f"at most {_format_number(e.drift.limit, e.drift.psi)}, which stretches of the training rows reach by chance",
+                drift.beyond is False,
+                f"PSI {_format_number(drift.psi, drift.limit)} of the scores",
+                f"at most {_format_number(drift.limit, drift.psi)}, "
+                "which stretches of the training rows reach by chance",
             ),
         )
     )
