@@ -108,6 +108,41 @@ def format_percent(fraction: float | None, decimals: int = 2, *, signed: bool = 
     return Figure(text.lstrip("+-") if is_zero else text, fraction)
 
 
+def format_against(
+    value: float | Decimal, other: float | Decimal, decimals: int = 2, *, percent: bool = False, signed: bool = False
+) -> Figure:
+    """Return a number beside one that it is compared with: as many more decimals as tell the two apart.
+
+    `decimals` is how many there are at least. Two numbers that are the same, or that differ beyond the twelfth decimal,
+    are written alike; so is what is not finite, which needs no decimals.
+
+    >>> [format_against(value, 0.85) for value in (0.9, 0.8534, 0.85004, 0.85)]
+    ['0.90', '0.853', '0.85004', '0.85']
+    >>> format_against(0.1000049, 0.1, percent=True, signed=True)
+    '+10.0005%'
+    """
+    number, limit = float(value), float(other)
+    if not math.isfinite(number):
+        return format_number(number)
+
+    def write(one: float, places: int) -> Figure:
+        return format_percent(one, places, signed=signed) if percent else format_fixed(one, places)
+
+    if number == limit or not math.isfinite(limit):
+        return write(number, decimals)
+    apart = (places for places in range(decimals, _MOST_DECIMALS + 1) if write(number, places) != write(limit, places))
+    return write(number, next(apart, decimals))
+
+
+def format_count(count: int, noun: str, plural: str = "") -> str:
+    """Return so many of a thing: one is one thing, everything else is many (`plural`: with an s, if not given).
+
+    >>> format_count(1, "row"), format_count(0, "row"), format_count(4416, "row"), format_count(2, "index", "indices")
+    ('1 row', '0 rows', '4,416 rows', '2 indices')
+    """
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
 def format_plain(value: float | None, digits: int = 6) -> Figure:
     """Return a number in a sentence: so many significant digits, no zeros behind them, no commas, never an exponent.
 

@@ -37,3 +37,14 @@ def say_data_verdict(settings: Settings, venue: str | None = None) -> None:
     except PairityError as error:
         verdict = f"Data NOT all right: {error.what}" + (f": {error.remedy}" if error.remedy else "")
     print_line(verdict)
+
+
+def say_empty_views(settings: Settings) -> None:
+    """Print for each view without any row why it has none: a 0 in a table does not tell missing data from a fault."""
+    from ingestion.empty_views import explain_empty_views
+    from ingestion.lake import Lake
+    from pairity.layout import Layout
+
+    layout = Layout.of(settings)
+    for empty in explain_empty_views(layout, Lake(layout, venue=settings.features.venue)):
+        print_line(f"{empty.view} has no rows: {empty.reason}")

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feature_repo.catalog import EVENT_TIME
+from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY
 from model_registry.records import REFERENCE_FAMILY
 from pairity.errors import MissingDataError
 from pairity.progress import Progress
@@ -25,9 +25,9 @@ from training.backtest.comparison import Arena, Contender, choose_hold_asset
 from training.backtest.performance import compute_hourly_returns
 from training.backtest.trade_log import group_by_position
 from training.data.asset_training_sets import build_asset_training_set
-from training.data.folds import Fold, mirror_folds, split_walk_forward
+from training.data.folds import Fold, mirror_folds, require_hours_to_test, split_walk_forward
 from training.data.history import load_history
-from training.data.point_in_time import KNOWN, Join
+from training.data.point_in_time import KNOWN, Join, count_decided_hours
 from training.data.splits import keep_back, split_chronologically
 from training.data.training_sets import (
     TrainingSet,
@@ -135,8 +135,12 @@ def compare_families(
     before any is judged. MissingDataError where the history is too short. A family that cannot be fitted on a fold is
     left out, with a note.
     """
-    progress.stage("training set", 1)
     notes = require_ready(settings)
+    # Labels are at no more hours than features: what these are too few for is refused before the long join.
+    pair_ids = [pair.pair_id for pair in settings.universe.pairs]
+    if hours := count_decided_hours(settings, PAIR_HOURLY, pair_ids, now):
+        require_hours_to_test(hours, settings.evaluation.train_bars)
+    progress.stage("training set", 1)
     training_set = build_training_set(settings, choose_pair_service(settings), join, now)
     until = _find_kept_back(settings, training_set) if spare else None
     training_set = _cut(training_set, until)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from pairity.number_formats import format_plain
+from pairity.number_formats import format_against, format_plain
 from pairity.settings import StrategySettings
 from pairity.strategy.types import AssetView, PairAssessment, PairPosition, PairScore, Side
 from pairity.universe import Pair
@@ -158,7 +158,8 @@ def _too_close_to_held(
                     return f"correlation of {asset} with held {leg.asset} unknown"
                 if abs(value) > settings.correlation_max:
                     limit = settings.correlation_max
-                    return f"|correlation| of {asset} with held {leg.asset} {abs(value):.2f} above {limit}"
+                    said = format_against(abs(value), limit)
+                    return f"|correlation| of {asset} with held {leg.asset} {said} above {limit}"
     return None
 
 

@@ -7,7 +7,7 @@ import sys
 import click
 
 from pairity_cli.context import add_members_of, echo, reports_errors, require_data, say_pair_cost, settings_from
-from pairity_cli.data_verdict import say_data_verdict
+from pairity_cli.data_verdict import say_data_verdict, say_empty_views
 from pairity_cli.parameters import UNIVERSE_COLLECTED
 from pairity_cli.table_output import prints_tables
 
@@ -25,6 +25,7 @@ def features(until: str, universe: str | None) -> None:
     Months whose inputs did not change are left alone. The venue is that of `features.venue`.
     """
     from ingestion.pipeline import publish_features
+    from pairity.number_formats import format_count
     from pairity.timeline import parse_instant
     from pairity_cli.console import ConsoleProgress
     from pairity_cli.summaries import MOST_LEFT_OUT
@@ -42,10 +43,11 @@ def features(until: str, universe: str | None) -> None:
     columns = ("view", "new", "corrected", "unchanged", "online")
     rows = [(v.view, v.new_rows, v.corrected_rows, v.unchanged_rows, v.online_rows) for v in report.views]
     print_table(columns, rows)
+    say_empty_views(settings)
     for item in report.quarantined:
         echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
     for pair in report.left_out[:MOST_LEFT_OUT]:
         echo(f"left out: {pair.pair_id}: {pair.reason}")
     if len(report.left_out) > MOST_LEFT_OUT:
-        echo(f"left out: {len(report.left_out) - MOST_LEFT_OUT:,} more pairs")
+        echo(f"left out: {format_count(len(report.left_out) - MOST_LEFT_OUT, 'more pair')}")
     sys.exit(0 if not report.quarantined else 4)

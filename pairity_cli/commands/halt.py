@@ -90,7 +90,32 @@ def acknowledge(event: int | None, everything: bool, reason: str | None) -> None
 
     if (event is None) is not everything:
         raise click.UsageError("name the number of an event, or --all")
+    if event is not None:
+        _require_event(event)
     _ask(Wish.ACKNOWLEDGE_ALL if event is None else Wish.ACKNOWLEDGE, reason, event_id=event)
+
+
+def _require_event(event: int) -> None:
+    """Raise MissingDataError where the journal has no such event; one that cannot be read is no reason to refuse."""
+    from pairity.errors import JournalError, MissingDataError
+    from pairity.layout import Layout
+    from serving.journal import Journal
+
+    path = Layout.of(settings_from()).journal
+    if not path.exists():
+        return
+    try:
+        journal = Journal.read(path)
+        try:
+            newest = journal.event_log.newest_id()
+            found = journal.event_log.after(event - 1, limit=1)
+        finally:
+            journal.close()
+    except JournalError:
+        return
+    if not found or found[0].event_id != event:
+        known = f"the newest is {newest}" if newest else "it has none"
+        raise MissingDataError(f"the journal has no event {event}: {known}", "see `pairity events`")
 
 
 def _ask(wish: Wish, reason: str | None, **target: Any) -> None:  # noqa: ANN401 - a position or an event

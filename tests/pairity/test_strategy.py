@@ -193,6 +193,14 @@ def test_one_position_at_a_time_and_cooldown():
     assert actions == [Action.HOLD, Action.HOLD, Action.OPEN, Action.OPEN]
 
 
+@pytest.mark.parametrize(("correlation", "said"), [(0.8534, "0.853"), (-0.850004, "0.850004"), (0.86, "0.86")])
+def test_a_correlation_just_above_its_limit_does_not_read_as_the_limit(correlation, said):
+    settings = replace_settings(max_concurrent_positions=2)
+    state = StrategyState(10_000.0, (position(1.5, ETH_SOL),))
+    decision = run([PairScore(BTC_ETH, 2.0, 0.9)], state, settings, correlations={"BTC__ETH": correlation})
+    assert decision.scores[0].rejected == f"|correlation| of BTC with held ETH {said} above 0.85"
+
+
 def test_correlated_pairs_are_dropped_while_a_position_is_open():
     settings = replace_settings(max_concurrent_positions=2)
     state = StrategyState(10_000.0, (position(1.5, ETH_SOL),))

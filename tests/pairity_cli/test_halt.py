@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from click.testing import CliRunner
 from pairity.layout import Layout
 from pairity_cli.main import main
 from serving.control.queue import RequestQueue, read_request
-from serving.journal.event_records import Wish
+from serving.journal import Journal
+from serving.journal.event_records import NewEvent, Severity, Wish
 
 POSITION = "BTC__ETH@20250318T1700Z"
 
@@ -62,3 +64,47 @@ def test_what_cannot_be_meant_is_refused(arguments: list[str], tmp_path: Path, m
     monkeypatch.setenv("PAIRITY_HOME", str(tmp_path / "home"))
     assert CliRunner().invoke(main, arguments).exit_code == 2
     assert not (tmp_path / "home" / "serve-requests").exists()
+
+
+@pytest.mark.parametrize(
+    ("recorded", "asked", "said"), [(2, 999, "the newest is 2"), (2, 3, "the newest is 2"), (0, 1, "it has none")]
+)
+def test_an_event_that_does_not_exist_is_not_acknowledged(
+    recorded: int, asked: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    _record_events(home, recorded)
+    monkeypatch.setenv("PAIRITY_HOME", str(home))
+    done = CliRunner().invoke(main, ["acknowledge", str(asked)])
+    assert done.exit_code != 0
+    assert f"no event {asked}: {said}" in done.output
+    assert "pairity events" in done.output
+    assert RequestQueue(Layout(home)).list_waiting() == []
+
+
+def test_an_event_that_exists_is_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    _record_events(home, 2)
+    monkeypatch.setenv("PAIRITY_HOME", str(home))
+    assert CliRunner().invoke(main, ["acknowledge", "2"]).exit_code == 0
+    assert len(RequestQueue(Layout(home)).list_waiting()) == 1
+
+
+def test_a_journal_that_cannot_be_read_refuses_no_acknowledgement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    Layout(home).journal.write_bytes(b"no database")
+    Layout(home).journal.chmod(0o600)
+    monkeypatch.setenv("PAIRITY_HOME", str(home))
+    assert CliRunner().invoke(main, ["acknowledge", "2"]).exit_code == 0
+
+
+def _record_events(home: Path, count: int) -> None:
+    home.mkdir(mode=0o700)
+    journal = Journal.open(Layout(home).journal)
+    at = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    events = [NewEvent(at=at, kind="state", severity=Severity.WARNING, text=f"guarding {n}") for n in range(count)]
+    journal.event_log.record(events, at)
+    journal.close()

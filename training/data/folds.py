@@ -113,18 +113,23 @@ def split_walk_forward(
     """
     times = _list_times(rows)
     _require_positive(test_bars=test_bars, train_bars=train_bars)
-    if len(times) <= train_bars:
-        raise MissingDataError(
-            f"{len(times)} bars leave none to test after {train_bars} to train on",
-            "collect a longer history, or take fewer bars: `pairity leaderboard "
-            f"--train-bars {max(24, len(times) // 2)} --test-bars {max(24, len(times) // 6)}`",
-        )
+    require_hours_to_test(len(times), train_bars)
     folds = []
     for number, start in enumerate(range(train_bars, len(times), test_bars), 1):
         first = times[start - train_bars] if rolling else times[0]
         own = rows.filter(pl.col(EVENT).is_between(first, times[min(start + test_bars, len(times)) - 1]))
         folds.append(_make_fold(f"walk {number}", own, [times[start : start + test_bars]], 0, horizon_bars))
     return folds
+
+
+def require_hours_to_test(hours: int, train_bars: int) -> None:
+    """Raise MissingDataError where so many bar closes leave none to test after `train_bars` to train on."""
+    if hours <= train_bars:
+        raise MissingDataError(
+            f"{hours} bars leave none to test after {train_bars} to train on",
+            "collect a longer history, or take fewer bars: `pairity leaderboard "
+            f"--train-bars {max(24, hours // 2)} --test-bars {max(24, hours // 6)}`",
+        )
 
 
 def split_purged_kfold(

@@ -64,6 +64,16 @@ def read_decided_rows(
     return select_newest_known(scan_view(Layout.of(settings), view).filter(wanted), view, now)
 
 
+def count_decided_hours(settings: Settings, view: View, entities: Sequence[str], now: datetime) -> int:
+    """Return at how many event times `read_decided_rows` has rows: cheap, for what is refused before they are read."""
+    from feature_repo.offline_files import scan_view
+
+    latest = now - settings.features.decision_lag
+    wanted = pl.col(view.entity).is_in(list(entities)) & (pl.col(EVENT_TIME) <= latest) & (pl.col(CREATED_TIME) <= now)
+    rows = scan_view(Layout.of(settings), view).filter(wanted)
+    return int(rows.select(pl.col(EVENT_TIME).n_unique()).collect().item())
+
+
 def add_decision_times(keys: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """Return `keys` (entity, event_timestamp = bar close, first_known) with `decision_time`, by time and entity."""
     return keys.with_columns((pl.col(EVENT_TIME) + settings.features.decision_lag).alias(DECISION_TIME)).sort(

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from model_registry.records import TRADES_CHECK, Check, Verdict
 from pairity.annualising import may_annualise
 from pairity.evaluation_settings import GateSettings
-from pairity.number_formats import format_plain
+from pairity.number_formats import format_against, format_fixed, format_plain
 from pairity.timeline import HOUR
 from training.evaluation.drift import ScoreDrift
 from training.evaluation.sharpe import SharpeLead, annualise
@@ -81,7 +81,7 @@ class Evidence:
 
 def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
     """Return the gate's verdict on one challenger."""
-    e, room = evidence, 1.0 / evidence.look.number**2
+    e, drift, room = evidence, evidence.drift, 1.0 / evidence.look.number**2
     # 0 and 1 ask for nothing, at whatever look
     asks_sharpe, asks_superior = settings.deflated_sharpe_min > 0, settings.superior_p_max < 1
     needed = 1.0 - (1.0 - settings.deflated_sharpe_min) * room if asks_sharpe else 0.0
@@ -89,7 +89,7 @@ def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
     again = f" (look {e.look.number})" if e.look.number > 1 else ""
     return Verdict(
         (
-            _check_net("net", e.net, settings, f"net return {_format_share(e.net)}"),
+            _check_net("net", e.net, settings, f"net return {_format_share(e.net, settings.net_return_min)}"),
             _check_better(e),
             _check_ahead("baseline", {} if e.baseline is None else {"the baseline": e.baseline}, settings),
             _check_ahead("nulls", e.nulls, settings),
@@ -99,23 +99,25 @@ def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
             Check(
                 "deflated_sharpe",
                 not asks_sharpe or (e.deflated_sharpe is not None and e.deflated_sharpe >= needed),
-                f"{_format_number(e.deflated_sharpe)} over {e.trials}",
-                f"at least {format_plain(needed, 3)}{again}",
+                f"{_format_number(e.deflated_sharpe, needed)} over {e.trials}",
+                f"at least {_format_limit(needed, e.deflated_sharpe)}{again}",
             ),
             Check(
                 "superior",
                 not asks_superior or (e.superior is not None and e.superior <= p_max),
-                f"p {_format_number(e.superior)} of its own, {_format_number(e.superior_best)} of the best trial",
-                f"at most {format_plain(p_max, 3)} of its own{again}",
+                f"p {_format_number(e.superior, p_max)} of its own, "
+                f"{_format_number(e.superior_best)} of the best trial",
+                f"at most {_format_limit(p_max, e.superior)} of its own{again}",
             ),
             _check_net("last_look", e.look.net, settings, e.look.note),
             # `not` lets None pass: before the first live decision there is nothing to compare
             Check("parity", not e.parity_mismatches, e.parity_note, "no value that differs"),
             Check(
                 "drift",
-                e.drift.beyond is False,
-                f"PSI {_format_number(e.drift.psi)} of the scores",
-                f"at most {_format_number(e.drift.limit)}, which stretches of the training rows reach by chance",
+                drift.beyond is False,
+                f"PSI {_format_number(drift.psi, drift.limit)} of the scores",
+                f"at most {_format_number(drift.limit, drift.psi)}, "
+                "which stretches of the training rows reach by chance",
             ),
         )
     )
@@ -143,7 +145,10 @@ def _check_ahead(name: str, leads: Mapping[str, SharpeLead], settings: GateSetti
     if not leads:
         return Check(name, False, "nothing to compare with", needed)
     passed = all(lead.probability >= settings.ahead_min for lead in leads.values())
-    said = [f"{_format_lead(lead)} of {null} (probability {lead.probability:.2f})" for null, lead in leads.items()]
+    said = [
+        f"{_format_lead(lead)} of {null} (probability {format_against(lead.probability, settings.ahead_min)})"
+        for null, lead in leads.items()
+    ]
     return Check(name, passed, "; ".join(said), needed)
 
 
@@ -154,9 +159,26 @@ def _format_lead(lead: SharpeLead) -> str:
     return f"Sharpe ratio {annualise(lead.value):+.2f} ± {annualise(lead.standard_error):.2f} ahead"
 
 
-def _format_number(value: float | None) -> str:
-    return "not known" if value is None else f"{value:.3f}"
+def _format_number(value: float | None, other: float | None = None) -> str:
+    """Write a number, with as many digits as tell it from the one that it is compared with."""
+    if value is None:
+        return "not known"
+    return format_fixed(value, 3) if other is None else format_against(value, other, 3)
 
 
-def _format_share(value: float | None) -> str:
-    return "not known" if value is None else f"{value:+.2%}"
+def _format_limit(limit: float, value: float | None) -> str:
+    """Write a limit with three digits, or with as many as tell it from what was found."""
+    short = format_plain(limit, 3)
+    if value is None or float(short) == limit:
+        return short
+    # A limit that is cut short may fall on the other side of the value, or upon it.
+    is_same_side = (limit > value) == (float(short) > value) and float(short) != value
+    return short if is_same_side or limit == value else format_against(limit, value, 3)
+
+
+def _format_share(value: float | None, other: float | None = None) -> str:
+    if value is None:
+        return "not known"
+    return (
+        f"{value:+.2%}" if other is None or value == other else format_against(value, other, percent=True, signed=True)
+    )

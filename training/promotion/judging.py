@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from model_registry.records import Verdict
+from pairity.number_formats import format_against
 from pairity.settings import Settings
 from pairity.timeline import HOUR
 from training.backtest.comparison import Contender
@@ -79,7 +80,9 @@ def judge(case: Case, look_on: Callable[[], Backtested]) -> Judgement:
     )
     book = ledger.record([run], "training", at)
     net = _measure_net(model, first)
-    note = f"net return {net:+.2%} over {hours}, looked at {at:%Y-%m-%d %H:%M} UTC"
+    least = case.settings.gate.net_return_min
+    said = f"{net:+.2%}" if net == least else format_against(net, least, percent=True, signed=True)
+    note = f"net return {said} over {hours}, looked at {at:%Y-%m-%d %H:%M} UTC"
     note += f", again because: {reason}" if reason else ""
     return Judgement(_apply(case, judged, book, Look(net, note, number)), judged, looked=True)
 

@@ -139,3 +139,22 @@ def test_a_verdict_on_disk_has_the_keys_that_it_always_had():
     verdict = Verdict.from_json(stored)
     assert (verdict.checks[0].actual, verdict.passed) == ("net return −1.00%", False)
     assert verdict.to_json() == stored
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "found", "needed"),
+    [
+        ({"deflated_sharpe": 0.9499}, "deflated_sharpe", "0.9499 over", "at least 0.95"),
+        ({"deflated_sharpe": 0.9942, "look": Look(0.1, "", 3)}, "deflated_sharpe", "0.9942 over", "at least 0.9944 "),
+        ({"deflated_sharpe": 0.994, "look": Look(0.1, "", 3)}, "deflated_sharpe", "0.9940 over", "at least 0.9944 "),
+        ({"superior": 0.0501}, "superior", "p 0.0501 of", "at most 0.05 of"),
+        ({"drift": ScoreDrift(0.0601, 0.06)}, "drift", "PSI 0.0601 of", "at most 0.0600,"),
+        ({"net": -0.00001}, "net", "net return -0.001%", "above +0.00%"),
+        ({"baseline": SharpeLead(0.0164, 0.01, 8000)}, "baseline", "(probability 0.949)", "at least 0.95"),
+    ],
+)
+def test_a_check_that_failed_by_little_does_not_read_as_passed(change, name, found, needed):
+    (check,) = (c for c in apply_gate(replace(GOOD, **change), GateSettings()).checks if c.name == name)
+    assert not check.passed
+    assert found in check.actual
+    assert needed in check.needed
