@@ -15,6 +15,6 @@ def test_a_mistyped_demo_costs_nothing(tmp_path):
     (home / ".pairity-demo").touch()
     (home / "journal.db").write_text("precious")
     done = Place(tmp_path / "elsewhere").run("demo", "--home", str(home), "--data", str(tmp_path))
-    assert done.returncode == 3
+    assert done.returncode == 2
     assert "a synthetic market reads no folder" in done.stderr
     assert (home / "journal.db").read_text() == "precious"
