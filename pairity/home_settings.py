@@ -21,6 +21,7 @@ from pairity.bounded_numbers import OutOfBoundsError
 from pairity.durable import replace_file, take_turns
 from pairity.errors import DataError
 from pairity.layout import Layout
+from pairity.number_formats import format_plain
 from pairity.settings import Settings
 
 Values = Mapping[str, Any]
@@ -165,6 +166,8 @@ def write_value(value: object) -> str:
     if isinstance(value, list):
         more = f" and {len(value) - _MOST_SHOWN} more" if len(value) > _MOST_SHOWN else ""
         return ", ".join(map(str, value[:_MOST_SHOWN])) + more
+    if isinstance(value, float):
+        return format_plain(value, 15)
     return "not set" if value is None else str(value)
 
 

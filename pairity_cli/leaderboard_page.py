@@ -13,7 +13,7 @@ from pairity.durable import replace_file
 from pairity.errors import LakeCorruptError, MissingDataError
 from pairity.layout import Layout
 from pairity.measures import explain_span, format_measure
-from pairity.number_formats import Figure, format_fixed
+from pairity.number_formats import Figure, format_count, format_fixed
 from pairity_cli.tables import print_heading, print_line, print_table
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def make_page(board: Leaderboard, run_id: str, made_at: datetime) -> Leaderboard
     return LeaderboardPage(
         made_at=f"{made_at:%Y-%m-%d %H:%M}",
         run_id=run_id,
-        span=f"{len(board.folds)} test periods, {first:%Y-%m-%d} to {last:%Y-%m-%d}, each scored by models trained "
-        "before it",
+        span=f"{format_count(len(board.folds), 'test period')}, {first:%Y-%m-%d} to {last:%Y-%m-%d}, each scored "
+        "by models trained before it",
         columns=[title for title, _ in _COLUMNS]
         + ["deflated Sharpe"]
         + [title for title, _ in _QUALITY]

@@ -40,7 +40,7 @@ def read_cross_section(settings: Settings, hour: datetime, universe: StoredUnive
     rows = _read_known(settings, ASSET_CROSS_SECTION, hour)
     if rows.is_empty():
         raise MissingDataError(
-            f"nothing is known of the cross-section at {hour.isoformat()}",
+            f"nothing is known of the cross-section at {hour:%Y-%m-%d %H:%M} UTC",
             "choose a full hour that is ingested; hours in which half of the assets have no bar have none",
         )
     if universe is None:
@@ -52,7 +52,8 @@ def read_cross_section(settings: Settings, hour: datetime, universe: StoredUnive
     own = rows.filter(pl.col("asset").is_in(members)).join(bars, on="asset", how="left", maintain_order="left")
     if own.is_empty() or own.height < MIN_PANEL_SHARE * len(members):
         raise MissingDataError(
-            f"{own.height} of {len(members)} members of universe {universe.name} have data at {hour.isoformat()}",
+            f"{own.height} of {len(members)} members of universe {universe.name} have data at "
+            f"{hour:%Y-%m-%d %H:%M} UTC",
             "put them into universe.assets and ingest them",
         )
     # A plain sum in the order of the names: the same bits whatever the threads.

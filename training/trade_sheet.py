@@ -133,8 +133,8 @@ def build_trade_sheet(
     if ranked.is_empty():
         decided_at = find_decision_time(day, settings)
         raise MissingDataError(
-            f"no asset has a distance from VWAP at {decided_at.isoformat()}: nothing is known of the "
-            f"bar that closed at {find_last_bar_close(decided_at, settings.vwap).isoformat()}",
+            f"no asset has a distance from VWAP at {decided_at:%Y-%m-%d %H:%M} UTC: nothing is known of the "
+            f"bar that closed at {find_last_bar_close(decided_at, settings.vwap):%Y-%m-%d %H:%M} UTC",
             f"ingest at least {settings.vwap.window_bars * settings.vwap.bar_hours + 1} hours up to then",
         )
     best = ranked.sort("ranked_dist", "asset", descending=[True, False]).head(top)

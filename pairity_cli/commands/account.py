@@ -47,7 +47,7 @@ def account(live: bool, export: Path | None, exchange_url: str | None) -> None:
 
 def show_account(view: AccountView, mode: str, ticks: Ticks | None = None) -> None:
     """Print a view of an account: money in cents, prices by tick where it is known, sizes as the venue has them."""
-    from pairity.number_formats import format_exact, format_money
+    from pairity.number_formats import format_count, format_exact, format_money
     from pairity_cli.prices import Ticks
     from pairity_cli.tables import print_heading, print_line, print_table
 
@@ -111,8 +111,8 @@ def show_account(view: AccountView, mode: str, ticks: Ticks | None = None) -> No
         "Fills, newest first",
     )
     print_line(
-        f"{len(view.open_orders)} open orders; {len(view.fills)} fills in the last 7 days, "
-        f"the newest {_SHOWN} shown at most (all of them: --export FILE)"
+        f"{format_count(len(view.open_orders), 'open order')}; {format_count(len(view.fills), 'fill')} in the "
+        f"last 7 days, the newest {_SHOWN} shown at most (all of them: --export FILE)"
     )
 
 

@@ -25,6 +25,7 @@ def anomalies(dataset: str | None, everything: bool) -> None:
     from ingestion.lake import Lake
     from ingestion.market_anomalies import describe_anomalies
     from pairity.layout import Layout
+    from pairity.number_formats import format_count
     from pairity.timeline import HOUR
 
     settings = settings_from()
@@ -46,4 +47,4 @@ def anomalies(dataset: str | None, everything: bool) -> None:
         echo(line)
     if len(lines) > len(shown):
         echo(f"… and {len(lines) - len(shown):,} more: --all shows them")
-    echo(f"{len(lines)} anomalies in {', '.join(names)}")
+    echo(f"{format_count(len(lines), 'anomaly', 'anomalies')} in {', '.join(names)}")

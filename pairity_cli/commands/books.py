@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pairity.names import IDENTIFIER
-from pairity.number_formats import format_fixed
+from pairity.number_formats import format_fixed, format_percent
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import Name
 from pairity_cli.table_output import prints_tables
@@ -130,4 +130,4 @@ def _certainty_row(one: BookEvidence) -> tuple[Cell, ...]:
 
 def _year_row(one: BookEvidence, years: list[int]) -> tuple[Cell, ...]:
     own = {year: earned for year, earned, _ in one.years}
-    return (one.family.name, *(f"{own[year]:+.1%}" if year in own else "–" for year in years))
+    return (one.family.name, *(format_percent(own.get(year), signed=True) for year in years))

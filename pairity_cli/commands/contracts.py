@@ -28,17 +28,18 @@ def contracts(file: Path | None, target: Path | None) -> None:
     from feature_repo.contract_specs import read_contracts, write_contracts
     from pairity.contract_files import read_contract_file, write_contract_file
     from pairity.layout import Layout
+    from pairity.number_formats import format_count
 
     settings = settings_from()
     layout = Layout.of(settings)
     if file is not None:
         given = read_contract_file(file)
         write_contracts(layout, given.values())
-        echo(f"took {len(given)} contracts from {file}")
+        echo(f"took {format_count(len(given), 'contract')} from {file}")
     known = read_contracts(layout) if layout.contracts.exists() or layout.lake.exists() else {}
     if target is not None:
         write_contract_file(target, known.values())
-        echo(f"wrote {len(known)} contracts to {target}")
+        echo(f"wrote {format_count(len(known), 'contract')} to {target}")
     _show(known)
     if not known:
         return

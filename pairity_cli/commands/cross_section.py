@@ -44,6 +44,7 @@ def cross_section(instant: str | None, universe: str | None, top: int) -> None:
     """One hour of all assets side by side, as known then, most traded first: table, CSV and Parquet of all of them."""
     from feature_repo.universes import read_universe
     from pairity.layout import Layout
+    from pairity.number_formats import format_count
     from pairity.timeline import HOUR, floor_to, parse_instant
     from training.cross_section import find_newest_hour, read_cross_section, write_cross_section
     from venue.clock import SystemClock
@@ -55,7 +56,7 @@ def cross_section(instant: str | None, universe: str | None, top: int) -> None:
     else:
         hour = floor_to(parse_instant(instant, now=now, name="--at"), HOUR)
     rows = read_cross_section(settings, hour, members)
-    _show(rows, f"cross-section at {hour:%Y-%m-%d %H:%M} UTC, {rows.height:,} assets", top)
+    _show(rows, f"cross-section at {hour:%Y-%m-%d %H:%M} UTC, {format_count(rows.height, 'asset')}", top)
     for path in write_cross_section(Layout.of(settings), rows, hour, universe):
         echo(path)
 

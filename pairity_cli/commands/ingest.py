@@ -61,6 +61,7 @@ def ingest(
     A second run over the same range changes nothing; a run that was killed continues where it stopped. The exit code is
     non-zero when an instrument failed or a partition was quarantined; the rest is published all the same.
     """
+    from pairity_cli.data_verdict import say_empty_views
     from pairity_cli.summaries import show_ingest
     from validation.checkpoint import build_docs
 
@@ -72,6 +73,7 @@ def ingest(
         _ingest(settings, chosen, since, until, members, instruments, recheck=recheck, known_from=known_from)
     )
     show_ingest(report)
+    say_empty_views(settings)
     echo(f"what was checked: {build_docs(settings)}")
     sys.exit(0 if report.ok else 4)
 

@@ -85,13 +85,14 @@ def lags(
 
 
 def _show(study: LagStudy, interval: str) -> None:
+    from pairity.number_formats import format_count
     from pairity_cli.tables import print_heading, print_line, print_table
 
-    print_heading(f"{study.asset}, bars of {interval}, return over {study.horizon_bars}")
+    print_heading(f"{study.asset}, bars of {interval}, return over {format_count(study.horizon_bars, 'bar')}")
     bars, made = study.bars["event_timestamp"], study.bars["source"].unique().sort()
     print_line(
         f"{len(bars):,} bars, {bars[0]:%Y-%m-%d %H:%M} to {bars[-1]:%Y-%m-%d %H:%M} UTC, of {', '.join(made)}; "
-        f"test from {study.test_start:%Y-%m-%d %H:%M}"
+        f"test from {study.test_start:%Y-%m-%d %H:%M} UTC"
     )
     print_table(
         ("coefficient", "value", "standard error", "t"),

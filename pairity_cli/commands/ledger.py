@@ -27,7 +27,7 @@ def ledger(since: str, live: bool, exchange_url: str | None) -> None:
 
     Reads only, also beside a running process. Ends with 1 where they differ.
     """
-    from pairity.number_formats import format_exact
+    from pairity.number_formats import format_count, format_exact
     from pairity.timeline import parse_instant
     from pairity_cli.tables import print_heading, print_line, print_table
     from serving.ledger import read_ledger
@@ -39,8 +39,9 @@ def ledger(since: str, live: bool, exchange_url: str | None) -> None:
     print_heading(f"Journal and bills, {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC")
     print_table(("currency", "kind", "change"), [(*item[:2], format_exact(item[2])) for item in report.changes])
     print_line(
-        f"{report.executions} executions and the funding of {report.positions} closed positions agree; "
-        f"{len(report.differences)} differences"
+        f"{format_count(report.executions, 'execution')} and the funding of "
+        f"{format_count(report.positions, 'closed position')} agree; "
+        f"{format_count(len(report.differences), 'difference')}"
     )
     if report.differences:
         print_table(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pairity.names import IDENTIFIER, MONTH
+from pairity.number_formats import format_count
 from pairity_cli.context import echo, reports_errors, require_data, say_pair_cost, settings_from
 from pairity_cli.parameters import Name, Names
 from pairity_cli.table_output import prints_tables
@@ -83,7 +84,7 @@ def _show(report: LookaheadReport) -> None:
         echo(
             f"LEAK {leak.view}.{leak.column} ({leak.world} at {leak.instant:%Y-%m-%d %H:%M}): {leak.entity} at "
             f"{leak.event:%Y-%m-%d %H:%M} is {leak.expected!r} with the future and {leak.actual!r} without; "
-            f"{leak.rows:,} rows"
+            f"{format_count(leak.rows, 'row')}"
         )
     for name in views:
         empty = [proof.column for proof in report.unproven if proof.view == name]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from pairity.number_formats import format_number
+from pairity.number_formats import format_count, format_number
 from pairity_cli.context import (
     CONTROL_URL,
     EXCHANGE_URL,
@@ -59,7 +59,7 @@ def list_items(everything: bool) -> None:
         return
     say_data_verdict(settings)
     _show_items(items)
-    echo(f"{len(items)} items, {sum(item.rows for item in items):,} rows")
+    echo(f"{format_count(len(items), 'item')}, {format_count(sum(item.rows for item in items), 'row')}")
 
 
 @quarantine.command()

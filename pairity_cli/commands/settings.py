@@ -59,6 +59,6 @@ def settings(accept: bool) -> None:
         remember(layout, kept, forget={EXCHANGE, INTERVAL})
         echo(f"the present settings are remembered from now on: {locate_record(layout)}")
     elif remembered:
-        echo(f"{len(differs)} differ")
+        echo(f"{len(differs)} differs" if len(differs) == 1 else f"{len(differs)} differ")
     else:
         echo("nothing is remembered yet: the first command that stores something does it")

@@ -181,7 +181,7 @@ def _make_name(*parts: str) -> str:
 def _show(found: StoredUniverse, at: datetime, *, whole: bool) -> None:
     import polars as pl
 
-    from pairity.number_formats import format_money
+    from pairity.number_formats import format_count, format_money
     from pairity_cli.tables import Cell, print_line, print_table
 
     since = found.find_snapshot(at)
@@ -198,8 +198,9 @@ def _show(found: StoredUniverse, at: datetime, *, whole: bool) -> None:
     if own.height > len(rows):
         print_line(f"and {own.height - len(rows):,} more (--all)")
     print_line(
-        f"{own.height:,} members; {len(found.snapshots):,} snapshots from {found.snapshots[0]:%Y-%m-%d} to "
-        f"{found.snapshots[-1]:%Y-%m-%d}, {len(found.assets):,} assets in all of them"
+        f"{format_count(own.height, 'member')}; {format_count(len(found.snapshots), 'snapshot')} from "
+        f"{found.snapshots[0]:%Y-%m-%d} to {found.snapshots[-1]:%Y-%m-%d}, "
+        f"{format_count(len(found.assets), 'asset')} in all of them"
     )
     peopled = [each for each in members["since"].unique().sort().to_list() if each < since]
     if own.is_empty() and peopled:

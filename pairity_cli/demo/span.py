@@ -37,7 +37,8 @@ def choose_span(
     if exchange.recorded and (most := (end - exchange.market_start) // HOUR - least_hours) > 0:
         most = min(most, (end - exchange.now) // HOUR)
         raise TimeRangeError(
-            f"{found}: the market begins at {exchange.market_start.isoformat()}", f"trade at most {most} --cycles"
+            f"{found}: the market begins at {exchange.market_start:%Y-%m-%d %H:%M} UTC",
+            f"trade at most {most} --cycles",
         )
     raise TimeRangeError(
         f"{found}: the market has {(end - exchange.market_start) // HOUR} hours from its first on",
@@ -49,6 +50,6 @@ def _require_played(exchange: DemoExchange, end: datetime, cycles: int) -> None:
     """Raise TimeRangeError where a recorded market cannot be played for so many hours up to its end."""
     if end - cycles * HOUR < exchange.now:
         raise TimeRangeError(
-            f"{cycles} hours are more than the exchange can play: it begins at {exchange.now.isoformat()}",
+            f"{cycles} hours are more than the exchange can play: it begins at {exchange.now:%Y-%m-%d %H:%M} UTC",
             f"trade at most {(end - exchange.now) // HOUR} --cycles",
         )

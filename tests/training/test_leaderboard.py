@@ -330,16 +330,15 @@ def test_the_page_loads_nothing_and_holds_every_contender(compared, tmp_path, mo
     assert render_page(contents) == text  # the same run gives the same page
 
 
-@pytest.mark.parametrize("bars", [5000, 641])
-def test_a_history_that_is_too_short_is_refused_before_anything_is_joined(compared, bars):
-    settings, _, _ = compared
+@pytest.mark.parametrize(("bars", "spare"), [(5000, True), (300, False)])
+def test_a_history_that_is_too_short_is_refused_before_anything_is_joined(bars, spare, tmp_path):
     chosen = EvaluationSettings(train_bars=bars, test_bars=160)
+    settings = settings_for(tmp_path).model_copy(update={"evaluation": chosen})
+    publish_all(settings, bars=300)
 
     def join(service, rows):
         raise AssertionError("the training set was built")
 
-    with pytest.raises(MissingDataError, match=rf"bars leave none to test after {bars} to train on") as caught:
-        compare_families(
-            settings.model_copy(update={"evaluation": chosen}), [], join, NOW, SilentProgress(), spare=bars == 641
-        )
+    with pytest.raises(MissingDataError, match=rf"bars leave none to test after {bars:,} to train on") as caught:
+        compare_families(settings, [], join, NOW, SilentProgress(), spare=spare)
     assert "--train-bars" in caught.value.remedy

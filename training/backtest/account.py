@@ -179,7 +179,7 @@ class Account:
     def _require_spec(self, asset: str, decided_at: datetime) -> ContractSpec:
         spec = self._history.views[decided_at][asset].spec
         if spec is None:
-            raise ArithmeticError(f"{asset} was to be traded at {decided_at.isoformat()} without a contract")
+            raise ArithmeticError(f"{asset} was to be traded at {decided_at:%Y-%m-%d %H:%M} UTC without a contract")
         return spec
 
     def _trigger(self, hour: datetime) -> None:

@@ -79,8 +79,8 @@ def refuse_seen_period(hours: Sequence[datetime], train_end: datetime | None) ->
         raise TimeRangeError("there is no hour to backtest", "ingest a longer history")
     if train_end is not None and hours[0] <= train_end:
         raise TimeRangeError(
-            f"the backtest begins at {hours[0].isoformat()}, but the model was trained on data up to "
-            f"{train_end.isoformat()}",
+            f"the backtest begins at {hours[0]:%Y-%m-%d %H:%M} UTC, but the model was trained on data up to "
+            f"{train_end:%Y-%m-%d %H:%M} UTC",
             "backtest a later period, or train a model on an earlier one",
         )
 
@@ -92,6 +92,6 @@ def refuse_seen_scores(hours: Sequence[datetime], scores: Mapping[datetime, Hour
         hour, end = seen[0]
         raise TimeRangeError(
             f"{len(seen)} of {len(hours)} hours were scored by models that had seen them; the first is "
-            f"{hour.isoformat()}, by a model trained on data up to {end.isoformat()}",
+            f"{hour:%Y-%m-%d %H:%M} UTC, by a model trained on data up to {end:%Y-%m-%d %H:%M} UTC",
             "score every hour by a model that was trained before it",
         )

@@ -107,7 +107,7 @@ def run_book(
         )  # fmt: skip
         if worth <= 0:
             raise DataError(
-                f"{family.name} is ruined at {close.isoformat()}: equity {worth:.2f} USDT",
+                f"{family.name} is ruined at {close:%Y-%m-%d %H:%M} UTC: equity {worth:.2f} USDT",
                 "look at the bars of that hour, lower costs.*, or leave the family out with --family",
             )
         if (close - HOUR * terms.phase_h).hour % family.every_hours == 0 and hour < panel.hours - 1:

@@ -52,7 +52,8 @@ def check_boundaries(boundaries: Sequence[datetime]) -> None:
         )
     if list(boundaries) != sorted(set(boundaries)):
         raise TimeRangeError(
-            f"the boundaries do not ascend: {', '.join(at.isoformat() for at in boundaries)}", "give the earlier first"
+            "the boundaries do not ascend: " + ", ".join(f"{at:%Y-%m-%d %H:%M} UTC" for at in boundaries),
+            "give the earlier first",
         )
 
 

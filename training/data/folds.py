@@ -70,7 +70,7 @@ class Fold:
             first = leaking.row(0, named=True)
             raise DataError(
                 f"{self.name} leaks: {leaking.height} training labels meet the test, the first from "
-                f"{first['t0']} to {first['t1']}",
+                f"{first['t0']:%Y-%m-%d %H:%M} to {first['t1']:%Y-%m-%d %H:%M} UTC",
                 "make folds with the functions of training.data.folds only",
             )
         outside = self.test.filter(~reduce(or_, (_is_inside(block) for block in self.blocks)))
@@ -126,7 +126,7 @@ def require_hours_to_test(hours: int, train_bars: int) -> None:
     """Raise MissingDataError where so many bar closes leave none to test after `train_bars` to train on."""
     if hours <= train_bars:
         raise MissingDataError(
-            f"{hours} bars leave none to test after {train_bars} to train on",
+            f"{hours:,} bars leave none to test after {train_bars:,} to train on",
             "collect a longer history, or take fewer bars: `pairity leaderboard "
             f"--train-bars {max(24, hours // 2)} --test-bars {max(24, hours // 6)}`",
         )
@@ -176,7 +176,7 @@ def mirror_folds(rows: pl.DataFrame, folds: Sequence[Fold], *, horizon_bars: int
         own = rows.filter(pl.col(EVENT).is_between(fold.train[EVENT].min(), last))
         if own.filter(pl.col(EVENT) >= first).is_empty():
             raise MissingDataError(
-                f"no row is known from {first.isoformat()} to {last.isoformat()}, which is to be tested",
+                f"no row is known from {first:%Y-%m-%d %H:%M} UTC to {last:%Y-%m-%d %H:%M} UTC, which is to be tested",
                 "ingest what these rows come from over the whole history",
             )
         mirrored.append(_make_fold(fold.name, own, [[first, last]], 0, horizon_bars))
