@@ -12,6 +12,8 @@ from pairity_cli.table_output import prints_tables
 if TYPE_CHECKING:
     import polars as pl
 
+    from pairity.number_formats import Figure
+
 
 @click.command("risk-factors")
 @click.option(
@@ -71,7 +73,6 @@ def risk_factors(since: str | None, until: str, assets: str, design: str) -> Non
 def _show(rows: pl.DataFrame) -> None:
     import polars as pl
 
-    from pairity.number_formats import format_fixed
     from pairity_cli.tables import print_table
 
     rows = rows.select(pl.exclude("^return.*$"))
@@ -85,8 +86,12 @@ def _show(rows: pl.DataFrame) -> None:
         # One line per factor: eleven columns of numbers would not fit on a screen.
         named = frame.transpose(include_header=True, column_names="asset")
         assets = [name for name in named.columns if name != "column"]
-        rows_of = [
-            (name, *(format_fixed(value, 0 if name == "minutes" else 4) for value in values))
-            for name, *values in named.iter_rows()
-        ]
+        rows_of = [(name, *(_format(name, value) for value in values)) for name, *values in named.iter_rows()]
         print_table(("factor", *assets), rows_of, title)
+
+
+def _format(name: str, value: float | None) -> Figure:
+    """Return a number of the line `name`: the constant is a millionth of the others, and keeps its digits."""
+    from pairity.number_formats import format_fixed, format_number
+
+    return format_number(value) if name == "const" else format_fixed(value, 0 if name == "minutes" else 4)

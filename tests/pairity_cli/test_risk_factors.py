@@ -98,6 +98,10 @@ def test_without_since_all_that_is_stored_is_fitted(run, tmp_path, minutes):
     assert rows["time"].max() == START + 4 * DAY
     assert "no exposure" in run("--until", "2025-02-01").output
     assert "e-0" not in done.output
+    constants = [line.split()[-1] for line in done.output.splitlines() if line.startswith("const ")]
+    assert len(constants) == 2
+    assert all(float(value) != 0 for value in constants), "a return per minute has no digit among four decimals"
+    assert float(constants[0]) == pytest.approx(rows["const"].mean(), rel=1e-3)
 
 
 def test_without_since_too_many_minutes_are_cut_and_said(run, tmp_path, monkeypatch):
