@@ -268,7 +268,7 @@ def test_minutes_know_their_arrival_or_are_refused(tmp_path):
     rows = MinuteCsv(tmp_path).read("candles_1m", "BTC", T0, T1)
     assert rows["known_at"].to_list() == [T0 + timedelta(seconds=62)]
     for cell, says in (("-", "without the time at which"), ("soon", "cannot be read"), ("5", "no Unix time")):
-        content = "\n".join([header, ",".join([row[0], cell, *row[2:]])])
+        content = "\n".join([header, ",".join([row[0], cell, *row[2:]]), ""])
         (tmp_path / "BTC-USDT.csv.gz").write_bytes(gzip.compress(content.encode()))
         with pytest.raises(DataError, match=says):
             MinuteCsv(tmp_path).read("candles_1m", "BTC", T0, T1)
