@@ -126,7 +126,7 @@ def test_data_that_ends_before_the_decision_makes_no_sheet(tmp_path):
     # The last bar closes at 20:00 in New York: within the TTL of the decision at midnight, and not what it wants.
     settings, store = holed(tmp_path, ("BTC", START, START))
     assert build_trade_sheet(settings, store, date(2025, 3, 14), 4).height == 4
-    with pytest.raises(MissingDataError, match="closed at 2025-03-15T04:00"):
+    with pytest.raises(MissingDataError, match="closed at 2025-03-15 04:00"):
         build_trade_sheet(settings, store, date(2025, 3, 15), 4)
 
 
