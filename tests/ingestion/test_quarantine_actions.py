@@ -88,7 +88,7 @@ def test_the_command_line(withheld, monkeypatch):
     assert shown.exit_code == 0
     (row,) = [line for line in shown.output.splitlines() if line.startswith(item.id)]
     assert row.split()[:5] == [item.id, "candles_1m", "ETH/2026-01", "1", "high_low_violations"]
-    assert "1 items, 1 rows" in shown.output
+    assert "1 item, 1 row" in shown.output
     assert "high below, or low above" in run(main, ["quarantine", "show", item.id]).output
     unknown = run(main, ["quarantine", "show", "fff"])
     assert (unknown.exit_code, "unknown quarantine item" in unknown.output) == (2, True)

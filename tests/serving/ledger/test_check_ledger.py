@@ -219,7 +219,7 @@ def test_the_command_says_what_agrees_and_ends_with_1_where_something_differs(tm
         it.wait(1)
         agreed = await asyncio.to_thread(command, it)
         assert (agreed.returncode, agreed.stderr) == (0, "")
-        assert "2 executions and the funding of 1 closed positions agree; 0 differences" in agreed.stdout
+        assert "2 executions and the funding of 1 closed position agree; 0 differences" in agreed.stdout
         it.account.ledger.bills.pop()
         differs = await asyncio.to_thread(command, it)
         assert differs.returncode == 1
