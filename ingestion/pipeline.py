@@ -319,6 +319,7 @@ async def collect_history(
         listed=dict(collector.listed),
         remarks=source.remarks.list() if isinstance(source, Remarking) else (),
         kept=given.list_kept(lake),
+        unreadable_record=given.path if given.unreadable else None,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from ingestion.rows_kept import KeptRows
 from ingestion.sources.remarks import Remark
@@ -108,6 +109,8 @@ class CollectReport:
     """What the source left out by rule, and why: of no use to anybody, and no failure."""
     kept: tuple[KeptRows, ...] = ()
     """Rows that stay stored though the files which gave them hold them no longer: no failure either."""
+    unreadable_record: Path | None = None
+    """Record of what files gave that was damaged and is begun anew: rows that had gone before are not in `kept`."""
 
     @property
     def ok(self) -> bool:

@@ -48,11 +48,13 @@ class GivenRows:
 
     path: Path
     given: dict[_Key, InstantRuns] = field(default_factory=dict)
+    unreadable: bool = False
+    """Whether a record stands at `path` that cannot be read: what files held before it was damaged is not known."""
     _gone: dict[_Key, list[tuple[int, Instants]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, layout: Layout, venue: str) -> GivenRows:
-        """Return what is noted of a venue; what cannot be read is as if nothing had been given yet."""
+        """Return what is noted of a venue; nothing where it is the first time, or where the record is `unreadable`."""
         path = layout.root / "reference" / f"given-{VENUE.check(venue)}.json"
         try:
             given = {
@@ -61,8 +63,10 @@ class GivenRows:
                 )
                 for item in read_json_file(path)
             }
-        except (FileNotFoundError, LookupError, TypeError, ValueError, AttributeError):
+        except FileNotFoundError:
             return cls(path)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            return cls(path, unreadable=True)
         return cls(path, given)
 
     def note(self, root: Path, dataset: str, asset: str, span: Span, times: pl.Series) -> None:

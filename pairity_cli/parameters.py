@@ -112,6 +112,16 @@ UNIVERSE_COLLECTED = click.option(
 )
 
 
+SINCE_ASKED = click.option(
+    "--since",
+    metavar="INSTANT",
+    default="30d",
+    show_default=True,
+    help="First instant: ISO time, or an age such as 30d.",
+)
+UNTIL_ASKED = click.option(
+    "--until", metavar="INSTANT", default="now", show_default=True, help="End (exclusive): ISO time, age or now."
+)
 KNOWN_FROM = click.option(
     "--known-from",
     type=click.Choice(["now", "then"]),

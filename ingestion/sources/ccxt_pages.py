@@ -339,7 +339,7 @@ class Pager:
         return high <= min(smaller, default=0) and len(smaller) < len(page)
 
     def _ask_in_windows(self, low: int, high: int) -> _Page:
-        """Ask for [low, high) in pieces that fit into a page, and return all rows."""
+        """Ask for [low, high) in pieces that fit into a page, and return the rows of the first one that has any."""
         found: _Page = {}
         while low < high and not found:
             end = min(low + self._step_ms(), high)

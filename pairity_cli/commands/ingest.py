@@ -18,7 +18,13 @@ from pairity_cli.context import (
     say_pair_cost,
     settings_from,
 )
-from pairity_cli.parameters import KNOWN_FROM, UNIVERSE_COLLECTED, check_known_from
+from pairity_cli.parameters import (
+    KNOWN_FROM,
+    SINCE_ASKED,
+    UNIVERSE_COLLECTED,
+    UNTIL_ASKED,
+    check_known_from,
+)
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
@@ -28,16 +34,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--since",
-    metavar="INSTANT",
-    default="30d",
-    show_default=True,
-    help="First instant: ISO time, or an age such as 30d.",
-)
-@click.option(
-    "--until", metavar="INSTANT", default="now", show_default=True, help="End (exclusive): ISO time, age or now."
-)
+@SINCE_ASKED
+@UNTIL_ASKED
 @click.option("--instruments", metavar="A,B,…", help="Only these of the universe (BTC or BTC-USDT-SWAP).")
 @UNIVERSE_COLLECTED
 @click.option("--recheck", is_flag=True, help="Ask again for what is stored; what the venue changed is a correction.")

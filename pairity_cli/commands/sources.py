@@ -10,7 +10,16 @@ import click
 
 from pairity.names import IDENTIFIER, SOURCE, VENUE
 from pairity_cli.context import add_members_of, echo, reports_errors, run_async, settings_from
-from pairity_cli.parameters import KNOWN_FROM, UNIVERSE_COLLECTED, Name, Names, check_known_from, reading_options
+from pairity_cli.parameters import (
+    KNOWN_FROM,
+    SINCE_ASKED,
+    UNIVERSE_COLLECTED,
+    UNTIL_ASKED,
+    Name,
+    Names,
+    check_known_from,
+    reading_options,
+)
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
@@ -38,16 +47,8 @@ def sources() -> None:
 @click.option(
     "--source", "name", type=Name(SOURCE), required=True, metavar="NAME", help="One that `pairity sources` lists."
 )
-@click.option(
-    "--since",
-    metavar="INSTANT",
-    default="30d",
-    show_default=True,
-    help="First instant: ISO time, or an age such as 30d.",
-)
-@click.option(
-    "--until", metavar="INSTANT", default="now", show_default=True, help="End (exclusive): ISO time, age or now."
-)
+@SINCE_ASKED
+@UNTIL_ASKED
 @click.option("--assets", metavar="A,B,…", help="Only these; by default the universe.")
 @UNIVERSE_COLLECTED
 @click.option(
@@ -131,6 +132,11 @@ def collect(
         echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
     show_remarks(report.remarks)
     show_kept(report.kept, name, report.venue)
+    if report.unreadable_record is not None:
+        echo(
+            f"{report.unreadable_record} could not be read and is begun anew: rows that files had lost before now are "
+            "not named; what is stored is untouched"
+        )
     show_failures(report.failures)
     for asset, at in report.listed.items():
         echo(f"{asset}: not listed before {at:%Y-%m-%d %H:%M}")

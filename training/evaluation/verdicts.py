@@ -26,22 +26,17 @@ _JUDGED = frozenset({Finding.ABOVE, Finding.BELOW, Finding.UNDECIDED})
 
 def describe_findings(findings: Mapping[str, Finding]) -> list[str]:
     """Return one sentence per finding, with the names of the lines that it is about; the best finding first."""
-    groups = {finding: [name for name, own in findings.items() if own is finding] for finding in Finding}
-    return [
-        f"{finding.value[:1].upper()}{finding.value[1:]}: {', '.join(names)}."
-        for finding, names in groups.items()
-        if names
-    ]
+    return [f"{said.value[:1].upper()}{said.value[1:]}: {', '.join(names)}." for said, names in _group(findings)]
 
 
 def state_findings(findings: Mapping[str, Finding]) -> list[str]:
     """Return what the intervals of the lines' Sharpe ratios say, as lines that say what they are about."""
-    groups = {finding: [name for name, own in findings.items() if own is finding] for finding in Finding}
-    return [
-        f"{_ABOUT if finding in _JUDGED else ''}{finding.value}: {', '.join(names)}"
-        for finding, names in groups.items()
-        if names
-    ]
+    return [f"{_ABOUT if said in _JUDGED else ''}{said.value}: {', '.join(names)}" for said, names in _group(findings)]
+
+
+def _group(findings: Mapping[str, Finding]) -> list[tuple[Finding, list[str]]]:
+    groups = ((finding, [name for name, own in findings.items() if own is finding]) for finding in Finding)
+    return [(finding, names) for finding, names in groups if names]
 
 
 def judge_interval(low: float | None, high: float | None) -> Finding:

@@ -13,8 +13,9 @@ verdict is stored with the version whether it passed or not.
 - `superior`: among all trials over the same hours, it is shown to earn more than nothing (`gate.superior_p_max`);
 - `last_look`: over the hours that were kept back, and that nobody had looked at, its net return is above the minimum;
 - `parity`: no value that was decided on live differs from the offline store;
-- `drift`: its scores out of sample are no further from those of its training than two stretches of the training are
-  from each other by chance, in 19 cases of 20 (`evaluation.drift`).
+- `drift`: its scores of the test are no further from what is said of its training rows out of sample than stretches of
+  the training are from each other in 19 cases of 20 (`evaluation.drift`); not known, so failed, where the training is
+  too short for purged folds.
 
 A check that could not be made has failed, except `better` and `parity`, which have nothing to compare with before the
 first promotion and the first trade.

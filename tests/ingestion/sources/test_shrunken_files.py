@@ -149,3 +149,17 @@ def test_the_command_says_it_with_the_way_out(tmp_path, monkeypatch):
     assert "kept: BTC candles_1h: 3 rows, the first of 2024-05-01 07:00, are stored" in done.output
     assert f"PAIRITY_HOME=NEW pairity collect --source csv-folder --folder '{folder}' --venue folder" in done.output
     assert pl.read_csv(folder / "BTC-USDT.csv").height == 7
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[1]", "null", '[{"root": "/a"}]', '[{"root": 1, "unit": 1, "runs": [[1, 0, 2]]}]']
+)
+def test_a_record_that_cannot_be_read_is_named_and_begun_anew(tmp_path, content):
+    take(tmp_path, range(10))
+    (record,) = (tmp_path / "home" / "reference").glob("given-*.json")
+    record.write_text(content)
+    kept, report = take(tmp_path, range(7))
+    assert (kept, report.unreadable_record) == ([], record)
+    assert report.rows[0].rows == 10
+    kept, report = take(tmp_path, range(5))
+    assert ([rows for *_, rows, _ in kept], report.unreadable_record) == ([2], None)
