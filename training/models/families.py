@@ -75,7 +75,10 @@ class Family:
     """Set for families that trade single assets by a forecast; None: pairs by a probability."""
     refit: Callable[[pl.DataFrame, Service, Settings, Mapping[str, int]], Model] | None = None
     """Fits again on part of the rows, with the parameters that a model chose (`list_chosen`). Set for families whose
-    probabilities may be frequencies: `thresholds.find_threshold_of` finds the threshold of their models by it."""
+    probabilities may be frequencies: `thresholds.find_thresholds_of` finds the thresholds of their models by it. What
+    it fits is not calibrated."""
+    name_calibration: Callable[[Settings], str] = lambda _settings: "none"
+    """Returns how the probabilities of fitted models are calibrated: none, sigmoid or isotonic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +136,8 @@ def _fit_calibrated_forest(rows: pl.DataFrame, service: Service, settings: Setti
     return _fit_forest(rows, service, calibrate_settings(settings))
 
 
-def _refit_forest(rows: pl.DataFrame, service: Service, settings: Settings, _chosen: Mapping[str, int]) -> Forest:
-    return _fit_forest(rows, service, settings)
-
-
-def _refit_calibrated(rows: pl.DataFrame, service: Service, settings: Settings, _chosen: Mapping[str, int]) -> Forest:
-    return _fit_calibrated_forest(rows, service, settings)
+def _refit_votes(rows: pl.DataFrame, service: Service, settings: Settings, _chosen: Mapping[str, int]) -> Forest:
+    return _fit_forest(rows, service, _set_calibration(settings, "none"))
 
 
 def _refit_boosting(rows: pl.DataFrame, service: Service, settings: Settings, chosen: Mapping[str, int]) -> Model:
@@ -156,9 +155,15 @@ def list_chosen(model: Model) -> Mapping[str, int]:
 
 def calibrate_settings(settings: Settings) -> Settings:
     """Return the settings of the calibrated forest: isotonic where `model.calibration` says none."""
-    kind = "isotonic" if settings.model.calibration == "none" else settings.model.calibration
-    changed = settings.model.model_copy(update={"calibration": kind})
-    return settings.model_copy(update={"model": changed})
+    return _set_calibration(settings, _name_calibration(settings))
+
+
+def _name_calibration(settings: Settings) -> str:
+    return "isotonic" if settings.model.calibration == "none" else settings.model.calibration
+
+
+def _set_calibration(settings: Settings, kind: str) -> Settings:
+    return settings.model_copy(update={"model": settings.model.model_copy(update={"calibration": kind})})
 
 
 def _choose_btc_eth(settings: Settings) -> Pair:
@@ -242,13 +247,15 @@ FAMILIES: Mapping[str, Family] = {
             name="pair_forest",
             description="random forest over all pairs (reference)",
             fit=_fit_forest,
-            refit=_refit_forest,
+            refit=_refit_votes,
+            name_calibration=lambda settings: settings.model.calibration,
         ),
         Family(
             name="pair_forest_calibrated",
             description="the same forest, its probabilities calibrated on purged folds inside the training rows",
             fit=_fit_calibrated_forest,
-            refit=_refit_calibrated,
+            refit=_refit_votes,
+            name_calibration=_name_calibration,
         ),
         Family(
             name="pair_boosting",

@@ -18,6 +18,8 @@ from feature_repo.catalog import Service
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
 from training.data.folds import index_purged_kfold
+from training.labels.weights import weigh_rows
+from training.models.cross_calibration import calibrate_across_folds
 from training.models.families import Family
 
 Ints = NDArray[np.int64]
@@ -41,7 +43,8 @@ def score_purged(
 ) -> PurgedScores | None:
     """Score the labelled `rows` in three purged folds; None for a family that learns nothing.
 
-    Each fold's model has the parameters `chosen` by the model that was fitted on all rows.
+    Each fold's model has the parameters `chosen` by the model that was fitted on all rows. Where the family's models
+    are calibrated, so is what is said here, each fold by the others (`cross_calibration`).
     """
     if family.refit is None:
         return None
@@ -53,4 +56,8 @@ def score_purged(
         except MissingDataError:
             continue  # one class alone, or too few rows: nothing is said of this fold
         probabilities[test] = model.predict(rows[test])
+    calibration = family.name_calibration(settings)
+    if calibration != "none":
+        labels, weights = rows["label"].cast(pl.Int64).to_numpy(), weigh_rows(rows, settings.label)
+        probabilities = calibrate_across_folds(probabilities, labels, weights, splits, calibration)
     return PurgedScores(probabilities, splits)

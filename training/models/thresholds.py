@@ -29,7 +29,7 @@ def has_own_threshold(family: Family, settings: Settings) -> bool:
     The reference forest has one where `model.calibration` makes frequencies of its votes.
     """
     if family.name == REFERENCE_FAMILY:
-        return settings.model.calibration != "none"
+        return family.name_calibration(settings) != "none"
     return family.refit is not None
 
 
