@@ -57,7 +57,10 @@ class CostThreshold:
 
 @dataclass(frozen=True, slots=True)
 class _Payoff:
-    """Outcome that a probability p stands for: q = 1/(1 + exp(−intercept − slope·logit p)), q·win + (1 − q)·loss."""
+    """Outcome that a probability p stands for: q = 1/(1 + exp(−intercept − slope·logit p)), q·win + (1 − q)·loss.
+
+    The slope is that within folds, the intercept makes as many labels come true as did over all folds.
+    """
 
     intercept: float
     slope: float
@@ -84,15 +87,18 @@ def choose_threshold(
     notional entered; rows where either is NaN are left out. `labels` are 0 or 1, `hours` whole hours, `splits` the
     purged folds.
 
-    The payoff is fitted on all of them: probabilities are calibrated by a logistic curve (Platt 1999), win and loss are
-    means. The margin is the one of MARGINS whose candidates earned the most in the folds, where the payoff of a fold's
-    training side sets the threshold on its test side; an hour counts with the mean of its candidates. Nothing is traded
-    (CLOSED, with a note) where either label has fewer than 30 candidates, where probabilities do not rise with the
-    labels or outcomes not with the labels, and where every margin lost.
+    The payoff is fitted on all of them: probabilities are calibrated by a logistic curve (Platt 1999) whose slope is
+    that within folds, win and loss are means. Between folds the probabilities fall where labels come true more often,
+    whatever a model knows: it has learnt the frequency of the others. The margin is the one of MARGINS whose candidates
+    earned the most in the folds, where the payoff of a fold's training side sets the threshold on its test side; an
+    hour counts with the mean of its candidates. Nothing is traded (CLOSED, with a note) where either label has fewer
+    than 30 candidates, where probabilities do not rise with the labels or outcomes not with the labels, and where every
+    margin lost.
     """
     used = np.isfinite(probabilities) & np.isfinite(outcomes)
     own = probabilities[used]
-    fitted = _fit_payoff(own, labels[used], outcomes[used])
+    places = number_folds(len(probabilities), splits)
+    fitted = _fit_payoff(own, labels[used], outcomes[used], places[used])
     if isinstance(fitted, str):
         return CostThreshold(
             value=CLOSED, margin=None, win=None, loss=None, candidates=len(own), passing=0, note=fitted
@@ -122,10 +128,11 @@ def _try_margins(
     probabilities: Floats, labels: Ints, outcomes: Floats, hours: Ints, used: NDArray[np.bool_], splits: Splits
 ) -> tuple[Floats, Ints]:
     """Return what the candidates of all test sides earned at each margin, and how many passed."""
+    places = number_folds(len(probabilities), splits)
     earned, traded = np.zeros(len(MARGINS)), np.zeros(len(MARGINS), dtype=np.int64)
     for train, test in splits:
         before, after = train[used[train]], test[used[test]]
-        payoff = _fit_payoff(probabilities[before], labels[before], outcomes[before])
+        payoff = _fit_payoff(probabilities[before], labels[before], outcomes[before], places[before])
         if isinstance(payoff, str):
             continue
         for place, margin in enumerate(MARGINS):
@@ -142,7 +149,15 @@ def _sum_by_hour(outcomes: Floats, hours: Ints) -> float:
     return float(np.sum(np.bincount(places, weights=outcomes) / counts)) if len(counts) else 0.0
 
 
-def _fit_payoff(probabilities: Floats, labels: Ints, outcomes: Floats) -> _Payoff | str:
+def number_folds(rows: int, splits: Splits) -> Ints:
+    """Return the number of the fold that tests each of n rows; −1 where none does."""
+    places = np.full(rows, -1, dtype=np.int64)
+    for number, (_, test) in enumerate(splits):
+        places[test] = number
+    return places
+
+
+def _fit_payoff(probabilities: Floats, labels: Ints, outcomes: Floats, folds: Ints) -> _Payoff | str:
     """Return the payoff, or in words why there is none."""
     for kind, name in ((1, "wins"), (0, "loses")):
         count = int(np.sum(labels == kind))
@@ -154,37 +169,70 @@ def _fit_payoff(probabilities: Floats, labels: Ints, outcomes: Floats) -> _Payof
     win, loss = float(outcomes[labels == 1].mean()), float(outcomes[labels == 0].mean())
     if win <= loss:
         return "positions earn no more where the label comes true than where it does not"
-    intercept, slope = _calibrate(probabilities, labels)
+    intercept, slope = _calibrate(probabilities, labels, folds)
     if not slope > 0.0:
-        return "out of fold, higher probabilities do not go with more labels that come true"
+        return "within the folds, higher probabilities do not go with more labels that come true"
     return _Payoff(intercept, slope, win, loss)
 
 
-def _calibrate(probabilities: Floats, labels: Ints) -> tuple[float, float]:
-    """Return intercept and slope of the logistic curve of the labels on logit p, by Newton's method (Platt 1999)."""
+def _calibrate(probabilities: Floats, labels: Ints, folds: Ints) -> tuple[float, float]:
+    """Return intercept and slope of the logistic curve of the labels on logit p, by Newton's method (Platt 1999).
+
+    First with an intercept for each fold, which gives the slope; then with that slope and one intercept.
+    """
     inputs = np.log(np.clip(probabilities, _CLIP, 1.0 - _CLIP))
     inputs -= np.log1p(-np.clip(probabilities, _CLIP, 1.0 - _CLIP))
-    if np.ptp(inputs) == 0.0:
+    _, places = np.unique(folds, return_inverse=True)
+    counts = np.bincount(places)
+    moved = inputs - (np.bincount(places, weights=inputs) / counts)[places]
+    if np.ptp(moved) == 0.0:
         return 0.0, 0.0
-    positives = int(labels.sum())
-    # Platt's targets: certain ones would give separable rows a slope without end
-    targets = np.where(labels == 1, (positives + 1.0) / (positives + 2.0), 1.0 / (len(labels) - positives + 2.0))
-    centre = float(inputs.mean())
-    moved = inputs - centre
-    level, slope = 0.0, 0.0
+    targets = _smooth(labels, places, counts)
+    levels, slope = np.zeros(len(counts)), 0.0
     for _ in range(_MOST_STEPS):
-        said = 1.0 / (1.0 + np.exp(-np.clip(level + slope * moved, -30.0, 30.0)))
+        said = _map_all(levels[places] + slope * moved)
         weights, rest = said * (1.0 - said), targets - said
-        a, b, c = float(weights.sum()), float((weights * moved).sum()), float((weights * moved * moved).sum())
-        up, along = float(rest.sum()), float((rest * moved).sum())
-        scale = max(a * c - b * b, 1e-12)
-        steps = (c * up - b * along) / scale, (a * along - b * up) / scale
-        largest = max(abs(step) for step in steps)
+        # The information of the levels is diagonal: the slope's step follows from what they leave (Schur complement).
+        own = np.maximum(np.bincount(places, weights=weights), 1e-12)
+        across = np.bincount(places, weights=weights * moved)
+        up = np.bincount(places, weights=rest)
+        left = max(float((weights * moved * moved).sum() - (across**2 / own).sum()), 1e-12)
+        along = (float((rest * moved).sum()) - float((across * up / own).sum())) / left
+        steps = (up - across * along) / own
+        largest = max(float(np.abs(steps).max()), abs(along))
         short = min(1.0, 2.0 / max(largest, 1e-12))
-        level, slope = level + short * steps[0], slope + short * steps[1]
+        levels, slope = levels + short * steps, slope + short * along
         if largest < _TOLERANCE:
             break
-    return level - slope * centre, slope
+    return _find_level(inputs, labels, slope), slope
+
+
+def _smooth(labels: Ints, places: Ints, counts: Ints) -> Floats:
+    """Return Platt's targets within each fold: certain ones would give separable rows a slope without end."""
+    positives = np.bincount(places, weights=labels)
+    targets: Floats = np.where(
+        labels == 1, ((positives + 1.0) / (positives + 2.0))[places], (1.0 / (counts - positives + 2.0))[places]
+    )
+    return targets
+
+
+def _find_level(inputs: Floats, labels: Ints, slope: float) -> float:
+    """Return the intercept with which as many labels are said to come true as did, all folds together."""
+    wanted = float(np.mean(_smooth(labels, np.zeros(len(labels), dtype=np.int64), np.array([len(labels)]))))
+    centre = float(np.mean(inputs))
+    moved, level = slope * (inputs - centre), _logit(wanted)
+    for _ in range(_MOST_STEPS):
+        said = _map_all(level + moved)
+        step = (wanted - float(said.mean())) / max(float((said * (1.0 - said)).mean()), 1e-12)
+        level += min(max(step, -2.0), 2.0)
+        if abs(step) < _TOLERANCE:
+            break
+    return level - slope * centre
+
+
+def _map_all(values: Floats) -> Floats:
+    mapped: Floats = 1.0 / (1.0 + np.exp(-np.clip(values, -30.0, 30.0)))
+    return mapped
 
 
 def _logit(share: float) -> float:

@@ -57,21 +57,71 @@ def test_dearer_outcomes_raise_it():
     assert values[0] < values[1] < values[2]
 
 
+def calibrate_by_hand(probability, label):
+    """Platt's curve with a level for each fold, by brute force; then the one level at which as many come true."""
+    from scipy.optimize import brentq, minimize
+
+    logit = np.log(probability / (1 - probability))
+    folds = np.zeros(len(label), dtype=int)
+    for number, (_, test) in enumerate(split(len(label))):
+        folds[test] = number
+    target = np.empty(len(label))
+    for fold in range(FOLDS):
+        own = folds == fold
+        wins, losses = label[own].sum(), (label[own] == 0).sum()
+        target[own] = np.where(label[own] == 1, (wins + 1) / (wins + 2), 1 / (losses + 2))
+
+    def loss_of(terms):
+        said = 1 / (1 + np.exp(-(terms[folds] + terms[FOLDS] * logit)))
+        return -np.sum(target * np.log(said) + (1 - target) * np.log(1 - said))
+
+    slope = minimize(loss_of, np.array([0.0] * FOLDS + [1.0]), method="BFGS", options={"gtol": 1e-8}).x[FOLDS]
+    wins, losses = label.sum(), (label == 0).sum()
+    wanted = np.where(label == 1, (wins + 1) / (wins + 2), 1 / (losses + 2)).mean()
+    level = brentq(lambda a: np.mean(1 / (1 + np.exp(-(a + slope * logit)))) - wanted, -20, 20, xtol=1e-12)
+    return level, slope
+
+
+def shifting_world(shift, seed, tilt=1.0, count=9000, spread=0.15):
+    """Thirds with other frequencies, and a model that knows the frequency of the two other thirds, as folds do.
+
+    Within a third its logit varies by `spread` around that, and the label's true logit by `tilt` times as much.
+    """
+    draw = np.random.default_rng(seed)
+    levels = np.repeat(np.array([-shift, 0.0, shift]), count // FOLDS)
+    own = spread * draw.standard_normal(count)
+    said = 1 / (1 + np.exp(-(-levels / 2 + own)))  # the mean level of the two others
+    label = (draw.uniform(size=count) < 1 / (1 + np.exp(-(levels + tilt * own)))).astype(np.int64)
+    outcome = np.where(label == 1, 0.02, -0.02)
+    return said, label, outcome, np.arange(count)
+
+
+def test_what_a_model_knows_is_measured_within_folds_where_frequencies_shift_between_them():
+    """One curve over all folds says that higher probabilities are worse, of a model that is right within each."""
+    from sklearn.linear_model import LogisticRegression
+
+    pooled, within, refused = [], [], 0
+    for seed in range(20):
+        said, label, outcome, hours = shifting_world(0.3, seed)
+        logit = np.log(said / (1 - said))[:, None]
+        pooled.append(LogisticRegression(C=1e9).fit(logit, label).coef_[0, 0])
+        within.append(calibrate_by_hand(said, label)[1])
+        refused += "do not go with" in choose(said, label, outcome, hours).note
+    assert np.mean(pooled) < 0.0
+    assert np.mean(within) == pytest.approx(1.0, abs=0.1)
+    assert refused == 0
+
+
+def test_a_model_that_is_wrong_within_folds_is_not_helped_by_shifts():
+    for seed in range(10):
+        assert choose(*shifting_world(0.3, seed, tilt=-1.0)).value == CLOSED
+
+
 def test_what_is_chosen_is_what_the_formula_says_on_all_rows():
     """By hand: Platt's curve by brute force, the means, the inverse, rounded up to four digits."""
     probability, label, outcome, hours = world(count=900, seed=4, noise=0.01, tilt=0.8)
     found = choose(probability, label, outcome, hours)
-    from scipy.optimize import minimize
-
-    logit = np.log(probability / (1 - probability))
-    wins, losses = label.sum(), (label == 0).sum()
-    target = np.where(label == 1, (wins + 1) / (wins + 2), 1 / (losses + 2))
-
-    def loss_of(terms):
-        said = 1 / (1 + np.exp(-(terms[0] + terms[1] * logit)))
-        return -np.sum(target * np.log(said) + (1 - target) * np.log(1 - said))
-
-    a, b = minimize(loss_of, [0.0, 1.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-9}).x
+    a, b = calibrate_by_hand(probability, label)
     win, loss = outcome[label == 1].mean(), outcome[label == 0].mean()
     needed = (found.margin - loss) / (win - loss)
     exact = 1 / (1 + math.exp(-(math.log(needed / (1 - needed)) - a) / b))
