@@ -33,7 +33,7 @@ def test_the_same_bytes_from_the_copy_and_from_the_data_that_went_on(tmp_path):
         train = ("train", "--no-compare", "--as-known-at", record["saved_at"])
         succeed(place.run(*train))
         first = digest_models(place.home)
-        exchange.post("advance", {"seconds": 48 * 3600})
+        exchange.post("advance", {"by_ms": 48 * 3_600_000})
         succeed(place.run("ingest", *options, "--since", "22d"))
 
     assert "as it was saved" in succeed(place.run("snapshot", "verify", "before"))
