@@ -72,7 +72,7 @@ def save(name: str | None, note: str | None) -> None:
         saved = save_snapshot(layout, name or name_snapshot(layout, now), progress, now=now, note=note or "")
     _show([saved])
     echo(f"digest {saved.digest}")
-    echo(f"a training on it: pairity train --as-known-at {saved.saved_at:%Y-%m-%dT%H:%M:%S.%fZ}")
+    echo(f"a training on it, whenever: pairity snapshot copy {saved.name} FOLDER")
 
 
 @snapshot.command()

@@ -23,7 +23,7 @@ def succeed(done):
 
 
 @pytest.mark.timeout(900)
-def test_the_same_bytes_from_the_copy_and_from_the_data_that_went_on(tmp_path):
+def test_the_same_bytes_from_the_copy_whatever_the_data_became(tmp_path):
     place, copied = Place(tmp_path / "home"), Place(tmp_path / "elsewhere" / "copy")
     with paper_exchange("--seed", "11") as exchange:
         options = ("--exchange-url", exchange.url, "--control-url", exchange.control)
@@ -41,5 +41,6 @@ def test_the_same_bytes_from_the_copy_and_from_the_data_that_went_on(tmp_path):
     succeed(copied.run(*train))
     assert digest_models(copied.home) == first
     succeed(place.run(*train))
-    assert set(digest_models(place.home)) == set(first)
+    # History that came afterwards counts as known when its bars closed: it was learnt from, which the copy is safe of
+    assert set(digest_models(place.home)) != set(first)
     assert ASSETS[0] in (copied.home / "settings.json").read_text()
