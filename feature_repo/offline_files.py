@@ -16,6 +16,7 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, DType, View
 from feature_repo.stored_tables import NAME_DIGITS, verify_file
+from feature_repo.view_files import leave_out_retired, list_month
 from pairity.bounded_json import MIB
 from pairity.digest import digest_bytes
 from pairity.durable import remove_unfinished, replace_file
@@ -58,7 +59,7 @@ def locate_view_files(layout: Layout, view: View) -> str:
 
 def scan_view(layout: Layout, view: View) -> pl.LazyFrame:
     """Return all rows of a view in all versions, unsorted; no rows where nothing was published."""
-    return _scan(sorted(locate_view(layout, view).glob("month=*/*.parquet")), view)
+    return scan_files(_list_files(layout, view), view)
 
 
 def read_latest_view(layout: Layout, view: View, since: datetime, until: datetime) -> pl.DataFrame:
@@ -71,7 +72,7 @@ def find_published(layout: Layout, view: View, entities: Collection[str]) -> set
     """Return those of `entities` that have a row in the view's files, looking from the newest month back."""
     found: set[str] = set()
     for folder in sorted(locate_view(layout, view).glob("month=*"), reverse=True):
-        rows = _scan(sorted(folder.glob("*.parquet")), view).select(pl.col(view.entity).unique()).collect()
+        rows = scan_files(list_month(folder), view).select(pl.col(view.entity).unique()).collect()
         found |= set(rows[view.entity]) & set(entities)
         if len(found) == len(entities):
             break
@@ -93,9 +94,9 @@ def read_newest(layout: Layout, view: View) -> pl.DataFrame:
     found = make_schema(view).to_frame()
     for folder in sorted(locate_view(layout, view).glob("month=*"), reverse=True):
         own = found.clear()
-        for files in _split_by_size(sorted(folder.glob("*.parquet"))):
+        for files in _split_by_size(list_month(folder)):
             # An entity's rows of earlier months are older than what was found.
-            others = _scan(files, view).filter(~pl.col(view.entity).is_in(found[view.entity].implode()))
+            others = scan_files(files, view).filter(~pl.col(view.entity).is_in(found[view.entity].implode()))
             rows = pl.concat([own.lazy(), others]).sort(EVENT_TIME, CREATED_TIME)
             own = rows.unique(view.entity, keep="last", maintain_order=True).collect()
         found = pl.concat([found, own])
@@ -159,7 +160,7 @@ def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
     due: dict[Path, pl.DataFrame] = {}
     for month, part in _by_month(rows):
         directory = locate_view(layout, view) / f"month={month}"
-        stored = _scan(sorted(directory.glob("*.parquet")), view)
+        stored = scan_files(list_month(directory), view)
         due[directory] = _changed(part, stored, view, counts)
     remove_unfinished(locate_view(layout, view))
     files = [_write(folder, part.sort(view.entity, EVENT_TIME)) for folder, part in due.items() if part.height]
@@ -227,28 +228,37 @@ def _changed(rows: pl.DataFrame, stored: pl.LazyFrame, view: View, counts: dict[
     return joined.filter(fresh | differs).drop("__created", "__bits")
 
 
-def _write(directory: Path, rows: pl.DataFrame) -> Path:
-    """Write one file under the name of its content; the same rows always make the same file."""
+def encode_rows(rows: pl.DataFrame) -> tuple[str, bytes]:
+    """Return a file's name and content: the same rows always make the same file, and the name is its digest."""
     buffer = io.BytesIO()
     rows.write_parquet(buffer, compression="zstd", compression_level=3, statistics=True)
     content = buffer.getvalue()
-    path = directory / f"{digest_bytes(content)[:NAME_DIGITS]}.parquet"
-    replace_file(path, content)
-    return path
+    return f"{digest_bytes(content)[:NAME_DIGITS]}.parquet", content
 
 
-def _scan(files: list[Path], view: View) -> pl.LazyFrame:
+def _write(directory: Path, rows: pl.DataFrame) -> Path:
+    name, content = encode_rows(rows)
+    replace_file(directory / name, content)
+    return directory / name
+
+
+def _list_files(layout: Layout, view: View) -> list[Path]:
+    return leave_out_retired(sorted(locate_view(layout, view).glob("month=*/*.parquet")))
+
+
+def scan_files(files: Sequence[Path], view: View) -> pl.LazyFrame:
+    """Return all rows of some files of a view, unsorted; LakeCorruptError for one that is not as it was written."""
     if not files:
         return pl.LazyFrame(schema=make_schema(view))
     # A lazy scan would fail much later, in the middle of a join, and name no file.
     for path in files:
         verify_file(path)
     # Files written before a feature was declared hold null there.
-    return pl.scan_parquet(files, hive_partitioning=False, schema=make_schema(view), missing_columns="insert")
+    return pl.scan_parquet(list(files), hive_partitioning=False, schema=make_schema(view), missing_columns="insert")
 
 
 def scan_since(layout: Layout, view: View, since: datetime) -> pl.LazyFrame:
     """Return all versions of the rows with event_timestamp >= since, reading only the months that can have them."""
     first = since.strftime("month=%Y-%m")
-    files = sorted(p for p in locate_view(layout, view).glob("month=*/*.parquet") if p.parent.name >= first)
-    return _scan(files, view).filter(pl.col(EVENT_TIME) >= since)
+    files = [path for path in _list_files(layout, view) if path.parent.name >= first]
+    return scan_files(files, view).filter(pl.col(EVENT_TIME) >= since)

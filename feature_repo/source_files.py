@@ -13,6 +13,7 @@ from feast.infra.offline_stores.file_source import FileSource
 from feast.repo_config import RepoConfig
 
 from feature_repo.stored_tables import verify_file
+from feature_repo.view_files import leave_out_retired
 from pairity.errors import ConfigError, LakeCorruptError
 
 UTC_TIME = pl.Datetime("us", "UTC")
@@ -40,12 +41,12 @@ def resolve_local_path(uri: str, repo_path: Path | None) -> Path:
 def list_files(source: FileSource, repo_path: Path | None) -> list[Path]:
     """Return the files that a source's path means now (a file, a folder or a pattern), sorted by name.
 
-    Hidden files are not among them: unfinished ones have hidden names. The order is fixed because the row that is
-    stored last wins a tie.
+    Hidden files are not among them, as unfinished ones have hidden names, nor files that a compaction has replaced. The
+    order is fixed because the row that is stored last wins a tie.
     """
     path = resolve_local_path(source.path, repo_path)
     pattern = str(path / "**" / "*.parquet") if path.is_dir() else str(path)
-    return sorted(map(Path, glob.glob(pattern, recursive=True)))
+    return leave_out_retired(sorted(map(Path, glob.glob(pattern, recursive=True))))
 
 
 def scan_source(source: FileSource, config: RepoConfig, empty: Mapping[str, pl.DataType]) -> pl.LazyFrame:

@@ -8,6 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from feature_repo.feature_compaction import compact_features
 from feature_repo.raw_datasets import DATASETS
 from ingestion.admission_record import AdmissionRecord
 from ingestion.collector import Collector, require_datasets
@@ -161,7 +162,8 @@ class Pipeline:
     def work_ahead(self, close: datetime) -> list[str]:
         """Do what would delay a later hour; call it after the hour that closed at `close`, when nothing else is due.
 
-        Many pending segments of the lake are folded into month files. Where `close` ends a month, the chunk of the next
+        Many pending segments of the lake are folded into month files, and once a day the small files of features into
+        larger ones. Where `close` ends a month, the chunk of the next
         one is computed up to there. Each takes seconds where there are many instruments. Returns what could not be done
         (another process writes, the disk is full) and why: it is tried again later, and no trading depends on it.
         """
@@ -172,6 +174,12 @@ class Pipeline:
                     self.lake.compact(keep=KEPT_COMMITS)
         except (DataError, OSError) as error:
             problems.append(f"the lake's segments are not folded into month files yet: {error}")
+        try:
+            if close.hour == 0:
+                with self.lake.writing():
+                    compact_features(Layout.of(self.settings))
+        except (DataError, OSError) as error:
+            problems.append(f"the small files of features are not folded into larger ones: {error}")
         try:
             if close == month_start(close) and self._publisher is not None:
                 record = AdmissionRecord(settings=self.settings, now=self.clock.now())

@@ -19,6 +19,7 @@ for data that can be made again and for readers that notice a torn file.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -38,6 +39,9 @@ _STREAM_FOLDERS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
 # No file takes that long to write: an older temporary file belongs to a process that was killed.
 _ABANDONED_AFTER_S = 3600.0
 _PIECE_BYTES = 1 << 16
+_COPIED_BYTES = 1 << 20
+_NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
+"""Errors of a file system that has no links, none across this boundary, or no more of this file."""
 
 
 class AlreadyLockedError(Exception):
@@ -161,6 +165,30 @@ def temporary_path(path: Path) -> Path:
     """
     # Two that write the same file are kept apart: the last rename wins, and both files are whole.
     return path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}{_SUFFIX}")
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Give a file that is never written in place a second name, in a folder that is made; a copy where links cannot be.
+
+    It is not flushed: `move_folder` does that for the folder that is being filled.
+    """
+    make_private_folder(target.parent)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        copy_file(source, target)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file's bytes into a new private file, in a folder that is made; it is not flushed."""
+    make_private_folder(target.parent)
+    with (
+        source.open("rb") as given,
+        os.fdopen(open_private(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as made,
+    ):
+        shutil.copyfileobj(given, made, _COPIED_BYTES)
 
 
 def remove_flushed(paths: Iterable[Path], *, durable: bool = True) -> None:

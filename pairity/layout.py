@@ -45,6 +45,11 @@ class Layout:
         return self.root / "reference" / "instruments.json"
 
     @property
+    def snapshots(self) -> Path:
+        """Saved snapshots of lake, features and reference data: `snapshots/<name>/…`."""
+        return self.root / "snapshots"
+
+    @property
     def quarantine(self) -> Path:
         """Partitions that failed validation, each with the rule that failed."""
         return self.root / "quarantine"

@@ -113,6 +113,14 @@ VERSION_REFERENCE = NameRule(
 RUN_REFERENCE = NameRule(
     "run", "[0-9a-f]{1,32}|latest", "an MLflow run id or its beginning (up to 32 of 0–9 and a–f), or latest"
 )
+SNAPSHOT_NAME = NameRule(
+    "snapshot",
+    "(?!latest\\Z)[A-Za-z0-9][A-Za-z0-9_.-]{0,63}",
+    "1 to 64 letters, digits, `_`, `-` and `.`, the first a letter or digit, but not latest",
+)
+SNAPSHOT_REFERENCE = NameRule(
+    "snapshot", "[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", "a name that `pairity snapshot` lists, its beginning, or latest"
+)
 QUARANTINE_ID = NameRule(
     "quarantine id", "[0-9a-f]{1,12}", "1 to 12 of 0–9 and a–f, as `pairity quarantine list` shows"
 )

@@ -18,6 +18,7 @@ from pairity.names import (
     POSITION_ID,
     QUARANTINE_REFERENCE,
     RUN_REFERENCE,
+    SNAPSHOT_REFERENCE,
     VERSION_REFERENCE,
     NameRule,
 )
@@ -120,8 +121,16 @@ def _list_quarantined(settings: Settings) -> Known:
     return [(item.id, f"{item.dataset} {item.key} {item.state}") for item in items]
 
 
+def _list_snapshots(settings: Settings) -> Known:
+    from ingestion.snapshots import list_snapshots
+    from pairity.layout import Layout
+
+    return [(saved.name, saved.note) for saved in list_snapshots(Layout.of(settings))]
+
+
 ORDER = Reference(ORDER_ID, _list_orders)
 RUN = Reference(RUN_REFERENCE, _list_runs)
 MODEL_VERSION = Reference(VERSION_REFERENCE, _list_versions)
 QUARANTINED = Reference(QUARANTINE_REFERENCE, _list_quarantined)
+SNAPSHOT = Reference(SNAPSHOT_REFERENCE, _list_snapshots)
 POSITION = Reference(POSITION_ID, _list_open_positions, with_latest=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from feature_repo.catalog import find_service, find_view
+from ingestion.recomputation import RecomputedRow, recompute_row
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.names import ORDER_ID
@@ -11,6 +13,7 @@ from pairity.references import find_named
 from pairity.settings import Settings
 from serving.journal import DecisionRecord, FeatureVector, Journal, Trace
 from serving.models.rescoring import RescoredDecision, rescore
+from validation.parity import is_same
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +69,31 @@ def recompute(settings: Settings, trace: Trace, decision: DecisionRecord) -> Rec
         recorded=next((item.probability for item in decision.decision.scores if item.pair.pair_id == pair_id), None),
         rescored=rescore(settings, decision, vector),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LakeRecomputation:
+    """An order's features and probability, computed from the raw rows that were known at the decision."""
+
+    row: RecomputedRow | None
+    """None where the lake gives no such row."""
+    compared: int
+    different: tuple[str, ...]
+    """Features that are not those in the journal, to the bit."""
+    probability: float | None
+
+
+def recompute_from_lake(settings: Settings, decision: DecisionRecord, vector: FeatureVector) -> LakeRecomputation:
+    """Compute the features of a vector from the raw lake as known at the decision, and score them.
+
+    Its event time must be known. Errors are those of reading the lake and of `recompute`.
+    """
+    assert vector.event_timestamp is not None
+    view = find_view(find_service(vector.service).view)
+    row = recompute_row(settings, view, vector.entity, vector.event_timestamp, decision.decision_time)
+    if row is None:
+        return LakeRecomputation(None, len(vector.values), tuple(vector.values), None)
+    values = {name: row.values.get(name) for name in vector.values}
+    different = tuple(name for name, value in vector.values.items() if not is_same(value, values[name]))
+    again = rescore(settings, decision, replace(vector, values=values))
+    return LakeRecomputation(row, len(values), different, again.probability)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -15,20 +17,61 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from serving.journal import DecisionRecord, FeatureVector, Journal
 from serving.last_checks import keep_outcome
-from validation.parity import Mismatch, compare_rows
+from serving.parity_causes import Cause, name_cause, read_versions
+from validation.parity import Mismatch, Value, compare_rows
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
+_DECISIONS_AT_ONCE = 400
+"""One query of the offline store answers for so many: a year of decisions does not fit into memory at once."""
+_CAUSES_SOUGHT = 500
+"""Differences whose cause is looked for; what is wrong with thousands is wrong with the first ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A value that was decided on and is not what the offline store says."""
+
+    service: str
+    entity: str
+    bar: datetime
+    """Close of the decision's bar."""
+    feature: str
+    online: Value
+    offline: Value
+    cause: Cause | None
+    """None beyond the first differences, whose causes are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureParity:
+    """What was compared of one feature of a service."""
+
+    service: str
+    feature: str
+    compared: int
+    different: int
+    """All that differ, the next two included."""
+    missing: int
+    """Nothing was read online where the offline store knew a value."""
+    extra: int
+    """Something was read online where the offline store knew nothing."""
+    late: int
+    """Values of a row of an earlier bar than the decision's, whether or not they differ."""
+    oldest: timedelta | None
+    """From the event of the oldest row that was read to its decision; None where no row was known."""
+
 
 @dataclass(frozen=True, slots=True)
 class ParityReport:
-    """How many values of how many decisions were compared, and those that differ, each with entity and bar."""
+    """How many values of how many decisions were compared, and those that differ, oldest bar first."""
 
     decisions: int
     rows: int
     values: int
-    mismatches: tuple[tuple[str, Mismatch], ...]
+    mismatches: tuple[Difference, ...]
+    features: tuple[FeatureParity, ...]
 
     @property
     def summary(self) -> str:
@@ -52,33 +95,120 @@ def live_parity(settings: Settings) -> Callable[[], tuple[int, str]] | None:
     return check
 
 
-def check_parity(settings: Settings) -> ParityReport:
+def check_parity(settings: Settings, *, since: datetime | None = None, until: datetime | None = None) -> ParityReport:
     """Compare every journalled feature vector with the offline store's answer for its decision time.
 
-    The outcome is kept for the status of the trading process. Raises JournalError where there is no journal.
+    Those of decisions on bars that closed from `since` to before `until`, all without them. The outcome over all of
+    them is kept for the status of the trading process. Raises JournalError where there is no journal.
     """
-    journal = Journal.read(Layout.of(settings).journal)
+    layout, store = Layout.of(settings), open_store(settings)
+    tally = _Tally(layout)
+    journal = Journal.read(layout.journal)
     try:
-        decisions = {record.decision_id: record for record in journal.decisions()}
-        vectors = [vector for key in decisions for vector in journal.vectors(key)]
+        chosen = [
+            record
+            for record in journal.decisions()
+            if (since is None or record.event_timestamp >= since) and (until is None or record.event_timestamp < until)
+        ]
+        for first in range(0, len(chosen), _DECISIONS_AT_ONCE):
+            decisions = {record.decision_id: record for record in chosen[first : first + _DECISIONS_AT_ONCE]}
+            vectors = [vector for key in decisions for vector in journal.vectors(key)]
+            for name in sorted({vector.service for vector in vectors}):
+                tally.add(store, name, [vector for vector in vectors if vector.service == name], decisions)
     finally:
         journal.close()
-    store = open_store(settings)
-    mismatches: list[tuple[str, Mismatch]] = []
-    values = 0
-    for name in sorted({vector.service for vector in vectors}):
-        own = [vector for vector in vectors if vector.service == name]
-        mismatches += _compare_service(store, name, own, decisions)
-        values += len(own) * len(find_service(name).features)
-    keep_outcome(Layout.of(settings), "parity", values, len(mismatches))
-    return ParityReport(len(decisions), len(vectors), values, tuple(mismatches))
+    report = tally.report(len(chosen))
+    if since is None and until is None:
+        keep_outcome(layout, "parity", report.values, len(report.mismatches))
+    return report
 
 
-def _compare_service(
-    store: FeatureStore, name: str, vectors: Sequence[FeatureVector], decisions: Mapping[str, DecisionRecord]
-) -> list[tuple[str, Mismatch]]:
-    """Compare the vectors of one feature service; one query of the offline store answers for all of them."""
-    declared, features = find_view(find_service(name).view), find_service(name).features
+class _Tally:
+    """Counts over all comparisons so far."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._rows = 0
+        self._counts: dict[tuple[str, str], Counter[str]] = {}
+        self._oldest: dict[str, timedelta] = {}
+        self._found: list[Difference] = []
+
+    def add(
+        self,
+        store: FeatureStore,
+        service: str,
+        vectors: Sequence[FeatureVector],
+        decisions: Mapping[str, DecisionRecord],
+    ) -> None:
+        """Compare the vectors of one feature service; one query of the offline store answers for all of them."""
+        features = find_service(service).features
+        late = 0
+        for vector in vectors:
+            if vector.event_timestamp is None:
+                continue
+            decision = decisions[vector.decision_id]
+            late += vector.event_timestamp < decision.event_timestamp
+            age = decision.decision_time - vector.event_timestamp
+            self._oldest[service] = max(age, self._oldest.get(service, age))
+        self._rows += len(vectors)
+        for feature in features:
+            counts = self._counts.setdefault((service, feature), Counter())
+            counts.update(compared=len(vectors), late=late)
+        for mismatch in _compare(store, service, vectors, decisions):
+            counts = self._counts[service, mismatch.column]
+            counts.update(
+                different=1,
+                missing=int(mismatch.online is None),
+                extra=int(mismatch.offline is None),
+            )
+            vector = vectors[mismatch.row]
+            self._found.append(self._describe(service, vector, decisions[vector.decision_id], mismatch))
+
+    def report(self, decisions: int) -> ParityReport:
+        """Return everything that was counted."""
+        return ParityReport(
+            decisions=decisions,
+            rows=self._rows,
+            values=sum(counts["compared"] for counts in self._counts.values()),
+            mismatches=tuple(sorted(self._found, key=lambda one: (one.bar, one.service, one.entity, one.feature))),
+            features=tuple(
+                FeatureParity(
+                    service=service,
+                    feature=feature,
+                    compared=counts["compared"],
+                    different=counts["different"],
+                    missing=counts["missing"],
+                    extra=counts["extra"],
+                    late=counts["late"],
+                    oldest=self._oldest.get(service),
+                )
+                for (service, feature), counts in sorted(self._counts.items())
+            ),
+        )
+
+    def _describe(
+        self, service: str, vector: FeatureVector, decision: DecisionRecord, mismatch: Mismatch
+    ) -> Difference:
+        cause = None
+        if len(self._found) < _CAUSES_SOUGHT:
+            view = find_view(find_service(service).view)
+            versions = read_versions(self._layout, view, vector.entity, mismatch.column, decision.decision_time)
+            cause = name_cause(mismatch.online, mismatch.offline, vector.event_timestamp, versions)
+        return Difference(
+            service=service,
+            entity=vector.entity,
+            bar=decision.event_timestamp,
+            feature=mismatch.column,
+            online=mismatch.online,
+            offline=mismatch.offline,
+            cause=cause,
+        )
+
+
+def _compare(
+    store: FeatureStore, service: str, vectors: Sequence[FeatureVector], decisions: Mapping[str, DecisionRecord]
+) -> list[Mismatch]:
+    declared, features = find_view(find_service(service).view), find_service(service).features
     types = {feature: make_schema(declared)[feature] for feature in features}
     # The declared types, not inferred ones: a column of nulls would otherwise differ by its type.
     online = pl.DataFrame([dict(vector.values) for vector in vectors], schema=types)
@@ -89,10 +219,4 @@ def _compare_service(
         },
         schema_overrides={EVENT_TIME: pl.Datetime("us", "UTC")},
     )
-    offline = read_historical(store, name, entity_rows)
-    mismatches = []
-    for mismatch in compare_rows(online, offline, features):
-        vector = vectors[mismatch.row]
-        at = decisions[vector.decision_id].event_timestamp
-        mismatches.append((f"{vector.entity} at {at:%Y-%m-%d %H:%M}", mismatch))
-    return mismatches
+    return compare_rows(online, read_historical(store, service, entity_rows), features)

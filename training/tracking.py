@@ -12,7 +12,9 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from model_registry.canonical_skops import write_canonically
 from model_registry.connection import load_mlflow, open_client, store_errors
+from model_registry.files import MODEL_FILE
 from model_registry.forest_schema import TRUSTED_TYPES
 from pairity.durable import replace_file
 from pairity.errors import RegistryError
@@ -85,7 +87,17 @@ def log_forest(layout: Layout, pipeline: Any, example: pd.DataFrame) -> str:  # 
             pyfunc_predict_fn="predict_proba",
             pip_requirements=_list_requirements(),  # without them MLflow would import the model in a subprocess
         )
+        _replace_archive(open_client(layout), str(info.model_id), pipeline)
     return str(info.model_uri)
+
+
+def _replace_archive(client: MlflowClient, model_id: str, pipeline: Any) -> None:  # noqa: ANN401
+    """Put an archive in the place of the one that MLflow had skops write: equal forests have equal files."""
+    from skops.io import dumps
+
+    with TemporaryDirectory() as folder:
+        replace_file(Path(folder) / MODEL_FILE, write_canonically(dumps(pipeline)))
+        client.log_model_artifacts(model_id, folder)
 
 
 def log_files(layout: Layout, run_id: str, files: Mapping[str, bytes]) -> str:

@@ -146,8 +146,10 @@ def test_from_an_order_one_command_leads_back_to_the_same_float(whole):
     assert done.returncode == 0, done.stderr
     assert "the same float" in done.stdout
     assert "NOT THE SAME" not in done.stdout
-    for word in ("MLflow run", "data snapshot", "z_score", "code "):
+    for word in ("MLflow run", "data snapshot", "z_score", "code ", "training rows", "candles_1m"):
         assert word in done.stdout
+    assert "features are the same, bit for bit" in done.stdout  # computed from the raw lake, as known then
+    assert done.stdout.count("the same float") == 2
 
 
 def test_the_account_command_shows_what_the_venue_has(whole, tmp_path):

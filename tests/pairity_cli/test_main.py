@@ -25,6 +25,7 @@ def test_the_public_commands_are_these():
         "redenominate",
         "pairs",
         "compact",
+        "snapshot",
         "export",
         "train",
         "retrain",

@@ -246,7 +246,7 @@ def test_the_command_says_what_it_did(tmp_path: Path, monkeypatch: pytest.Monkey
         write_hour(lake, hour)
     snapshot = lake.snapshot_id()
     said = CliRunner().invoke(main, ["compact"]).output
-    assert said == f"folded 4 rows of 2 commits into 2 partitions and deleted 4 files; snapshot {snapshot}\n"
+    assert said == f"lake: folded 4 rows of 2 commits into 2 partitions and deleted 4 files; snapshot {snapshot}\n"
     assert CliRunner().invoke(main, ["compact"]).output == "nothing waits for compaction\n"
     with lake.writing():
         refused = CliRunner().invoke(main, ["compact"])
