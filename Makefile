@@ -152,8 +152,8 @@ pictures: install  ## pictures of the page for the documents, of a day of record
 tiles: install  ## pictures of a demo for the README, while its page is open (PAGE=address that it printed)
 	$(BIN)/python -m tests.e2e.tiles --page "$(PAGE)" $(ARGS)
 
-test-slow: install  ## longer suites
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope
+test-slow: install  ## longer suites, and every property with all of its examples
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -m "slow or hypothesis" -n 2 --dist loadscope
 
 crash-matrix: install  ## kill the trading process at every request, commit and change of a file, and at a dozen places in serve
 	$(BIN)/python -m tests.e2e.crash_matrix $(ARGS)

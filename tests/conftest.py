@@ -8,9 +8,11 @@ import tempfile
 import pytest
 from hypothesis import settings
 
-# A timing is never a test: a busy machine must not fail one.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+from tests.examples import register_profiles
+from tests.mlflow_tables import reuse_tables
+
+register_profiles()
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 # Tests sign with a key of their own, and processes that they start with the same one: never with that of whoever runs
 # them. Each process of pytest has another one.
@@ -19,6 +21,11 @@ atexit.register(shutil.rmtree, _KEY_FOLDER, ignore_errors=True)
 os.environ["PAIRITY_SIGNING_KEY"] = f"{_KEY_FOLDER}/key/signing.key"
 # Trials of tests are nobody's trials: they are never counted in the ledger of whoever runs them.
 os.environ["XDG_STATE_HOME"] = f"{_KEY_FOLDER}/state"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    reuse_tables()
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from serving.parity import check_parity
 from tests.e2e.running import ASSETS, Place, paper_exchange
 
 pytestmark = pytest.mark.e2e
-CYCLES = 72
+CYCLES = 30
 
 
 class Whole:

@@ -144,16 +144,22 @@ def killed_run(how, known_from, home, folder):
     asyncio.run(job)
 
 
-@pytest.mark.parametrize("where", ["staged", "stored"])
-@pytest.mark.parametrize(
-    ("how", "known_from", "resumed"),
-    [
-        ("gaps", "then", "gaps-now"),
-        ("gaps", "now", "collect"),
-        ("recheck", "then", "collect"),
-        ("recheck", "now", "gaps-then"),
-    ],
-)
+RESUMED = [
+    ("gaps", "then", "gaps-now"),
+    ("gaps", "now", "collect"),
+    ("recheck", "then", "collect"),
+    ("recheck", "now", "gaps-then"),
+]
+
+
+def killed_runs():
+    """Every run killed at one of the two places; at the other one it is a slow test."""
+    for number, run in enumerate(RESUMED):
+        at, other = ("staged", "stored") if number in (0, 3) else ("stored", "staged")
+        yield from ((*run, at), pytest.param(*run, other, marks=pytest.mark.slow))
+
+
+@pytest.mark.parametrize(("how", "known_from", "resumed", "where"), killed_runs())
 def test_a_killed_run_is_resumed_as_it_was_told(home, tmp_path, where, how, known_from, resumed):
     arguments = [where, how, known_from, str(home.home), str(tmp_path / "in")]
     run = subprocess.run(

@@ -39,6 +39,7 @@ def venue(speed: float) -> Iterator[Venue]:
 
     class Handler(BaseHTTPRequestHandler):
         disable_nagle_algorithm = True  # else a body waits 40 ms for the acknowledgement of its headers
+
         def do_GET(self) -> None:
             made.polls += 1
             body = json.dumps({"code": "0", "data": [{"ts": str(to_ms(made.now()))}]}).encode()
