@@ -11,6 +11,9 @@ from hypothesis import settings
 from tests.examples import register_profiles
 from tests.mlflow_tables import reuse_tables
 
+# Several workers share the cores: as in the command line, threads that wait should sleep, not spin.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 register_profiles()
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 

@@ -152,14 +152,15 @@ RESUMED = [
 ]
 
 
-def killed_runs():
+def list_killed_runs():
     """Every run killed at one of the two places; at the other one it is a slow test."""
-    for number, run in enumerate(RESUMED):
-        at, other = ("staged", "stored") if number in (0, 3) else ("stored", "staged")
-        yield from ((*run, at), pytest.param(*run, other, marks=pytest.mark.slow))
+    places = [("staged", "stored"), ("stored", "staged"), ("stored", "staged"), ("staged", "stored")]
+    quick = [(*run, at) for run, (at, _) in zip(RESUMED, places, strict=True)]
+    slow = [(*run, at) for run, (_, at) in zip(RESUMED, places, strict=True)]
+    return [*quick, *(pytest.param(*run, marks=pytest.mark.slow) for run in slow)]
 
 
-@pytest.mark.parametrize(("how", "known_from", "resumed", "where"), killed_runs())
+@pytest.mark.parametrize(("how", "known_from", "resumed", "where"), list_killed_runs())
 def test_a_killed_run_is_resumed_as_it_was_told(home, tmp_path, where, how, known_from, resumed):
     arguments = [where, how, known_from, str(home.home), str(tmp_path / "in")]
     run = subprocess.run(
