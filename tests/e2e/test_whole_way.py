@@ -204,10 +204,13 @@ def test_stale_features_end_in_no_trade_and_a_message(whole):
 def test_a_stop_signal_finishes_the_cycle_and_leaves_the_process_well(whole):
     process = whole.place.start("serve", *whole.options, "--cycles", "10000")
     output = ""
-    while "status:" not in output:
-        output += process.stdout.readline()
-    time.sleep(3)
-    process.send_signal(signal.SIGTERM)
-    rest, _ = process.communicate(timeout=60)
+    try:
+        while "status:" not in output:
+            output += process.stdout.readline()
+        time.sleep(3)
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=240)
+    finally:
+        process.kill()
     assert process.returncode == 0, output + rest
     assert json.dumps("Traceback") not in rest
