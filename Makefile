@@ -17,7 +17,7 @@ CHAPTER ?=
 PAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow month pictures tiles crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide lock audit hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test suite test-slow month pictures tiles crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide lock audit hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -139,7 +139,11 @@ types: install  ## static types, strict on the core and the transforms
 contract: install  ## dependencies point one way
 	$(BIN)/lint-imports --no-cache
 
-test: lint types contract  ## everything that CI runs
+# Types take half a minute of one core: beside the tests, not before them
+test: lint contract  ## everything that CI runs
+	@$(MAKE) --no-print-directory --jobs 2 types suite
+
+suite: install  ## the tests alone, without lint, types and contract
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 month: install  ## a month of recorded minutes through the trading process, faults off and on
@@ -152,8 +156,8 @@ pictures: install  ## pictures of the page for the documents, of a day of record
 tiles: install  ## pictures of a demo for the README, while its page is open (PAGE=address that it printed)
 	$(BIN)/python -m tests.e2e.tiles --page "$(PAGE)" $(ARGS)
 
-test-slow: install  ## longer suites
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope
+test-slow: install  ## longer suites, and every property with all of its examples
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -m "slow or hypothesis" -n 2 --dist loadscope
 
 crash-matrix: install  ## kill the trading process at every request, commit and change of a file, and at a dozen places in serve
 	$(BIN)/python -m tests.e2e.crash_matrix $(ARGS)

@@ -8,9 +8,14 @@ import tempfile
 import pytest
 from hypothesis import settings
 
-# A timing is never a test: a busy machine must not fail one.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+from tests.examples import register_profiles
+from tests.mlflow_tables import reuse_tables
+
+# Several workers share the cores: as in the command line, threads that wait should sleep, not spin.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+register_profiles()
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 # Tests sign with a key of their own, and processes that they start with the same one: never with that of whoever runs
 # them. Each process of pytest has another one.
@@ -19,6 +24,22 @@ atexit.register(shutil.rmtree, _KEY_FOLDER, ignore_errors=True)
 os.environ["PAIRITY_SIGNING_KEY"] = f"{_KEY_FOLDER}/key/signing.key"
 # Trials of tests are nobody's trials: they are never counted in the ledger of whoever runs them.
 os.environ["XDG_STATE_HOME"] = f"{_KEY_FOLDER}/state"
+
+
+def _leave_to_the_system(handle: int) -> None:
+    """Stand in for `os.fsync`: what a killed process wrote is there without it, and no test cuts the power.
+
+    That it is called, when, and what its failure does, is tested with spies in its place.
+    """
+    os.fstat(handle)
+
+
+os.fsync = _leave_to_the_system
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    reuse_tables()
 
 
 @pytest.fixture(scope="session")

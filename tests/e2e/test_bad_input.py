@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.running import Place, paper_exchange
+from tests.e2e.running import Indoors, Place, paper_exchange
 
 pytestmark = pytest.mark.e2e
 
@@ -17,7 +17,7 @@ def exchange():
 
 @pytest.fixture
 def place(tmp_path):
-    return Place(tmp_path / "home")
+    return Indoors(tmp_path / "home")
 
 
 def refused(done, code, *words):
@@ -31,7 +31,9 @@ def nothing_collected(place):
     assert not list(place.home.rglob("*.parquet"))
 
 
-def test_no_exchange_at_the_url(place):
+def test_no_exchange_at_the_url(tmp_path):
+    """In a process of its own, as one of the others: its exit code is that of the process."""
+    place = Place(tmp_path / "home")
     done = place.run("ingest", "--exchange-url", "http://127.0.0.1:9", "--since", "2d")
     refused(done, 3, "http://127.0.0.1:9", "make demo")
     nothing_collected(place)
@@ -69,7 +71,7 @@ def test_empty_and_inverted_ranges(place, exchange, since, until, word):
 @pytest.fixture(scope="module")
 def ingested(tmp_path_factory, exchange):
     """A place with two days of data, and the command that made it."""
-    place = Place(tmp_path_factory.mktemp("ingested") / "home")
+    place = Indoors(tmp_path_factory.mktemp("ingested") / "home")
     arguments = ("ingest", "--exchange-url", exchange.url, "--control-url", exchange.control, "--since", "2025-12-30")
     assert place.run(*arguments).returncode == 0
     return place, arguments
@@ -96,8 +98,9 @@ def test_serving_without_contracts(place, exchange):
 
 
 def test_serving_without_a_champion(ingested, exchange):
-    place, _ = ingested
-    done = place.run("serve", "--exchange-url", exchange.url, "--control-url", exchange.control, "--cycles", "1")
+    done = Place(ingested[0].home).run(
+        "serve", "--exchange-url", exchange.url, "--control-url", exchange.control, "--cycles", "1"
+    )
     refused(done, 5, "champion", "make train")
 
 

@@ -21,21 +21,21 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from serving.journal import Journal
 from serving.parity import check_parity
-from tests.e2e.running import ASSETS, Place, paper_exchange
+from tests.e2e.running import ASSETS, Indoors, Place, paper_exchange
 
 pytestmark = pytest.mark.e2e
-CYCLES = 72
+CYCLES = 30
 
 
 class Whole:
     """One run of everything, made once for all tests of this module."""
 
     def __init__(self, place, exchange):
-        self.place, self.exchange = place, exchange
+        self.place, self.exchange, self.indoors = place, exchange, Indoors(place.home)
         self.options = ("--exchange-url", exchange.url, "--control-url", exchange.control)
         self.ingest = place.run("ingest", *self.options, "--since", "22d")
         self.before = contents(place.home)
-        self.again = place.run("ingest", *self.options, "--since", "22d")
+        self.again = self.indoors.run("ingest", *self.options, "--since", "22d")
         self.after = contents(place.home)
         self.train = place.run("train", "--no-compare")
         self.serve = place.run("serve", *self.options, "--cycles", str(CYCLES))
@@ -142,7 +142,7 @@ def test_from_an_order_one_command_leads_back_to_the_same_float(whole):
     position = journal.closed_positions()[0].position
     entry = next(i for i in journal.intents(position.position_id) if str(i.purpose) == "entry")
     journal.close()
-    done = whole.place.run("trace", entry.client_order_id)
+    done = whole.indoors.run("trace", entry.client_order_id)
     assert done.returncode == 0, done.stderr
     assert "the same float" in done.stdout
     assert "NOT THE SAME" not in done.stdout
@@ -153,7 +153,7 @@ def test_from_an_order_one_command_leads_back_to_the_same_float(whole):
 
 
 def test_the_account_command_shows_what_the_venue_has(whole, tmp_path):
-    done = whole.place.run("account", "--exchange-url", whole.exchange.url, "--export", str(tmp_path / "fills.csv"))
+    done = whole.indoors.run("account", "--exchange-url", whole.exchange.url, "--export", str(tmp_path / "fills.csv"))
     assert done.returncode == 0, done.stderr
     assert "USDT" in done.stdout
     assert (tmp_path / "fills.csv").read_text().count("\n") > 2
@@ -163,7 +163,7 @@ def test_no_secret_reaches_a_file_or_a_message(whole, tmp_path):
     secret = "s3cretpassphrase"
     # Without the journal: with open positions the process would wait for a key that works.
     home = Place(shutil.copytree(whole.place.home, tmp_path / "home", ignore=shutil.ignore_patterns("journal*")))
-    assert home.run("models", "sign", "1", "--yes").returncode == 0
+    assert Indoors(home.home).run("models", "sign", "1", "--yes").returncode == 0
     done = home.run("serve", *whole.options, "--cycles", "1", PAIRITY_EXCHANGE__API_PASSPHRASE=secret)
     assert done.returncode == 3
     assert "PAIRITY_EXCHANGE__API_PASSPHRASE" in done.stderr
@@ -177,7 +177,7 @@ def test_too_small_a_balance_is_refused(whole, tmp_path):
     ours = shutil.ignore_patterns("journal*")
     home = Place(shutil.copytree(whole.place.home, tmp_path / "home", ignore=ours))
     # What was signed elsewhere is not trusted in another directory.
-    assert home.run("models", "sign", "1", "--yes").returncode == 0
+    assert Indoors(home.home).run("models", "sign", "1", "--yes").returncode == 0
     with paper_exchange("--seed", "11", "--balance", "5") as poor:
         done = home.run("serve", "--exchange-url", poor.url, "--control-url", poor.control, "--cycles", "1")
     assert done.returncode == 6, done.stdout + done.stderr
@@ -206,10 +206,13 @@ def test_stale_features_end_in_no_trade_and_a_message(whole):
 def test_a_stop_signal_finishes_the_cycle_and_leaves_the_process_well(whole):
     process = whole.place.start("serve", *whole.options, "--cycles", "10000")
     output = ""
-    while "status:" not in output:
-        output += process.stdout.readline()
-    time.sleep(3)
-    process.send_signal(signal.SIGTERM)
-    rest, _ = process.communicate(timeout=60)
+    try:
+        while "status:" not in output:
+            output += process.stdout.readline()
+        time.sleep(3)
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=240)
+    finally:
+        process.kill()
     assert process.returncode == 0, output + rest
     assert json.dumps("Traceback") not in rest

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.asof_join import asof_join
+from tests.examples import examples
 from tests.feature_repo.stores import FAST, TIME, at
 from tests.oracles.pit_join import pit_join
 
@@ -35,7 +36,7 @@ NAMED = {"time": "event_timestamp", "event": "e", "created": "c"}
 TTL = st.sampled_from([None, timedelta(0), timedelta(minutes=15), timedelta(hours=2), timedelta(days=9)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(rows=ROWS, labels=LABELS, ttl=TTL, known_only=st.booleans())
 def test_join_equals_brute_force(rows, labels, ttl, known_only):
     columns = ["x", "n", "s"]
@@ -79,7 +80,7 @@ def test_without_keys_there_is_one_series_for_all(rows, times):
 FEW = st.sampled_from("AB")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     # Few entities and instants: exact duplicates, versions and ages equal to the TTL are common, not rare.
     rows=st.lists(

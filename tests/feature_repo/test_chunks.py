@@ -16,6 +16,7 @@ from feature_repo.transforms.pairs import compute_pair_hourly
 from feature_repo.transforms.view_transforms import MAX_REACH
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.settings import FeatureSettings, VwapSettings
+from tests.examples import examples
 from tests.feature_repo.transforms.markets import (
     DAY,
     HOUR,
@@ -73,7 +74,7 @@ def test_backfill_of_a_month_equals_hour_by_hour(market):
     assert compared > 5 * len(closes)
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=examples(8))
 @given(seed=st.integers(0, 10**6), gaps=st.sampled_from([0.0, 0.02, 0.2]), first=st.integers(1, 740))
 def test_any_hour_of_any_market_is_the_same_live_and_later(seed, gaps, first):
     read = reader(*generated(seed, gaps=gaps))
@@ -81,11 +82,12 @@ def test_any_hour_of_any_market_is_the_same_live_and_later(seed, gaps, first):
 
 
 @pytest.mark.recorded
-def test_backfill_equals_hour_by_hour_on_recorded_minutes():
+@pytest.mark.parametrize("every", [97, pytest.param(17, marks=pytest.mark.slow)])
+def test_backfill_equals_hour_by_hour_on_recorded_minutes(every):
     names = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "TON", "TRX")
     minutes = recorded_candles("1m_20250318_20250417", names, MINUTE)
     read = reader(minutes, minutes.clear(), recorded_funding(names))
-    closes = [APRIL + step * HOUR for step in range(1, 400, 17)]
+    closes = [APRIL + step * HOUR for step in range(1, 400, every)]
     hourly = [view for view in VIEWS.values() if view.every == HOUR]
     per_hour = sum({"asset": 9, "pair_id": 36, "venue": 1}[view.entity] for view in hourly)
     assert assert_hour_by_hour(read, APRIL, closes, settings_for(names)) >= len(closes) * per_hour

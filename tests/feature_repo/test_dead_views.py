@@ -97,8 +97,14 @@ def test_it_has_no_tercile_on_a_midnight_soon_after_its_death(whole):
     assert rows.filter(at, pl.col("momentum_bucket").is_null()).is_empty()
 
 
-def test_a_continued_chunk_has_the_same_rows():
-    closes = [MAY + hours * HOUR for hours in (38, 42, 43, 44, 45, 48, 49, 71, 72, 73, 74, 96)]
+AROUND = (38, 43, 44, 49, 72, 73, 96)
+
+
+@pytest.mark.parametrize(
+    "hours", [AROUND, pytest.param((*range(38, 50), 71, *AROUND[4:], 74), marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_a_continued_chunk_has_the_same_rows(hours):
+    closes = [MAY + hour * HOUR for hour in sorted(hours)]
     assert assert_continues(reading(frames_of(minutes_of(gaps=0.02))), settings_for(NAMES, SHORT), closes)
 
 

@@ -17,6 +17,7 @@ from feature_repo import offline_files
 from feature_repo.catalog import ASSET_LAGS, PAIR_HOURLY
 from feature_repo.offline_files import make_schema, publish, read_newest, scan_view
 from pairity.layout import Layout
+from tests.examples import examples
 from tests.feature_repo.rows import HOUR, START, as_bits, make_rows
 
 MINUTE = timedelta(minutes=1)
@@ -48,7 +49,7 @@ parts = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=parts, at_once=st.sampled_from([1, 20_000, 2**40]))
 def test_it_is_what_a_walk_over_all_rows_finds(tmp_path_factory, parts, at_once):
     """Entities that begin and end in any month, corrections included, however many files are read at once."""

@@ -27,6 +27,7 @@ from feature_repo.offline_files import (
 )
 from pairity.errors import DataError, LakeCorruptError
 from pairity.layout import Layout
+from tests.examples import examples
 from tests.feature_repo.rows import HOUR, START, as_bits, make_rows
 
 MINUTE = timedelta(minutes=1)
@@ -160,7 +161,7 @@ def test_a_file_that_was_cut_is_named(layout, keep):
         scan_view(layout, ASSET_HOURLY)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 999), cuts=st.lists(st.integers(0, 24), max_size=4), shuffle=st.integers(0, 999))
 def test_any_chunking_gives_the_same_latest_view(tmp_path_factory, seed, cuts, shuffle):
     """First the rows, then corrections of some of them: in one piece each, or in any pieces in any order."""

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from feature_repo.catalog import ASSET_HOURLY, MARKET_STATE, PAIR_FOREST_FEATURES, PAIR_HOURLY
 from feature_repo.feature_store import open_store, read_online, write_online
 from feature_repo.online_store import NewestSqliteOnlineStore
+from tests.examples import examples
 from tests.feature_repo.rows import HOUR, START, TICK, as_bits, make_rows
 from tests.feature_repo.stores import ASOF, FAST, at, open_small_store
 from tests.oracles.newest_values import NewestValues
@@ -56,7 +57,7 @@ def small(tmp_path_factory):
     return open_small_store(tmp_path_factory.mktemp("small"), ASOF)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(WRITES, st.integers(1, 4))
 def test_the_newest_value_wins_in_any_order_of_whole_and_partial_writes(small, writes, batch):
     online, view = small.provider.online_store, small.get_feature_view("fast")

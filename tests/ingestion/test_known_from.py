@@ -144,16 +144,23 @@ def killed_run(how, known_from, home, folder):
     asyncio.run(job)
 
 
-@pytest.mark.parametrize("where", ["staged", "stored"])
-@pytest.mark.parametrize(
-    ("how", "known_from", "resumed"),
-    [
-        ("gaps", "then", "gaps-now"),
-        ("gaps", "now", "collect"),
-        ("recheck", "then", "collect"),
-        ("recheck", "now", "gaps-then"),
-    ],
-)
+RESUMED = [
+    ("gaps", "then", "gaps-now"),
+    ("gaps", "now", "collect"),
+    ("recheck", "then", "collect"),
+    ("recheck", "now", "gaps-then"),
+]
+
+
+def list_killed_runs():
+    """Every run killed at one of the two places; at the other one it is a slow test."""
+    places = [("staged", "stored"), ("stored", "staged"), ("stored", "staged"), ("staged", "stored")]
+    quick = [(*run, at) for run, (at, _) in zip(RESUMED, places, strict=True)]
+    slow = [(*run, at) for run, (_, at) in zip(RESUMED, places, strict=True)]
+    return [*quick, *(pytest.param(*run, marks=pytest.mark.slow) for run in slow)]
+
+
+@pytest.mark.parametrize(("how", "known_from", "resumed", "where"), list_killed_runs())
 def test_a_killed_run_is_resumed_as_it_was_told(home, tmp_path, where, how, known_from, resumed):
     arguments = [where, how, known_from, str(home.home), str(tmp_path / "in")]
     run = subprocess.run(

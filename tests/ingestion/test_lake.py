@@ -23,11 +23,14 @@ from ingestion.lake.generation import Generation
 from ingestion.lake.partitions import MANIFEST, PART, list_partitions
 from pairity.errors import DataError, LakeCorruptError, UnknownNameError
 from pairity.layout import Layout
+from tests.examples import examples
 
 START = datetime(2025, 3, 31, 22, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 LAG = timedelta(milliseconds=1)
-PROPERTY = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(
+    deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def candles(minutes: list[int], shift: float = 0.0, known_at: datetime | None = None) -> pl.DataFrame:
@@ -211,25 +214,34 @@ from tests.ingestion.test_lake import START, MINUTE, candles
 lake = Lake(Layout(Path(sys.argv[1])))
 with lake.writing():
     print("ready", flush=True)
-    for start in range(0, 6000, 60):
+    for start in range(0, int(sys.argv[2]) * 60, 60):
         minutes = list(range(start, start + 60))
         span = (START + start * MINUTE, START + (start + 60) * MINUTE)
         lake.write("candles_1m", "BTC", candles(minutes), covered=[span])
 """
 
 
-def test_killed_at_any_moment_and_run_again_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", WRITER, str(tmp_path / "calm")], check=True, stdout=subprocess.DEVNULL)
+@pytest.mark.parametrize(
+    ("hours", "waits_s"),
+    [(40, (0.0, 0.037, 0.11)), pytest.param(100, (0.0, 0.013, 0.037, 0.071, 0.11), marks=pytest.mark.slow)],
+)
+def test_killed_at_any_moment_and_run_again_ends_with_the_same_bytes(
+    tmp_path: Path, hours: int, waits_s: tuple[float, ...]
+) -> None:
+    def command(home: Path) -> list[str]:
+        return [sys.executable, "-c", WRITER, str(home), str(hours)]
+
+    subprocess.run(command(tmp_path / "calm"), check=True, stdout=subprocess.DEVNULL)
     killed = tmp_path / "killed"
-    for wait_s in (0.0, 0.013, 0.037, 0.071, 0.11):
-        with subprocess.Popen([sys.executable, "-c", WRITER, str(killed)], stdout=subprocess.PIPE) as process:
+    for wait_s in waits_s:
+        with subprocess.Popen(command(killed), stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
             time.sleep(wait_s)
             process.send_signal(signal.SIGKILL)
         with Lake(Layout(killed)).writing():  # recovery alone leaves a sound lake
             Lake(Layout(killed)).verify()
-    subprocess.run([sys.executable, "-c", WRITER, str(killed)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command(killed), check=True, stdout=subprocess.DEVNULL)
     assert files(killed / "lake") == files(tmp_path / "calm" / "lake")
     assert Lake(Layout(killed)).snapshot_id() == Lake(Layout(tmp_path / "calm")).snapshot_id()
 

@@ -24,6 +24,7 @@ from pairity.errors import DataError
 from pairity.layout import Layout
 from pairity.timeline import month_start, months_between, next_month
 from pairity.universe import inst_id
+from tests.examples import examples
 from tests.oracles.staged_rows import cover, keep_news
 
 FUNDING = DATASETS["funding"]
@@ -54,7 +55,7 @@ SPAN = st.tuples(st.integers(-40, 12), st.integers(0, 20)).map(
 CALL = st.tuples(st.sampled_from(ASSETS), st.lists(ROW, max_size=5), st.lists(SPAN, max_size=2))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(calls=st.lists(CALL, max_size=8), persistent=st.booleans(), reopened=st.booleans())
 def test_all_instruments_read_at_once_are_each_one_taken_row_by_row(calls, persistent, reopened):
     with tempfile.TemporaryDirectory() as home:
@@ -92,7 +93,7 @@ def _check_covered(staging, month, calls):
         assert cover(part, instants[3:100]) == cover(spans, instants[3:100])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(calls=st.lists(st.lists(ROW, max_size=4, unique_by=lambda row: (row[0], row[2])), max_size=4))
 def test_an_instrument_alone_is_what_a_lake_without_judgement_would_hold(calls):
     # The lake's order of rows that are known at the same instant is not defined: here there are none.

@@ -4,6 +4,8 @@ import ast
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"]
 HOMES = {
@@ -16,31 +18,32 @@ HOMES = {
 }
 
 
-def product():
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())
+@pytest.fixture(scope="module")
+def nodes():
+    """All nodes of the product's syntax trees with the path of their module, in its order."""
+    paths = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    trees = [(path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())) for path in paths]
+    wanted = (ast.Call, ast.Import, ast.ImportFrom, ast.ClassDef, ast.Constant)
+    return [(path, node) for path, tree in trees for node in ast.walk(tree) if isinstance(node, wanted)]
 
 
 def called(call):
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
 
 
-def test_each_call_that_touches_registered_models_has_one_home():
+def test_each_call_that_touches_registered_models_has_one_home(nodes):
     homes = {name: set() for name in HOMES}
-    for path, tree in product():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and called(node) in HOMES:
-                homes[called(node)].add(path)
+    for path, node in nodes:
+        if isinstance(node, ast.Call) and called(node) in HOMES:
+            homes[called(node)].add(path)
     assert homes == {name: {home} for name, home in HOMES.items()}
 
 
-def test_nobody_asks_mlflow_for_a_model_or_a_path():
+def test_nobody_asks_mlflow_for_a_model_or_a_path(nodes):
     """MLflow loads whatever a model's own files tell it to, and writes into a folder whose path it is asked for."""
     asked = {
         (path, called(node))
-        for path, tree in product()
-        for node in ast.walk(tree)
+        for path, node in nodes
         if isinstance(node, ast.Call)
         and called(node)
         in {"load_model", "load_pyfunc", "download_artifacts", "load_artifact", "load_dict", "load_text"}
@@ -48,14 +51,13 @@ def test_nobody_asks_mlflow_for_a_model_or_a_path():
     assert asked == set()
 
 
-def test_skops_builds_models_in_one_place_and_pickles_come_from_our_own_processes_only():
+def test_skops_builds_models_in_one_place_and_pickles_come_from_our_own_processes_only(nodes):
     homes = {"skops": set(), "pickle": set(), "cloudpickle": set(), "joblib": set(), "dill": set()}
-    for path, tree in product():
-        for node in ast.walk(tree):
-            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            for name in {name.partition(".")[0] for name in names} & homes.keys():
-                homes[name].add(path)
+    for path, node in nodes:
+        names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for name in {name.partition(".")[0] for name in names} & homes.keys():
+            homes[name].add(path)
     assert homes == {
         "skops": {"model_registry/loading.py"},
         "pickle": {"training/backtest/grid.py", "training/models/registrable.py"},  # to own workers; written only
@@ -65,23 +67,18 @@ def test_skops_builds_models_in_one_place_and_pickles_come_from_our_own_processe
     }
 
 
-def test_a_registered_version_has_one_record():
-    homes = [
-        path
-        for path, tree in product()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef) and node.name == "ModelRef"
-    ]
+def test_a_registered_version_has_one_record(nodes):
+    homes = [path for path, node in nodes if isinstance(node, ast.ClassDef) and node.name == "ModelRef"]
     assert homes == ["model_registry/records.py"]
 
 
-def test_the_telemetry_switch_stands_in_one_place():
+def test_the_telemetry_switch_stands_in_one_place(nodes):
     """It is set there; the environment of children hands it on."""
     holders = [
         path
-        for path, tree in product()
+        for path, node in nodes
         if path != "pairity/child_environment.py"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and node.value == "MLFLOW_DISABLE_TELEMETRY"
+        and isinstance(node, ast.Constant)
+        and node.value == "MLFLOW_DISABLE_TELEMETRY"
     ]
     assert holders == ["model_registry/connection.py"]

@@ -21,6 +21,7 @@ from pairity.errors import ConfigError, PrivacyError
 from pairity.key_custody import list_suspicious
 from pairity.secret_names import SECRET_SETTINGS
 from pairity.settings import ExchangeSettings, Settings
+from tests.examples import examples
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can give a file away")
 HUSH = "Hu5h-77c1-0f3eQ/x+z"
@@ -196,7 +197,7 @@ def respell(name: str, style: int) -> str:
     ][style]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(
         [*(name for names in SECRET_SETTINGS.values() for name in names), "secret", "password", "token", "private_key"]
@@ -214,7 +215,7 @@ def test_no_spelling_place_or_shape_lets_a_secret_in(name, style, above, shape, 
     assert "move it to the environment or .env" in message
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     section=st.sampled_from([*known_settings(), "exchnage", "x"]),
     name=st.sampled_from([name for names in known_settings().values() for name in names] + ["SECERT", "x", "keyz"]),

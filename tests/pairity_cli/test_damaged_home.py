@@ -16,6 +16,7 @@ from pairity.digest import digest_bytes
 from pairity.errors import DataError, PairityError
 from pairity.layout import Layout
 from pairity_cli.main import main
+from tests.examples import examples
 from tests.pairity_cli.damaged_home import ASSETS, COMMANDS, DAMAGES, KINDS, READERS, make_home
 
 
@@ -101,7 +102,7 @@ def test_no_command_prints_a_traceback(home, kind, damage):
         assert isinstance(done.exception, SystemExit | None), (command, done.exc_info)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(sorted(KINDS)), st.floats(0, 1), st.binary(min_size=1, max_size=12), st.booleans())
 def test_any_change_of_bytes_is_found_or_harmless(sound, tmp_path_factory, kind, where, data, insert):
     home = tmp_path_factory.mktemp("changed") / "home"

@@ -16,6 +16,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from pairity.strategy.types import Side
 from serving.execution.limit_entries import LimitTerms
 from serving.journal import Purpose
+from tests.examples import examples
 from tests.serving.resting_okx import RestingOkx
 from tests.serving.tiny_client import AFTER, BEFORE
 from tests.serving.trading import BTC, T0, entry
@@ -176,7 +177,7 @@ class LimitTrading(TradingMachine):
 
 TestLimitTrading = LimitTrading.TestCase
 TestLimitTrading.settings = settings(
-    max_examples=25,
+    max_examples=examples(40),
     stateful_step_count=15,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

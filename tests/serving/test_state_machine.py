@@ -14,6 +14,7 @@ from hypothesis.stateful import invariant, precondition, rule
 
 from pairity.strategy.types import Entry, Side
 from serving.journal import IntentState, Purpose
+from tests.examples import examples
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, T0, entry, exit_of
 from tests.serving.trading_machine import HICCUPS, TradingMachine
@@ -103,7 +104,7 @@ class Trading(TradingMachine):
 
 TestTrading = Trading.TestCase
 TestTrading.settings = settings(
-    max_examples=25,
+    max_examples=examples(40),
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -26,6 +26,7 @@ from ingestion.sources.protocol import NotServedError
 from pairity.errors import ConfigError, OrderUnknownError, UnknownNameError, VenueError, VenueRejectedError
 from pairity.timeline import to_ms
 from serving.execution.venue_records import Missing, Unclear
+from tests.examples import examples
 from tests.venue.canned import canned_client
 from tests.venue.good_answers import DATA, WRITTEN, envelope, good_bodies
 from tests.venue.mutations import mutated, text_of
@@ -102,14 +103,14 @@ def examine_write(name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", READS)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(data=st.data())
 def test_a_damaged_answer_is_a_value_or_a_venue_error(name: str, data: st.DataObject) -> None:
     examine_read(name, data)
 
 
 @pytest.mark.parametrize("name", WRITES)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(data=st.data())
 def test_a_damaged_answer_to_a_write_is_never_a_failure_of_another_kind(name: str, data: st.DataObject) -> None:
     examine_write(name, data)

@@ -38,6 +38,8 @@ def venue(speed: float) -> Iterator[Venue]:
     made = Venue(speed)
 
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True  # else a body waits 40 ms for the acknowledgement of its headers
+
         def do_GET(self) -> None:
             made.polls += 1
             body = json.dumps({"code": "0", "data": [{"ts": str(to_ms(made.now()))}]}).encode()

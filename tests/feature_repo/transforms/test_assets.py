@@ -10,6 +10,7 @@ from feature_repo.catalog import ASSET_HOURLY
 from feature_repo.transforms.assets import compute_asset_hourly
 from feature_repo.transforms.bars import adopt_native_hours
 from pairity.settings import FeatureSettings
+from tests.examples import examples
 from tests.feature_repo.transforms.markets import (
     DAY,
     HOUR,
@@ -56,7 +57,7 @@ def assert_equals_pandas(bars, funding, windows, inflow=None):
     assert_close(actual.select(*KEYS, "return_1h", "realized_vol_24h"), expected, keys=KEYS, atol=1e-15)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=examples(15))
 @given(
     seed=st.integers(0, 10**6),
     count=st.sampled_from([1, 2, 5, 40, 130]),

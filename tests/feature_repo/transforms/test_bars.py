@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.transforms.bars import COLUMNS, adopt_native_hours, prefer_bars
+from tests.examples import examples
 from tests.feature_repo.transforms.markets import (
     HOUR,
     MINUTE,
@@ -32,7 +33,7 @@ def assert_equals_sql(minutes):
         assert ours[summed].to_list() == pytest.approx(theirs[summed].to_list(), rel=1e-12, abs=0), summed
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(
     seed=st.integers(0, 10**6),
     gaps=st.sampled_from([0.0, 0.3, 0.97]),

@@ -14,6 +14,7 @@ from feature_repo.transforms.assets import compute_asset_hourly
 from feature_repo.transforms.bars import adopt_native_hours
 from feature_repo.transforms.pairs import compute_pair_hourly
 from pairity.universe import Pair, pairs_of
+from tests.examples import examples
 from tests.feature_repo.transforms.markets import (
     DAY,
     HOUR,
@@ -61,7 +62,7 @@ def poisoned(bars, funding, inflow, instant, garbage):
     return bad_bars, bad_funding, bad_inflow
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(
     seed=st.integers(0, 10**6),
     gaps=st.sampled_from([0.0, 0.03, 0.3]),
@@ -81,7 +82,7 @@ def test_no_row_looks_ahead(seed, gaps, cut, garbage):
         assert_same_bits(until(garbled, instant), short)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=examples(15))
 @given(seed=st.integers(0, 10**6), gaps=st.sampled_from([0.0, 0.03, 0.3]))
 def test_neither_row_order_nor_other_assets_and_pairs_change_a_bit(seed, gaps):
     bars, funding, inflow = market(seed, 70, gaps)

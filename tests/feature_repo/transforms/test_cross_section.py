@@ -13,6 +13,7 @@ from feature_repo.transforms.assets import compute_asset_hourly
 from feature_repo.transforms.bars import adopt_native_hours
 from feature_repo.transforms.cross_section import compute_cross_section, select_panel_hours
 from pairity.settings import FeatureSettings
+from tests.examples import examples
 from tests.feature_repo.transforms.markets import HOUR, START, bars_of, candles, settlements
 from tests.oracles import microstructure_pandas
 
@@ -40,7 +41,7 @@ def market(seed, count, gaps):
     return compute_asset_hourly(hours, settlements(NAMES, count, seed=seed).lazy(), FeatureSettings()).collect()
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=examples(12))
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 230), gaps=st.sampled_from([0.0, 0.02, 0.5, 0.95]))
 def test_every_feature_is_that_of_pandas(seed, count, gaps):
     bars = market(seed, count, gaps)

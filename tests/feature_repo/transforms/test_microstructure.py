@@ -15,6 +15,7 @@ from feature_repo.transforms.bars import adopt_native_hours
 from feature_repo.transforms.hours import summarise_hours
 from feature_repo.transforms.microstructure import compute_microstructure
 from pairity.settings import FeatureSettings
+from tests.examples import examples
 from tests.feature_repo.transforms.markets import (
     HOUR,
     LAG,
@@ -84,7 +85,7 @@ def compare(ours, theirs, columns, rtol=1e-9):
         np.testing.assert_allclose(mine, other, rtol=rtol, atol=1e-13, err_msg=name)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=examples(15))
 @given(
     seed=st.integers(0, 10**6),
     count=st.integers(1, 400),

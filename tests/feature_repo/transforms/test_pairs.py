@@ -14,6 +14,7 @@ from feature_repo.transforms.bars import adopt_native_hours
 from feature_repo.transforms.pairs import compute_pair_hourly, count_aligned_bars
 from pairity.settings import FeatureSettings
 from pairity.universe import Pair, pairs_of
+from tests.examples import examples
 from tests.feature_repo.transforms.markets import (
     DAY,
     HOUR,
@@ -79,7 +80,7 @@ def assert_equals_pandas(bars, pairs, funding, windows, minimum, atol=1e-9, infl
     assert_close(actual.select(*KEYS, *NEAR_ONE), expected, keys=KEYS, atol=atol)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=examples(12))
 @given(
     seed=st.integers(0, 10**6),
     count=st.sampled_from([1, 2, 12, 70]),

@@ -13,6 +13,7 @@ from feature_repo.transforms.assets import compute_asset_hourly
 from feature_repo.transforms.bars import adopt_native_hours
 from feature_repo.transforms.vwap_distance import build_wall_clock_bars, compute_vwap_distance
 from pairity.settings import FeatureSettings, VwapSettings
+from tests.examples import examples
 from tests.feature_repo.transforms.markets import (
     HOUR,
     assert_same_bits,
@@ -51,7 +52,7 @@ def computed(rows, end, config=NEW_YORK, start=START):
     return compute_vwap_distance(rows.lazy(), start, end, config).collect()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=examples(20))
 @given(
     seed=st.integers(0, 10**6),
     count=st.integers(1, 400),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from feature_repo.transforms.bars import adopt_native_hours
 from feature_repo.transforms.vwap_distance import compute_vwap_distance, find_last_bar_close, has_bar_close
 from pairity.settings import VwapSettings
+from tests.examples import examples
 from tests.feature_repo.transforms.markets import (
     HOUR,
     LAG,
@@ -119,7 +120,7 @@ def test_a_short_bar_tells_how_short_it_is():
     assert computed(hours)["hours_observed"].to_list() == [4, 4, 2]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=examples(20))
 @given(
     seed=st.integers(0, 10**6),
     gaps=st.sampled_from([0.0, 0.1, 0.6]),

@@ -25,6 +25,7 @@ from pairity.errors import DataError
 from pairity.layout import Layout
 from pairity.timeline import month_key
 from pairity.universe import inst_id, short_name
+from tests.examples import examples
 from tests.oracles.lake_rows import ClashError, LakeRows
 
 # Two hours on both sides of the end of a month.
@@ -33,7 +34,9 @@ MINUTE = timedelta(minutes=1)
 BEGIN, END = START - timedelta(days=40), START + timedelta(days=40)
 ASSETS = ("ADA", "BTC", "ETH")
 NAMES = ("index_1h", "open_interest")
-PROPERTY = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(
+    deadline=None, max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @dataclass(frozen=True)

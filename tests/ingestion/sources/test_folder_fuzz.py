@@ -14,6 +14,7 @@ from ingestion.sources.folders import CsvFolder, ParquetFolder
 from ingestion.sources.inflow_sheet import InflowCsv
 from ingestion.sources.protocol import NotServedError
 from pairity.errors import DataError, PairityError
+from tests.examples import examples
 from tests.ingestion.sources.folder_files import HOUR, MINUTE, NAMES, T0, T1, bars, micro
 from tests.ingestion.sources.folder_files import given as candles_of
 from tests.oracles.sheet_rows import read_sheet
@@ -79,7 +80,7 @@ def read(step, text):
 
 
 @given(sheets(), st.sampled_from(["", "\ufeff"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_a_sound_sheet_is_its_bars(sheet, bom):
     step, separator, sign, cells = sheet
     text = text_of(separator, cells, bom)
@@ -96,7 +97,7 @@ ODD_CELLS = st.one_of(
 
 
 @given(sheets(), st.lists(st.tuples(st.integers(1, 12), st.integers(0, 5), ODD_CELLS), min_size=1, max_size=3))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_a_sheet_with_odd_cells_is_its_exact_bars_or_a_refusal(sheet, odd):
     step, separator, sign, cells = sheet
     for line, place, cell in odd:

@@ -38,6 +38,8 @@ def listener(location: str | None = None, status: int = 307):
     heard: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True  # else a body waits 40 ms for the acknowledgement of its headers
+
         def handle_any(self):
             heard.append(f"{self.command} {self.path} {dict(self.headers)}")
             self.send_response(status if location else 200)

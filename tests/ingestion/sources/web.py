@@ -28,6 +28,7 @@ def serving():
     web = Web()
 
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True  # else a body waits 40 ms for the acknowledgement of its headers
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paper_exchange.account.refusals import Refused
+from tests.examples import examples
 from tests.oracles.book_walk import queue_trades, walk_book
 from tests.paper_exchange.handmade_market import BTC, T0, Desk, contract, flat, minute
 
@@ -68,7 +69,7 @@ def check_sums(desk, order, ct_val=CT_VAL):
     kind=st.sampled_from(["limit", "ioc", "fok", "post_only"]),
     second=st.integers(0, 59),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_a_taker_gets_what_the_book_shows_and_no_more(side, size, percent, kind, second):
     desk = open_desk(flat(100), LARGE_LOT)
     desk.settle(T0 + second * 1000)
@@ -135,7 +136,7 @@ BARS = st.tuples(
         max_size=5,
     ),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_resting_orders_fill_with_what_the_bar_traded_beyond_them(bars, orders):
     path = [(100, 100, 100, 100, 0.0)]
     path += [(o, round(o + up, 1), round(o - down, 1), round(o + up / 3, 1), volume) for o, up, down, volume in bars]

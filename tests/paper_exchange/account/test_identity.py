@@ -22,6 +22,7 @@ from paper_exchange.account.positions import name_holding
 from paper_exchange.account.refusals import Refused
 from paper_exchange.market.market import Tier
 from paper_exchange.wire import WireError
+from tests.examples import examples
 from tests.oracles.linear_account import LinearAccount
 from tests.paper_exchange.handmade_market import BTC, ETH, Desk, contract, minute
 
@@ -303,11 +304,11 @@ class AnyRequestsInHedgeMode(AnyRequests):
 
 
 TestAccount = AnyRequests.TestCase
-TestAccount.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAccount.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
 TestUnkindAccount = AnyRequestsOnAnUnkindMarket.TestCase
-TestUnkindAccount.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
+TestUnkindAccount.settings = settings(max_examples=examples(40), stateful_step_count=40, deadline=None)
 TestHedgedAccount = AnyRequestsInHedgeMode.TestCase
-TestHedgedAccount.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
+TestHedgedAccount.settings = settings(max_examples=examples(40), stateful_step_count=40, deadline=None)
 
 
 @pytest.mark.slow

@@ -53,6 +53,7 @@ def webhook(port: int = 0) -> Iterator[Webhook]:
     hook = Webhook()
 
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True  # else a body waits 40 ms for the acknowledgement of its headers
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:

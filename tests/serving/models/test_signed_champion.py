@@ -22,6 +22,7 @@ from pairity.layout import Layout
 from serving.models.champion import Champion
 from serving.models.scoring import load_scorer
 from serving.risk import Mode
+from tests.examples import examples
 from tests.model_registry.registries import (
     FAILED,
     PASSED,
@@ -352,7 +353,7 @@ VALUES = st.one_of(
 )
 
 
-@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.sampled_from(CELLS), st.integers(0, 60), st.integers(0, 13), VALUES), min_size=1, max_size=3)
 )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pairity.settings import StrategySettings
 from pairity.strategy.types import PairScore
 from pairity.universe import Pair
+from tests.examples import examples
 from tests.oracles.decimal_backtest import backtest, backtest_of
 from tests.training.generated import LAG, random_market
 from training.backtest.engine import run_backtest
@@ -87,7 +88,7 @@ def ruinous(legs, positions):
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     legs=st.sampled_from(["base", "both"]),
@@ -117,7 +118,7 @@ def test_equals_an_exact_decimal_backtest(seed, legs, fill_model, stop, cooldown
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     legs=st.sampled_from(["base", "both"]),
