@@ -14,6 +14,7 @@ from feature_repo.pair_metadata import describe_pairs
 from feature_repo.transforms.pairs import count_aligned_bars
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.settings import Settings
 from pairity.universe import inst_id
 
@@ -52,7 +53,7 @@ def overview_pairs(settings: Settings, at: datetime, listed: Iterable[str] | Non
     bar = bars[EVENT_TIME].max()
     if not isinstance(bar, datetime):
         raise MissingDataError(
-            f"no bar of any of {len(universe.assets)} assets is known at {at:%Y-%m-%d %H:%M} UTC",
+            f"no bar of any of {format_count(len(universe.assets), 'asset')} is known at {at:%Y-%m-%d %H:%M} UTC",
             "run `pairity ingest`, or `pairity collect` and `pairity features`",
         )
     coverage = count_aligned_bars(bars.lazy(), universe.pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pairity.names import VENUE
+from pairity.number_formats import format_count
 from pairity_cli.context import NOTHING_STORED, echo, is_empty, reports_errors, settings_from
 from pairity_cli.parameters import Name
 
@@ -32,6 +33,7 @@ def compact(venue: str | None) -> None:
         echo("nothing waits for compaction")
         return
     echo(
-        f"folded {report.rows:,} rows of {report.commits:,} commits into {report.partitions:,} partitions and deleted "
-        f"{report.files:,} files; snapshot {lake.snapshot_id()}"
+        f"folded {format_count(report.rows, 'row')} of {format_count(report.commits, 'commit')} into "
+        f"{format_count(report.partitions, 'partition')} and deleted "
+        f"{format_count(report.files, 'file')}; snapshot {lake.snapshot_id()}"
     )

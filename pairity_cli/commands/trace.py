@@ -70,12 +70,16 @@ def _show_decision(record: DecisionRecord) -> None:
 
 
 def _show_model(record: DecisionRecord, run: Run | None, again: Recomputation) -> None:
+    from pairity.timeline import format_instant
     from pairity_cli.tables import print_heading, print_line, print_table
 
     print_heading("Model, data, code")
     origin = again.rescored
     print_line(f"{record.model_name} version {record.model_version} ({origin.family}), sha256 {record.model_sha256}")
-    print_line(f"MLflow run {origin.run_id}, trained up to {origin.train_end}, data snapshot {origin.snapshot_id}")
+    print_line(
+        f"MLflow run {origin.run_id}, trained up to {format_instant(origin.train_end)}, data snapshot "
+        f"{origin.snapshot_id}"
+    )
     code, digest = (run.code_revision, run.settings_digest[:16]) if run else ("unknown", "unknown")
     print_line(f"code {code}, settings {digest}…")
     if again.vector is None:
@@ -83,7 +87,7 @@ def _show_model(record: DecisionRecord, run: Run | None, again: Recomputation) -
         return
     same = "the same float" if again.is_same else "NOT THE SAME"
     print_line(f"probability in the journal {again.recorded!r}, computed again {origin.probability!r}: {same}")
-    print_heading(f"Features of {again.pair_id}, event time {again.vector.event_timestamp}")
+    print_heading(f"Features of {again.pair_id}, event time {format_instant(again.vector.event_timestamp)}")
     print_table(("feature", "value"), [(name, _write_exactly(value)) for name, value in again.vector.values.items()])
 
 

@@ -52,7 +52,7 @@ def test_names_say_days_and_what_differs_from_the_first_of_its_kind_and_no_two_a
     assert many == f"pair_forest {days}, seed 1, n_estimators 500, kind triple_barrier, 1 more"
 
 
-@pytest.mark.parametrize("subject", ["o'brien", 'a "quoted" one', "50 % stop", "back\\slash", "two\nlines", "x' OR 1"])
+@pytest.mark.parametrize("subject", ["o'brien", 'a "quoted" one', "50% stop", "back\\slash", "two\nlines", "x' OR 1"])
 def test_a_name_that_could_end_a_question_to_the_store_does_not(layout, subject):
     first, second = log(layout, subject), log(layout, subject)
     assert second == f"{first} #2"

@@ -27,6 +27,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pairity.errors import ConfigError, DataError, MissingDataError
+from pairity.number_formats import format_count
 from pairity.timeline import HOUR
 from training.data.splits import look_ahead_until
 
@@ -126,7 +127,7 @@ def require_hours_to_test(hours: int, train_bars: int) -> None:
     """Raise MissingDataError where so many bar closes leave none to test after `train_bars` to train on."""
     if hours <= train_bars:
         raise MissingDataError(
-            f"{hours:,} bars leave none to test after {train_bars:,} to train on",
+            f"{format_count(hours, 'bar leaves', 'bars leave')} none to test after {train_bars:,} to train on",
             "collect a longer history, or take fewer bars: `pairity leaderboard "
             f"--train-bars {max(24, hours // 2)} --test-bars {max(24, hours // 6)}`",
         )
@@ -228,7 +229,9 @@ def _group_times(rows: pl.DataFrame, count: int) -> list[list[datetime]]:
     if count < 2:
         raise ConfigError(f"{count} folds cannot be trained and tested", "use at least 2")
     if len(times) < count:
-        raise MissingDataError(f"{len(times)} bars cannot be divided into {count} folds", "ingest a longer history")
+        raise MissingDataError(
+            f"{format_count(len(times), 'bar')} cannot be divided into {count} folds", "ingest a longer history"
+        )
     bounds = [int(part[0]) for part in np.array_split(np.arange(len(times)), count)] + [len(times)]
     return [times[low:high] for low, high in pairwise(bounds)]
 

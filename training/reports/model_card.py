@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pairity.number_formats import format_money, format_number, format_plain
+from pairity.number_formats import format_count, format_money, format_number, format_plain
 from pairity.settings import Settings
 from training.data.splits import Split
 from training.data.training_sets import TrainingSet
@@ -50,14 +50,17 @@ def render_model_card(
         f"|z| above {format_plain(label.z_entry)}, within {label.horizon_bars} bars. Known "
         f"{label.horizon_bars} hours later at most; rows whose labels reach into the test are purged.",
         "",
-        f"**What it learnt from.** {split.train.height:,} rows of {split.train['pair_id'].n_unique()} pairs, "
+        f"**What it learnt from.** {format_count(split.train.height, 'row')} of "
+        f"{format_count(split.train['pair_id'].n_unique(), 'pair')}, "
         f"{first} to {last} UTC, "
         f"{int(split.train['label'].sum()):,} of them positive; feature service `{training_set.service.name}` "
-        f"({len(training_set.service.features)} features), snapshot `{tags['snapshot_id'][:16]}`, training set "
+        f"({format_count(len(training_set.service.features), 'feature')}), snapshot `{tags['snapshot_id'][:16]}`, "
+        "training set "
         f"`{tags['training_digest'][:16]}`, code `{tags['code_revision'][:12]}`"
         + (" with local changes." if tags["code_dirty"] == "true" else "."),
         "",
-        f"**How it did.** {split.test.height:,} rows from {tested} that it has not seen. Traded with fees of "
+        f"**How it did.** {format_count(split.test.height, 'row')} from {tested} that it has not seen. Traded "
+        "with fees of "
         f"{format_plain(settings.costs.taker_fee_bps)} bps, slippage of "
         f"{format_plain(settings.costs.slippage_bps)} bps and funding:",
         "",

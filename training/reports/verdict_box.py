@@ -74,7 +74,7 @@ def _make_row(line: ContenderLine, metrics: Mapping[str, float | None], finding:
 
 
 def format_interval(metrics: Mapping[str, float | None], span: timedelta) -> str:
-    """Return the 95 % interval of a Sharpe ratio, a dash where there is none or the span cannot carry it."""
+    """Return the 95% interval of a Sharpe ratio, a dash where there is none or the span cannot carry it."""
     low, high = (str(format_measure(key, metrics, span)) for key in ("sharpe_low", "sharpe_high"))
     return NOTHING if NOTHING in (low, high) else f"{low} to {high}"
 

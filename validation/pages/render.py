@@ -20,7 +20,7 @@ def render_page(folder: Path, name: str, **values: object) -> str:
     """Return a page as text from the template `name` in `folder`; the same values give the same text.
 
     Templates may extend `base.html`, and format with `count` (1,234), `minute` (2025-04-01 13:00, UTC), `share`
-    (99.95 %) and `age` (3.5 h); None is a dash.
+    (99.95%) and `age` (3.5 h); None is a dash.
     """
     return _open_templates(folder).get_template(name).render(policy=POLICY, **values)
 
@@ -36,14 +36,14 @@ def format_minute(instant: datetime | None) -> str:
 
 
 def format_share(share: float | None) -> str:
-    """Return a share in per cent; what is not whole never reads as 100 %.
+    """Return a share in per cent; what is not whole never reads as 100%.
 
     >>> format_share(1.0), format_share(0.999999), format_share(None)
-    ('100 %', '99.99 %', '–')
+    ('100%', '99.99%', '–')
     """
     if share is None:
         return "–"
-    return "100 %" if share >= 1 else f"{int(share * 10_000) / 100:.2f} %"
+    return "100%" if share >= 1 else f"{int(share * 10_000) / 100:.2f}%"
 
 
 def format_age(age: timedelta | None) -> str:
