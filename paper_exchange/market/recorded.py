@@ -16,6 +16,7 @@ import numpy as np
 
 from pairity.contract_files import find_contract_file, read_contract_file
 from pairity.errors import TimeRangeError, UnknownNameError
+from pairity.number_formats import format_count
 from pairity.timeline import from_ms
 from pairity.universe import DEFAULT_UNIVERSE, inst_id
 from paper_exchange.market.bar_arrays import BarArrays, BarSlice, Floats, Instants, make_bar_arrays, round_values
@@ -188,15 +189,37 @@ def _choose(recording: Recording, start_ms: int | None) -> tuple[CandleSet, tupl
         spans = [(s, _find_span(s)) for s in recording.candles]
         covering = [(s, span) for s, span in spans if span[0] <= start_ms < span[1]]
         if not covering:
-            listed = "; ".join(
-                f"{s.folder.name} {_format_instant(span[0])} to {_format_instant(span[1])}" for s, span in spans
-            )
-            raise TimeRangeError(
-                f"--start {_format_instant(start_ms)} lies outside of everything recorded",
-                f"recorded under --data: {listed}",
-            )
+            raise _refuse_start(start_ms, spans)
         spans = [(s, span) for s, span in covering if s.bar_ms == covering[0][0].bar_ms]
     return max(spans, key=lambda one: (len(one[0].files), one[1]))
+
+
+def _refuse_start(start_ms: int, spans: Sequence[tuple[CandleSet, tuple[int, int]]]) -> TimeRangeError:
+    """Return the error for a start that no set plays: it names who ends too early where others go on."""
+    listed = "; ".join(
+        f"{s.folder.name} {_format_instant(begin)} to {_format_instant(end)}" for s, (begin, end) in spans
+    )
+    for candle_set, (begin, end) in spans:
+        ends = _read_ends(candle_set)
+        longer = [asset for asset in ends if ends[asset] > start_ms]
+        if start_ms < begin or not longer:
+            continue
+        first = " and ".join(sorted(asset for asset in ends if ends[asset] == end))
+        return TimeRangeError(
+            f"--start {_format_instant(start_ms)} lies after the end of what can be played: {candle_set.folder.name} "
+            f"ends with its first instrument, {first}, at {_format_instant(end)}; {format_count(len(longer), 'other')} "
+            f"{'goes' if len(longer) == 1 else 'go'} on, to {_format_instant(max(ends.values()))} at most",
+            f"start before that (playable under --data: {listed}), or give --data a folder without the files of "
+            f"{first}",
+        )
+    return TimeRangeError(
+        f"--start {_format_instant(start_ms)} lies outside of everything recorded", f"playable under --data: {listed}"
+    )
+
+
+def _read_ends(candle_set: CandleSet) -> dict[str, int]:
+    """Return the end (ms, exclusive) of each instrument's candles."""
+    return {asset: read_span(path)[1] + candle_set.bar_ms for asset, path in candle_set.files.items()}
 
 
 def _find_span(candle_set: CandleSet) -> tuple[int, int]:

@@ -36,6 +36,12 @@ EMBARGO_BARS = 24
 """Hours after a test block, where training goes on behind it, that are not learnt from: features look back a day."""
 
 
+_WITH_OTHER_FOLDS = (
+    "take other periods: `pairity leaderboard --train-bars N --test-bars N` (evaluation.train_bars and "
+    "evaluation.test_bars)"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One unbroken range of test rows: bar closes from `first` to `last`; their last horizon ends at `known`."""
@@ -64,7 +70,7 @@ class Fold:
         if self.train.is_empty() or self.test.is_empty():
             raise MissingDataError(
                 f"{self.name} has {self.train.height} training and {self.test.height} test rows, {self.purged} purged",
-                "ingest a longer history, use fewer folds, or shorten label.horizon_bars",
+                f"collect a longer history, {_WITH_OTHER_FOLDS}, or shorten label.horizon_bars",
             )
         leaking = self.train.filter(reduce(or_, (_is_met_by(block, self.horizon_bars) for block in self.blocks)))
         if leaking.height:
@@ -93,7 +99,8 @@ class Fold:
             raise MissingDataError(
                 f"all {self.train.height} training labels of {self.name} are {int(positives > 0)}: "
                 "a classifier needs both classes",
-                "use fewer folds or a longer history, or change label.kind, label.target or label.horizon_bars",
+                f"collect a longer history, {_WITH_OTHER_FOLDS}, or change label.kind, label.target or "
+                "label.horizon_bars",
             )
 
 
