@@ -208,3 +208,12 @@ def test_an_empty_store_has_no_page(tmp_path, made):
     with pytest.raises(MissingDataError, match="nothing stored yet"):
         prepare_runs_page(empty)
     assert database_file(empty).exists() == made
+
+
+def test_an_experiment_that_is_not_the_newest_has_its_view_too(layout, tmp_path):
+    parent = compare(layout, tmp_path, old=False)
+    log(layout, "newer")
+    newest, _ = decode(prepare_runs_page(layout))
+    board = open_client(layout).get_experiment_by_name(tracking.LEADERBOARD).experiment_id
+    assert board != newest
+    assert parent in read_view(layout, board)[2]["searchFilter"]

@@ -5,8 +5,11 @@ Sections after Mitchell et al. 2019, "Model Cards for Model Reporting".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
+from model_registry.descriptions import ROOM
+from pairity.measures import make_rows
 from pairity.number_formats import format_count, format_money, format_number, format_plain
 from pairity.settings import Settings
 from training.data.splits import Split
@@ -64,7 +67,7 @@ def render_model_card(
         f"{format_plain(settings.costs.taker_fee_bps)} bps, slippage of "
         f"{format_plain(settings.costs.slippage_bps)} bps and funding:",
         "",
-        *_render_table(metrics, names),
+        *_render_table(metrics, names, _find_tested_span(split)),
         "",
         f"Area under the ROC curve on candidates: {_format_number(metrics.get('test_candidates_roc_auc'))} "
         f"(0.5 is a coin flip); on all rows {_format_number(metrics.get('test_roc_auc'))}, which flatters: below the "
@@ -83,14 +86,21 @@ def render_model_card(
     return "\n".join(lines) + "\n"
 
 
-def _render_table(metrics: Mapping[str, float | None], names: Mapping[str, str]) -> list[str]:
-    head = ["| | " + " | ".join(names.values()) + " |", "| --- |" + " ---: |" * len(names)]
-    return head + [
-        f"| {name.replace('_', ' ')} | "
-        + " | ".join(_format_number(metrics.get(f"{key}_{name}")) for key in names)
-        + " |"
-        for name in _SHOWN
-    ]
+def _render_table(metrics: Mapping[str, float | None], names: Mapping[str, str], span: timedelta) -> list[str]:
+    """Return the measures by contender as people of the field write them; nothing is annualised from a short span."""
+    measured = [{name: metrics.get(f"{key}_{name}") for name in _SHOWN} for key in names]
+    rows = [_join_cells([title.strip(), *values]) for title, *values in make_rows(measured, span, _SHOWN)]
+    return [_join_cells(["", *names.values()]), "| --- |" + " ---: |" * len(names), *rows]
+
+
+def _join_cells(cells: Sequence[str]) -> str:
+    """Return a line of a table; MLflow's pages put no room between columns by themselves."""
+    return f"| {f'{ROOM} | '.join(cells)} |"
+
+
+def _find_tested_span(split: Split) -> timedelta:
+    last = split.test["t0"].max()
+    return last - split.test_start if isinstance(last, datetime) else timedelta()
 
 
 def _format_number(value: float | None) -> str:
