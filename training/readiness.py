@@ -21,7 +21,7 @@ _REMEDY = "run pairity ingest, or give them with pairity contracts FILE"
 
 
 def require_ready(settings: Settings) -> list[str]:
-    """Return notes: contracts that are assumed, assets that no backtest can trade without one, and mixed units.
+    """Return notes: assumed contracts, assets that no backtest can trade without one or funding, and mixed units.
 
     Raises where not one can be traded, or nothing was published.
 
@@ -44,8 +44,24 @@ def require_ready(settings: Settings) -> list[str]:
         raise MissingDataError(f"no contract specification is known for {', '.join(missing)}", _REMEDY)
     return [
         *assumed,
+        *note_unknown_funding(settings),
         *note_mixed_units(settings),
         *(f"{asset} is not traded: no contract specification is known ({_REMEDY})" for asset in missing),
+    ]
+
+
+def note_unknown_funding(settings: Settings) -> list[str]:
+    """Return a note on the assets whose funding is known in no hour: nothing of theirs is ever traded."""
+    venue, assets = settings.features.venue, settings.universe.assets
+    rows = scan_view(Layout.of(settings), ASSET_HOURLY).filter(pl.col("asset").is_in(assets))
+    known = rows.group_by("asset").agg(pl.col("funding_rate").is_not_null().any()).collect()
+    without = set(known.filter(~pl.col("funding_rate"))["asset"])
+    if not without:
+        return []
+    named = "any asset" if without == set(known["asset"]) else ", ".join(name for name in assets if name in without)
+    return [
+        f"funding of {named} is not known in any hour: what is held must pay or earn it, so nothing of that is traded; "
+        f"collect funding of venue {venue}, then pairity features"
     ]
 
 

@@ -26,19 +26,24 @@ def trace(order: str) -> None:
 
     ORDER is a client order id, the venue's id, what begins one of them alone, or latest.
 
-
     Loads the very model version and scores the very features again: the probability must be the same float.
     """
     from pairity.layout import Layout
+    from pairity_cli.hints import write_command
     from pairity_cli.prices import Ticks
     from pairity_cli.tables import print_line
-    from serving.lineage import read_trace, recompute
+    from serving.lineage import find_entry, read_trace, recompute
 
     settings = settings_from()
     traced = read_trace(settings, order)
     _show_order(traced, Ticks.read(Layout.of(settings)))
     if traced.decision is None:
-        print_line("no decision: the position was adopted")
+        entry = find_entry(settings, traced)
+        print_line(
+            "no decision: the position was adopted"
+            if entry is None
+            else "no decision of its own; the one that opened its position: " + write_command(settings, "trace", entry)
+        )
         return
     _show_decision(traced.decision)
     _show_model(traced.decision, traced.run, recompute(settings, traced, traced.decision))
@@ -87,7 +92,9 @@ def _show_model(record: DecisionRecord, run: Run | None, again: Recomputation) -
         return
     same = "the same float" if again.is_same else "NOT THE SAME"
     print_line(f"probability in the journal {again.recorded!r}, computed again {origin.probability!r}: {same}")
-    print_heading(f"Features of {again.pair_id}, event time {format_instant(again.vector.event_timestamp)}")
+    print_heading(
+        f"Features of {again.pair_id}, event time {format_instant(again.vector.event_timestamp or 'unknown')}"
+    )
     print_table(("feature", "value"), [(name, _write_exactly(value)) for name, value in again.vector.values.items()])
 
 
