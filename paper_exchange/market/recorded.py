@@ -16,7 +16,6 @@ import numpy as np
 
 from pairity.contract_files import find_contract_file, read_contract_file
 from pairity.errors import TimeRangeError, UnknownNameError
-from pairity.number_formats import format_count
 from pairity.timeline import from_ms
 from pairity.universe import DEFAULT_UNIVERSE, inst_id
 from paper_exchange.market.bar_arrays import BarArrays, BarSlice, Floats, Instants, make_bar_arrays, round_values
@@ -35,6 +34,8 @@ from paper_exchange.market.recordings import (
 from paper_exchange.market.specifications import specify_instrument
 
 HOUR_MS = 3_600_000
+_MOST_NAMED = 10
+"""Instruments that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,17 +205,24 @@ def _refuse_start(start_ms: int, spans: Sequence[tuple[CandleSet, tuple[int, int
         longer = [asset for asset in ends if ends[asset] > start_ms]
         if start_ms < begin or not longer:
             continue
-        first = " and ".join(sorted(asset for asset in ends if ends[asset] == end))
+        first = _name_some([asset for asset in ends if ends[asset] == end])
         return TimeRangeError(
             f"--start {_format_instant(start_ms)} lies after the end of what can be played: {candle_set.folder.name} "
-            f"ends with its first instrument, {first}, at {_format_instant(end)}; {format_count(len(longer), 'other')} "
+            f"ends at {_format_instant(end)} with {first}; {_name_some(longer)} "
             f"{'goes' if len(longer) == 1 else 'go'} on, to {_format_instant(max(ends.values()))} at most",
-            f"start before that (playable under --data: {listed}), or give --data a folder without the files of "
-            f"{first}",
+            f"start before that (playable under --data: {listed}), or give --data a folder of the files of "
+            f"{_name_some(longer)} alone",
         )
     return TimeRangeError(
         f"--start {_format_instant(start_ms)} lies outside of everything recorded", f"playable under --data: {listed}"
     )
+
+
+def _name_some(assets: Sequence[str]) -> str:
+    """Return the names of a few instruments, and how many there are besides."""
+    named = sorted(assets)[:_MOST_NAMED]
+    more = len(assets) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 def _read_ends(candle_set: CandleSet) -> dict[str, int]:

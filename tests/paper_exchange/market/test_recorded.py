@@ -123,12 +123,12 @@ def test_a_start_after_the_first_end_names_who_ends_and_who_goes_on(tmp_path):
     with pytest.raises(TimeRangeError) as caught:
         RecordedMarket(tmp_path, T0 + 305 * HOUR_MS)
     assert caught.value.what == (
-        "--start 2025-03-31T05:00 lies after the end of what can be played: 1h ends with its first instrument, SOL, at "
-        "2025-03-30T04:00; 2 others go on, to 2025-04-04T04:00 at most"
+        "--start 2025-03-31T05:00 lies after the end of what can be played: 1h ends at 2025-03-30T04:00 with SOL; "
+        "ABC, ETH go on, to 2025-04-04T04:00 at most"
     )
-    assert caught.value.remedy.endswith("or give --data a folder without the files of SOL")
+    assert caught.value.remedy.endswith("or give --data a folder of the files of ABC, ETH alone")
     (hours / "SOL-USDT.parquet").unlink()
-    with pytest.raises(TimeRangeError, match=r"first instrument, BTC, at .* 2 others go on"):
+    with pytest.raises(TimeRangeError, match=r"ends at .* with BTC; ABC, ETH go on"):
         RecordedMarket(tmp_path, T0 + 305 * HOUR_MS)
     for beyond in (T0 - HOUR_MS, T0 + 400 * HOUR_MS):
         with pytest.raises(TimeRangeError, match="outside of everything recorded"):
