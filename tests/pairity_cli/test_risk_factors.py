@@ -113,6 +113,8 @@ def test_where_no_asset_is_named_those_of_the_usual_four_that_the_universe_has_a
     done = run(PAIRITY_UNIVERSE__ASSETS=json.dumps(few))
     assert done.exit_code == 0, done.output
     assert "exposures of XRP, ETH, BTC, of 6 assets of the universe: --assets names others" in done.output
+    short = run("--assets", "BTC", "--since", "2025-03-01", "--until", "2025-03-01T02:00")
+    assert "no exposure of BTC can be computed from 2025-03-01 00:00 UTC to 2025-03-01 02:00 UTC" in short.output
     named = run("--assets", "BTC", PAIRITY_UNIVERSE__ASSETS=json.dumps(few))
     assert "names others" not in named.output
 
@@ -252,8 +254,8 @@ def test_a_universe_that_features_are_computed_from(run, tmp_path, minutes):
     stored(tmp_path / "var", minutes, venue="binance_um")
     refused = run(*RANGE)
     assert refused.exit_code == 4
-    assert "no exposure of BTC, ETH, XRP, BNB can be computed" in refused.output
-    assert "ingest minutes from 2025-03-02 on, of more than a few assets" in refused.output
+    assert "no minute of the universe's assets is stored of venue okx before 2025-03-05 00:00 UTC" in refused.output
+    assert "features.venue (PAIRITY_FEATURES__VENUE)" in refused.output
     assert not (tmp_path / "var" / "reports").exists()
     assert run(*RANGE, PAIRITY_FEATURES__VENUE="binance_um").exit_code == 0
 

@@ -36,3 +36,14 @@ def test_one_known_hour_is_enough(tmp_path):
     last = pl.col("event_timestamp") == rows["event_timestamp"].max()
     publish(Layout.of(settings), ASSET_HOURLY, rows.with_columns(pl.when(last).then("funding_rate")))
     assert note_unknown_funding(settings) == []
+
+
+def test_funding_that_was_stored_after_the_features_is_told_with_what_helps(tmp_path):
+    settings = settings_for(tmp_path)
+    rows = asset_rows(settings, 30, 1)
+    publish(Layout.of(settings), ASSET_HOURLY, rows.with_columns(funding_rate=pl.lit(None, pl.Float64)))
+    late = pl.col("event_timestamp").max() + pl.duration(days=90)
+    publish(Layout.of(settings), ASSET_HOURLY, rows.with_columns(created_timestamp=late))
+    (note,) = note_unknown_funding(settings)
+    assert note.startswith("funding of any asset was stored after the features were made")
+    assert "remove features/ and run pairity features" in note
