@@ -149,7 +149,7 @@ def _format_share(part: int, whole: int) -> Cell:
 def show_ingest(report: IngestReport) -> None:
     """Print rows per instrument, checks, quarantine, features per view, what was left out and why."""
     print_heading("Ingestion")
-    span = f"{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M}"
+    span = f"{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC"
     print_line(f"{span}  ·  snapshot {report.snapshot_id[:16]}…")
     datasets = list(dict.fromkeys(item.dataset for item in report.raw))
     cells = {(item.asset, item.dataset): (item.rows, item.new_rows) for item in report.raw}

@@ -30,7 +30,7 @@ def read_decision_at(settings: Settings, instant: datetime) -> DecisionRecord:
     finally:
         journal.close()
     if decision is None:
-        oldest = "there is none" if first is None else f"the first one is of {first:%Y-%m-%d %H:%M}"
+        oldest = "there is none" if first is None else f"the first one is of {first:%Y-%m-%d %H:%M} UTC"
         raise MissingDataError(
             f"nothing was decided up to {instant:%Y-%m-%d %H:%M} UTC: {oldest}",
             "give --at the close of a bar that was traded, or look whether the trading process ran",
