@@ -68,7 +68,7 @@ def test_an_instant_that_the_venue_does_not_give_stays_withheld(withheld):
     frame.write_parquet(item.path / "rows.parquet")
     outcome = asyncio.run(repair(settings, item.id, okx))
     assert (outcome.closed, outcome.item.state) == (False, "held")
-    assert "1 of 1 instants" in outcome.item.journal[-1].reason
+    assert "1 of 1 instant " in outcome.item.journal[-1].reason
     assert lake.partitions() == ()
 
 
