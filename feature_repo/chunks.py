@@ -20,7 +20,7 @@ from feature_repo.transforms.chunk_memory import TICK, ChunkMemory, append
 from feature_repo.transforms.view_transforms import CARRIED, TRANSFORMS, Inputs, NewAssetError, ReadRaw
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.settings import Settings
-from pairity.timeline import DAY, HOUR, floor_to, month_start, next_month
+from pairity.timeline import DAY, HOUR, floor_to, format_instant, month_start, next_month
 from pairity.universe import Pair
 
 Accept = Callable[[View, pl.DataFrame], pl.DataFrame]
@@ -41,7 +41,7 @@ class Chunk:
     def __init__(self, month: datetime, settings: Settings, views: Sequence[str] | None = None) -> None:
         if month != month_start(month):
             raise TimeRangeError(
-                f"a chunk cannot start at {month.isoformat()}", "start it at a month's first instant, UTC"
+                f"a chunk cannot start at {format_instant(month)}", "start it at a month's first instant, UTC"
             )
         _check_windows(settings)
         self.month = month

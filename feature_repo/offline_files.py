@@ -22,6 +22,7 @@ from pairity.digest import digest_bytes
 from pairity.durable import remove_unfinished, replace_file
 from pairity.errors import DataError
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.timeline import month_key
 
 TIME = pl.Datetime("us", "UTC")
@@ -217,7 +218,8 @@ def _changed(rows: pl.DataFrame, stored: pl.LazyFrame, view: View, counts: dict[
     if late.height:
         first = late.row(0, named=True)
         raise DataError(
-            f"{late.height} corrected rows of view {view.name} claim to be known no later than what they correct, the "
+            f"{format_count(late.height, 'corrected row')} of view {view.name} claim to be known no later than "
+            "what they correct, the "
             f"first is {first[view.entity]} at {first[EVENT_TIME]}, known {first[CREATED_TIME]}",
             "give a correction the instant at which it arrived",
         )

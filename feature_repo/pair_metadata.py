@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
+from pairity.number_formats import format_count
 from pairity.universe import Pair, inst_id
 
 SCHEMA = {
@@ -63,4 +64,4 @@ def _left_out(unlisted: Sequence[str], bars: int, needed: int) -> str | None:
     # Features come from the legs' candles even where the cross is listed: without a leg there is no pair.
     if unlisted:
         return f"the venue does not list {' nor '.join(unlisted)}"
-    return f"{bars} aligned bars, {needed} are needed" if bars < needed else None
+    return f"{format_count(bars, 'aligned bar')}, {needed} are needed" if bars < needed else None

@@ -14,6 +14,7 @@ from feature_repo.pair_metadata import describe_pairs
 from feature_repo.transforms.pairs import count_aligned_bars
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.settings import Settings
 from pairity.universe import inst_id
 
@@ -26,7 +27,7 @@ class PairOverview:
     """Pairs and correlations as known at one instant."""
 
     bar: datetime
-    """Close of the newest bar: everything is as of it."""
+    """Close of the newest bar that at least half of the assets have: everything is as of it."""
     pairs: pl.DataFrame
     """One row per pair in universe order: the columns of `pair_metadata.SCHEMA` and MEASURES. `is_direct`,
     `is_inverted` and `exchange_symbol` are null where nobody knows what the venue lists; measures are null where the
@@ -49,10 +50,10 @@ def overview_pairs(settings: Settings, at: datetime, listed: Iterable[str] | Non
         .select("asset", EVENT_TIME, CREATED_TIME),
         ASSET_HOURLY,
     ).collect()
-    bar = bars[EVENT_TIME].max()
-    if not isinstance(bar, datetime):
+    bar = _find_common_bar(bars)
+    if bar is None:
         raise MissingDataError(
-            f"no bar of any of {len(universe.assets)} assets is known at {at:%Y-%m-%d %H:%M} UTC",
+            f"no bar of any of {format_count(len(universe.assets), 'asset')} is known at {at:%Y-%m-%d %H:%M} UTC",
             "run `pairity ingest`, or `pairity collect` and `pairity features`",
         )
     coverage = count_aligned_bars(bars.lazy(), universe.pairs)
@@ -71,6 +72,13 @@ def overview_pairs(settings: Settings, at: datetime, listed: Iterable[str] | Non
     )
     present = set(bars.filter(pl.col(EVENT_TIME) == bar)["asset"])
     return PairOverview(bar=bar, pairs=pairs, correlations=_tabulate(settings, pairs, present))
+
+
+def _find_common_bar(bars: pl.DataFrame) -> datetime | None:
+    """Return the newest bar that at least half of the assets have: one asset that goes on alone has no pair."""
+    least = bars["asset"].n_unique() / 2
+    common = bars.group_by(EVENT_TIME).len().filter(pl.col("len") >= least)[EVENT_TIME].max()
+    return common if isinstance(common, datetime) else None
 
 
 def _tabulate(settings: Settings, pairs: pl.DataFrame, present: set[str]) -> pl.DataFrame:

@@ -21,6 +21,7 @@ from pairity.errors import ConfigError, LakeCorruptError, MissingDataError, Unkn
 from pairity.layout import Layout
 from pairity.names import ASSET, IDENTIFIER
 from pairity.settings import Settings, UniverseSettings
+from pairity.timeline import format_instant
 
 SCHEMA = pl.Schema(
     {
@@ -65,7 +66,7 @@ class StoredUniverse:
         before = [since for since in self.snapshots if since <= instant]
         if not before:
             raise MissingDataError(
-                f"universe {self.name} is not known at {instant.isoformat()}: its first snapshot is of "
+                f"universe {self.name} is not known at {format_instant(instant)}: its first snapshot is of "
                 f"{self.snapshots[0].isoformat()}",
                 "choose a later date, or build it from an earlier one on",
             )

@@ -17,8 +17,9 @@ from ingestion.lake import Lake
 from ingestion.withheld import WithheldRows, make_reader
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.settings import Settings
-from pairity.timeline import DAY, HOUR, MINUTE, floor_to
+from pairity.timeline import DAY, HOUR, MINUTE, floor_to, format_instant
 from pairity.universe import inst_id
 
 MINUTES_OF_A_DAY = DAY // MINUTE
@@ -65,10 +66,16 @@ def regress_minutes(
     rows = compute_minute_exposures(minutes, design, settings.features, tuple(assets), dead)
     rows = rows.filter(rows["time"] > first).drop_nulls("r2") if rows.height else rows
     if rows.is_empty():
+        if minutes.is_empty():
+            raise MissingDataError(
+                f"no minute of the universe's assets is stored of venue {lake.venue} before {format_instant(end)}",
+                "pairity ingest, or features.venue (PAIRITY_FEATURES__VENUE) of the venue that has some",
+            )
         gone = _describe_dead(dead, assets, first)
         raise MissingDataError(
-            f"no exposure of {', '.join(assets)} can be computed from {first.isoformat()} to {end.isoformat()}: "
-            f"the lake holds {minutes.height:,} minutes there"
+            f"no exposure of {', '.join(assets)} can be computed from {format_instant(first)} to "
+            f"{format_instant(end)}: "
+            f"the lake holds {format_count(minutes.height, 'minute')} there"
             + (f", and {', '.join(gone)} did not trade (`pairity anomalies`)" if gone else ""),
             f"ingest minutes from {begin:%Y-%m-%d} on, of more than a few assets: "
             "factors that are made of the same ones give no number",

@@ -34,6 +34,7 @@ from ingestion.targets import Target, clip_to_closed, targets_of_ingest
 from ingestion.withheld import quarantine_venue
 from pairity.errors import ConfigError, DataError, MissingDataError
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.progress import Progress, SilentProgress
 from pairity.settings import Settings
 from pairity.timeline import DAY, Clock, check_range, month_key, month_start
@@ -353,7 +354,7 @@ def _explain_emptiness(record: AdmissionRecord, lake: Lake) -> MissingDataError:
     if not held:
         return MissingDataError(what, "collect it first, or set features.venue to a venue that is there")
     rows = ", ".join(
-        f"{sum(item.rows for item in held if item.dataset == name):,} rows of {name}"
+        f"{format_count(sum(item.rows for item in held if item.dataset == name), 'row')} of {name}"
         for name in sorted({item.dataset for item in held})
     )
     return MissingDataError(f"{what}: {rows} are withheld", "look at them: `pairity quarantine list`")

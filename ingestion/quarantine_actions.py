@@ -24,6 +24,7 @@ from ingestion.sources.reading import Reading
 from pairity.errors import ConfigError, DataError, VenueAnswerError
 from pairity.layout import Layout
 from pairity.names import check_note
+from pairity.number_formats import format_count
 from pairity.settings import Settings
 from pairity.timeline import MINUTE, Clock, month_start
 from pairity.universe import inst_id
@@ -91,7 +92,8 @@ def release(
         item=find_item(Layout.of(settings), item.id),
         closed=True,
         rows=added,
-        message=f"released {item.rows} rows, {SAID[known_from]}; {_say_next(settings, item, known_from)}",
+        message=f"released {format_count(item.rows, 'row')}, {SAID[known_from]}; "
+        f"{_say_next(settings, item, known_from)}",
     )
 
 
@@ -157,9 +159,12 @@ def _admit_answer(
         if not lacking:
             if find_item(layout, item.id).state == "held":  # else admission has closed it: good rows came for all of it
                 record_action(item, "repair", "the venue no longer gives these rows", now=now)
-            message = f"repaired {item.rows} rows, {SAID[known_from]}; {_say_next(settings, item, known_from)}"
+            message = (
+                f"repaired {format_count(item.rows, 'row')}, {SAID[known_from]}; "
+                f"{_say_next(settings, item, known_from)}"
+            )
         else:
-            message = f"{len(lacking)} of {len(instants)} instants are still wrong or missing at the venue"
+            message = f"{len(lacking)} of {format_count(len(instants), 'instant')} still wrong or missing at the venue"
             came = [f"{len(good)} came, {SAID[known_from]}"] if good else []
             message = "; ".join([message, *came, *reasons])
             record_action(item, "repair failed", message, now=now)

@@ -31,6 +31,7 @@ from pairity.bounded_numbers import OutOfBoundsError
 from pairity.durable import discard_folder, remove_unfinished, replace_file
 from pairity.layout import Layout
 from pairity.names import VENUE
+from pairity.number_formats import format_count
 from pairity.timeline import month_key, months_between, next_month
 from pairity.universe import short_name
 
@@ -96,7 +97,9 @@ class Staging:
         if torn:
             for path in torn:
                 discard_folder(path) if path.is_dir() else path.unlink()
-            said.append(f"{len(torn)} torn files of {self._root} were dropped: their rows are fetched again")
+            said.append(
+                f"{format_count(len(torn), 'torn file')} of {self._root} were dropped: their rows are fetched again"
+            )
         self._batches = None
         return tuple(said)
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from feature_repo.raw_datasets import find_dataset as declared
 from ingestion.lake.spans import Span
 from pairity.errors import TimeRangeError
-from pairity.timeline import HOUR, MINUTE, ceil_to, floor_to, last_closed
+from pairity.timeline import HOUR, MINUTE, ceil_to, floor_to, format_instant, last_closed
 
 # The instant of a close belongs to a range of settlements: a rate settled at a close is known with that close.
 _CLOSE_ITSELF = timedelta(milliseconds=1)
@@ -50,7 +50,7 @@ def clip_to_closed(since: datetime, until: datetime, venue_now: datetime) -> dat
     closed = last_closed(venue_now, MINUTE)
     if since >= closed:
         raise TimeRangeError(
-            f"since {since.isoformat()} is not before the venue's last closed bar, {closed.isoformat()}",
+            f"since {format_instant(since)} is not before the venue's last closed bar, {format_instant(closed)}",
             "give --since an earlier time",
         )
     return min(until, closed)

@@ -17,6 +17,8 @@ ABOUT_ALIASES = (
 _MOST_CHARS = 4800
 """MLflow's column of a version's description holds 5,000."""
 _CUT = "\n\n… the whole card is the description of the source run."
+ROOM = "&nbsp;&nbsp;&nbsp;"
+"""What ends a cell of a table that is not the last: MLflow's pages put no room between columns by themselves."""
 _BAR = str.maketrans({"|": "\\|", "\n": " ", "\r": " "})
 
 
@@ -38,7 +40,7 @@ def _describe_verdict(verdict: Verdict | None) -> list[str]:
 
 def _make_row(check: Check) -> str:
     said = "passed" if check.passed else "**FAILED**"
-    return f"| {said} | {_cell(check.name)} | {_cell(check.actual)} | {_cell(check.needed)} |"
+    return f"| {said}{ROOM} | {_cell(check.name)}{ROOM} | {_cell(check.actual)}{ROOM} | {_cell(check.needed)} |"
 
 
 def _cell(text: str) -> str:

@@ -134,11 +134,29 @@ def _parse(text: str, now: datetime) -> datetime:
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
+def format_instant(instant: datetime | str) -> str:
+    """Return day and minute of an instant in UTC, as every text writes them; ISO 8601 as records have it may be given.
+
+    What is no instant stays as it is.
+
+    >>> format_instant("2025-12-22T20:00:00+01:00"), format_instant(datetime(2025, 12, 22, 19, tzinfo=UTC))
+    ('2025-12-22 19:00 UTC', '2025-12-22 19:00 UTC')
+    >>> format_instant("unknown")
+    'unknown'
+    """
+    try:
+        known = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+    except ValueError:
+        return str(instant)
+    aware = known.replace(tzinfo=UTC) if known.tzinfo is None else known.astimezone(UTC)
+    return f"{aware:%Y-%m-%d %H:%M} UTC"
+
+
 def check_range(since: datetime, until: datetime) -> None:
     """Raise TimeRangeError unless since < until."""
     if since >= until:
         kind = "empty" if since == until else "inverted"
         raise TimeRangeError(
-            f"the time range is {kind}: since {since.isoformat()} is not before until {until.isoformat()}",
+            f"the time range is {kind}: since {format_instant(since)} is not before until {format_instant(until)}",
             "give --since an earlier time than --until",
         )

@@ -74,5 +74,10 @@ def show_failures(failures: Iterable[InstrumentFailure]) -> None:
             absent.setdefault((failure.dataset, failure.reason), []).append(failure.asset)
     for (asset, reason), datasets in failed.items():
         echo(f"failed: {asset} {', '.join(datasets)}: {reason}")
+    alike: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for (dataset, reason), lacking in absent.items():
-        echo(f"lacks: {' '.join(lacking)} {dataset}: {reason}")
+        about = reason.replace(f"no {dataset} of it", "none of them")
+        alike.setdefault((" ".join(lacking), about), []).append((dataset, reason))
+    for (assets, about), found in alike.items():
+        said = found[0][1] if len(found) == 1 else about
+        echo(f"lacks: {assets} {', '.join(dataset for dataset, _ in found)}: {said}")

@@ -32,13 +32,11 @@ def write_command(settings: Settings, *words: str) -> str:
 
 
 def complete_hints(text: str) -> str:
-    """Return text whose `pairity` commands name the data directory of this process, where the shell needs it."""
+    """Return text whose `pairity` commands name this program, and its data directory, as the shell needs them."""
     if "pairity " not in text:
         return text
-    home = _write_home(_find_home())
-    if not home:
-        return text
-    return _commands().sub(lambda found: found[0] if found["home"] else f"{home}{found[0]}", text)
+    home, program = _write_home(_find_home()), _program()
+    return _commands().sub(lambda found: f"{found['home'] or home}{program} ", text)
 
 
 def note_home(root: Path) -> None:
@@ -95,9 +93,9 @@ def _commands() -> re.Pattern[str]:
 def _program() -> str:
     """Return how this program was called: its name where the shell finds it, else the path of the interpreter."""
     called = Path(sys.argv[0])
-    if called.name == "__main__.py":
+    if (called.parent.name, called.name) == ("pairity_cli", "__main__.py"):
         return f"{shlex.quote(sys.executable)} -m pairity_cli"
     found = (Path(folder) / called.name for folder in os.get_exec_path())
-    if any(place.is_file() for place in found) or not called.is_file():
+    if called.name != "pairity" or any(place.is_file() for place in found) or not called.is_file():
         return "pairity"
     return shlex.quote(str(called))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,9 +42,7 @@ def check_home(settings: Settings, say: Callable[[str], None]) -> None:
     makes the record. A data directory that cannot be written to is left without one.
     """
     context = click.get_current_context(silent=True)
-    command = name_command(context)
-    if command == "gaps" and context is not None and context.params.get("repair"):
-        command = "quarantine repair"
+    command = _find_work(name_command(context), {} if context is None else context.params)
     if command not in _GROWING | _STRICT | _STUDYING | _SHOWING:
         return
     from pairity.errors import DataError
@@ -67,6 +65,16 @@ def check_home(settings: Settings, say: Callable[[str], None]) -> None:
         say(f"other settings than this data directory was made with: {item}")
     if command in _REMEMBERING and command != "ingest":  # which has options that it must look at first
         remember_home(settings, command, say)
+
+
+def _find_work(command: str, options: Mapping[str, Any]) -> str:
+    """Return the command whose work is done: some options make another one of a command."""
+    if command == "gaps" and options.get("repair"):
+        return "quarantine repair"
+    is_shown = (command == "leaderboard" and options.get("last")) or (
+        command == "redenominate" and options.get("asset") is None
+    )
+    return "data" if is_shown else command
 
 
 def remember_home(settings: Settings, command: str, say: Callable[[str], None]) -> None:

@@ -70,7 +70,7 @@ def make_page(board: Leaderboard, run_id: str, made_at: datetime) -> Leaderboard
         ]
         rows.append((standing.family, [(str(figure), _number(figure)) for figure in figures]))
     above = [s.family for s in board.standings if (s.quality.get("sharpe_over_btc_low") or 0.0) > 0]
-    lines = [f"Sharpe ratio above that of holding the coin, with 95 % confidence: {', '.join(above) or 'none'}"]
+    lines = [f"Sharpe ratio above that of holding the coin, with 95% confidence: {', '.join(above) or 'none'}"]
     lines += state_findings(judge_standings(board))
     if board.overfitting is not None:
         chance, splits = board.overfitting.probability, board.overfitting.splits
@@ -139,7 +139,7 @@ def _say_closed(board: Leaderboard) -> list[str]:
         closed = [one for one in standing.thresholds if one.value >= CLOSED]
         if closed:
             why = f": {closed[-1].note}" if closed[-1].note else ""
-            periods = f"{len(closed)} of {len(standing.thresholds)} test periods"
+            periods = f"{len(closed)} of {format_count(len(standing.thresholds), 'test period')}"
             lines.append(f"{standing.family} TRADES NOTHING in {periods}, by its own threshold{why}")
     return lines
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pairity.measures import explain_span, make_rows
-from pairity.number_formats import Figure, format_exact, format_fixed, format_money, format_percent
+from pairity.number_formats import Figure, format_count, format_exact, format_fixed, format_money, format_percent
 from pairity.universe import exact
 from pairity_cli.hints import write_command
 from pairity_cli.prices import Ticks
@@ -109,7 +109,7 @@ def show_verdict(verdict: Verdict) -> None:
 def describe_grid(nets: Sequence[float], overfitting: float | None) -> str:
     """Return in one line what the settings of a grid came to, and how often the best of one half stays good."""
     low, high = (str(format_percent(net, signed=True)) for net in (min(nets), max(nets)))
-    said = f"grid of {len(nets):,} settings, over the hours before the last look: net return {low}"
+    said = f"grid of {format_count(len(nets), 'setting')}, over the hours before the last look: net return {low}"
     if low == high:
         return f"{said} with each of them: none can be called the best"
     if overfitting is None:
@@ -126,7 +126,7 @@ def _describe_difference(differences: Mapping[str, float | None], key: str, titl
     value, low, high = (differences.get(name) for name in ends)
     if value is None or low is None or high is None:
         return f"Sharpe ratio less that of {title}: not known"
-    return f"Sharpe ratio less that of {title}: {value:+.2f}, 95 % from {low:+.2f} to {high:+.2f}"
+    return f"Sharpe ratio less that of {title}: {value:+.2f}, 95% from {low:+.2f} to {high:+.2f}"
 
 
 def _describe_drift(table: DataFrame) -> str:
@@ -149,7 +149,7 @@ def _format_share(part: int, whole: int) -> Cell:
 def show_ingest(report: IngestReport) -> None:
     """Print rows per instrument, checks, quarantine, features per view, what was left out and why."""
     print_heading("Ingestion")
-    span = f"{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M}"
+    span = f"{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC"
     print_line(f"{span}  ·  snapshot {report.snapshot_id[:16]}…")
     datasets = list(dict.fromkeys(item.dataset for item in report.raw))
     cells = {(item.asset, item.dataset): (item.rows, item.new_rows) for item in report.raw}
@@ -171,7 +171,10 @@ def show_ingest(report: IngestReport) -> None:
     for pair in report.left_out[:MOST_LEFT_OUT]:
         print_line(f"  left out {pair.pair_id}: {pair.reason}")
     if len(report.left_out) > MOST_LEFT_OUT:
-        print_line(f"  and {len(report.left_out) - MOST_LEFT_OUT:,} more pairs are left out")
+        print_line(
+            "  and "
+            f"{format_count(len(report.left_out) - MOST_LEFT_OUT, 'more pair is left out', 'more pairs are left out')}"
+        )
     for failure in report.failures:
         print_line(f"  failed {failure.asset}: {failure.reason}")
     print_line(format_stage_seconds(report.stage_seconds))
@@ -195,7 +198,7 @@ def show_serving(settings: Settings, report: ServeReport) -> None:
     ticks = Ticks.read(Layout.of(settings))
     print_heading("Trading")
     actions = ", ".join(f"{name} {count}" for name, count in report.actions.most_common())
-    print_line(f"{report.cycles} bars: {actions or 'no decision'}")
+    print_line(f"{format_count(report.cycles, 'bar')}: {actions or 'no decision'}")
     print_table(
         ("position", "side", "contracts", "net, USDT", "entry", "stop", "target", "exit", "ended"),
         [_make_position_row(record, ticks) for record in records],

@@ -6,8 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pairity.margin import MarginMode
-from pairity.number_formats import format_plain
+from pairity.number_formats import format_count, format_plain
 from pairity.strategy.selection import find_threshold
+from pairity.timeline import format_instant
+from serving.explanation import ReasonLimits
 from serving.risk import Mode
 
 if TYPE_CHECKING:
@@ -30,17 +32,20 @@ def describe_start(settings: Settings, status: Status, model: ModelRef) -> list[
     margin = "" if strategy.margin_mode is MarginMode.CROSS else f" in {strategy.margin_mode} margin"
     lines = [
         f"mode      {status.mode} trading at {status.market}",
-        f"universe  {len(universe.assets)} assets, {len(universe.pairs)} pairs of {settings.features.venue}: "
-        + ", ".join(universe.assets),
+        f"universe  {format_count(len(universe.assets), 'asset')}, {format_count(len(universe.pairs), 'pair')} of "
+        f"{settings.features.venue}: " + ", ".join(universe.assets),
         f"bars      {settings.serve.interval_minutes} min; decided {format_plain(settings.serve.grace_s)} s "
         "after each close",
-        f"model     {model.name} version {model.version}, trained until {model.train_end or 'unknown'}, gate: "
+        f"model     {model.name} version {model.version}, trained until "
+        f"{format_instant(model.train_end or 'unknown')}, gate: "
         f"{model.gate}, run {model.run_id}",
         f"trades    above a probability of {_describe_threshold(model.threshold, strategy)}",
         f"size      {base}, up to twice as much at a high score{capped}, leverage {strategy.leverage}{margin}, "
-        f"legs: {strategy.legs}, {count} position{'s' if count > 1 else ''} at once",
-        f"limits    a day's loss of {limits.day_loss:.1%}, a drawdown of {limits.drawdown:.1%}, "
-        f"{format_plain(limits.gross_leverage)} times the equity, {limits.orders_per_hour} orders an hour",
+        f"legs: {strategy.legs}, {format_count(count, 'position')} at once",
+        f"limits    a day's loss of {format_plain(100 * limits.day_loss)}%, a drawdown of "
+        f"{format_plain(100 * limits.drawdown)}%, "
+        f"{format_plain(limits.gross_leverage)} times the equity, {format_count(limits.orders_per_hour, 'order')} "
+        "an hour",
     ]
     if status.mode == Mode.LIVE:
         return [_LOUD, "REAL MONEY: every order of this process is paid for with it", *lines, _LOUD]
@@ -74,12 +79,13 @@ def _describe_best(decision: Decision) -> str:
     if not scored:
         reasons = Counter(assessed.rejected or "not scored" for assessed in decision.scores)
         listed = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(2))
-        return f"none of {len(decision.scores)} pairs has a score" + (f": {listed}" if listed else "")
+        return f"none of {format_count(len(decision.scores), 'pair')} has a score" + (f": {listed}" if listed else "")
     best = max(scored, key=_rank)
     if any(entry.pair == best.pair for entry in decision.entries):
         return f"the best of {len(scored)}"
-    numbers = [f"z {best.z:+.2f}" if best.z is not None else "no z"]
-    numbers += [f"p {best.probability:.3f}"] if best.probability is not None else []
+    limits = ReasonLimits.of(decision.scores)
+    numbers = [f"z {limits.write_z(best.z, signed=True)}" if best.z is not None else "no z"]
+    numbers += [f"p {limits.write_probability(best.probability)}"] if best.probability is not None else []
     numbers += [f"score {best.divergence_score:.3f}"]
     why = best.rejected or decision.reason
     return f"best of {len(scored)} {best.pair.pair_id} {', '.join(numbers)}, not taken: {why}"

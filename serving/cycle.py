@@ -17,7 +17,7 @@ from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, MARKET_STATE, PAIR_HO
 from pairity.errors import JournalError, TradingError, VenueError
 from pairity.layout import Layout
 from pairity.strategy.types import Decision
-from pairity.timeline import HOUR, MINUTE, month_start
+from pairity.timeline import HOUR, MINUTE, format_instant, month_start
 from pairity.universe import short_name
 from serving.decision import DecisionInputs, make_decision
 from serving.error_states import describe, may_be_survived
@@ -143,7 +143,7 @@ class Cycle:
         with self._supervisor.covering("data"):
             report = await self._watch.look_while(self._parts.ingest.run(since, close, live=True))
         if report is None:
-            return [f"no new data for {close.isoformat()}: {self._supervisor.causes['data']}"], False
+            return [f"no new data for {format_instant(close)}: {self._supervisor.causes['data']}"], False
         self._caught_up = True
         self._reporter.report.spent.add(report.stage_seconds, report.stage_cpu_seconds)
         failures = [f"{failure.asset}: {failure.reason}" for failure in report.failures]

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from ingestion.sources.okx_rows import Listing
 from pairity.errors import UnconfirmedError
+from pairity.timeline import format_instant
 from pairity.universe import ContractSpec, inst_id, short_name
 from serving.execution.facts import count_listed
 from serving.journal import Rescaling
@@ -29,7 +30,7 @@ class InstrumentWatch:
     @property
     def idle(self) -> dict[str, str]:
         """Reason by canonical id, with the instant from which this process has seen it."""
-        return {name: f"{what} (seen {at:%Y-%m-%d %H:%M})" for name, (what, at) in self._since.items()}
+        return {name: f"{what} (seen {format_instant(at)})" for name, (what, at) in self._since.items()}
 
     async def follow(self, blocked: Collection[str], *, odd: bool) -> bool:
         """Look at the list where it is due, and return whether an instrument trades again.

@@ -51,6 +51,19 @@ def read_trace(settings: Settings, order: str) -> Trace:
         journal.close()
 
 
+def find_entry(settings: Settings, trace: Trace) -> str | None:
+    """Return the order of a decision that opened the position of an order without one: of a stop placed again, say.
+
+    None where no decision did: the position was adopted.
+    """
+    journal = Journal.read(Layout.of(settings).journal)
+    try:
+        orders = journal.intents(trace.intent.position_id)
+    finally:
+        journal.close()
+    return next((order.client_order_id for order in orders if order.decision_id is not None), None)
+
+
 def recompute(settings: Settings, trace: Trace, decision: DecisionRecord) -> Recomputation:
     """Load the model version that made `decision` and score the journalled features of the order's pair again.
 

@@ -14,6 +14,7 @@ from feature_repo.catalog import EVENT_TIME, find_service, find_view
 from feature_repo.feature_store import open_store, read_historical
 from feature_repo.offline_files import make_schema
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.settings import Settings
 from serving.journal import DecisionRecord, FeatureVector, Journal
 from serving.last_checks import keep_outcome
@@ -77,7 +78,10 @@ class ParityReport:
     def summary(self) -> str:
         """The result in one line."""
         verdict = "all identical, bit for bit" if not self.mismatches else f"{len(self.mismatches):,} DIFFER"
-        return f"{self.decisions:,} decisions, {self.rows:,} vectors, {self.values:,} values read online: {verdict}"
+        return (
+            f"{format_count(self.decisions, 'decision')}, {format_count(self.rows, 'vector')}, "
+            f"{format_count(self.values, 'value')} read online: {verdict}"
+        )
 
 
 def live_parity(settings: Settings) -> Callable[[], tuple[int, str]] | None:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from pairity.errors import StaleFeaturesError
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.polars_threads import running_in_memory
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -88,7 +89,7 @@ async def serve(
             await on_end(report)
     if report.cycles and report.blind == report.cycles:
         raise StaleFeaturesError(
-            f"not one of {report.cycles} decisions found fresh features: {report.problems[-1]}",
+            f"not one of {format_count(report.cycles, 'decision')} found fresh features: {report.problems[-1]}",
             "look at pairity ingest's report and the Data Docs for what is missing or quarantined",
         )
     return report

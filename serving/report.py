@@ -9,7 +9,9 @@ from datetime import datetime
 
 from ingestion.report import Stopwatch
 from pairity.errors import VenueError
+from pairity.number_formats import format_count
 from pairity.strategy.codec import position_to_json
+from pairity.timeline import format_instant
 from serving.announcing import describe_decision
 from serving.journal import DecisionRecord, TradingState
 from serving.journal.event_records import Severity
@@ -56,7 +58,7 @@ class Reporter:
         if len(status.unusable) == len(decision.scores) and self._parts.supervisor.state is not TradingState.HALTED:
             self.report.blind += 1
             stale = Counter(status.unusable.values()).most_common(1)
-            blind = f"nothing can be traded on: {stale[0][0]} for {stale[0][1]} pairs"
+            blind = f"nothing can be traded on: {stale[0][0]} for {format_count(stale[0][1], 'pair')}"
             self._parts.sightings.blind = blind
             problems.append(blind)
         status.positions = [json.loads(position_to_json(p.position)) for p in self._parts.journal.open_positions()]
@@ -75,7 +77,7 @@ class Reporter:
     def report_skipped(self, close: datetime, reason: str) -> None:
         """Report a try without a decision: nothing can be decided without the venue's word, and without features."""
         self._parts.status.action, self._parts.status.reason = "skipped", reason
-        self.replace_problems([f"no decision on {close.isoformat()}: {reason}"])
+        self.replace_problems([f"no decision on {format_instant(close)}: {reason}"])
 
     def replace_problems(self, problems: list[str]) -> None:
         """Make these the problems of the status, and say them."""

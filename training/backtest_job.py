@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pairity.errors import ConfigError
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.progress import Progress
 from pairity.settings import Settings
 from training.backtest.comparison import Arena, Contender, choose_hold_asset
@@ -195,10 +196,13 @@ def _list_notes(
         notes.append(f"features are known from {within[0]:%Y-%m-%d %H:%M} to {within[1]:%Y-%m-%d %H:%M} UTC only")
     silent = scored.rows.filter(pl.col(KNOWN) & pl.col("probability").is_null()).height
     if silent:
-        notes.append(f"{silent:,} of {scored.rows.height:,} decisions about a pair have features and no score")
+        notes.append(
+            f"{silent:,} of {format_count(scored.rows.height, 'decision')} about a pair with features and no score"
+        )
     late = scored.rows.filter(~pl.col(KNOWN)).height
     if late:
         notes.append(
-            f"{late:,} of {scored.rows.height:,} decisions had no features in time: nothing was traded on them"
+            f"{late:,} of {format_count(scored.rows.height, 'decision')} without features in time: nothing was "
+            "traded on them"
         )
     return notes

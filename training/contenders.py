@@ -94,7 +94,7 @@ def make_grid_inputs(settings: Settings, arena: Arena, forest: ScoredForest, spl
 
 
 def compare_ratios(contenders: Sequence[Contender]) -> dict[str, float | None]:
-    """Return how far the Sharpe ratio of the first contender is above each other one's, with 95 % intervals.
+    """Return how far the Sharpe ratio of the first contender is above each other one's, with 95% intervals.
 
     Keys: `sharpe_over_KEY` and its `_low` and `_high`.
     """

@@ -16,6 +16,7 @@ from pairity.csv_files import escape_formulas
 from pairity.durable import replace_file_with
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.settings import Settings
 
 
@@ -52,7 +53,7 @@ def read_cross_section(settings: Settings, hour: datetime, universe: StoredUnive
     own = rows.filter(pl.col("asset").is_in(members)).join(bars, on="asset", how="left", maintain_order="left")
     if own.is_empty() or own.height < MIN_PANEL_SHARE * len(members):
         raise MissingDataError(
-            f"{own.height} of {len(members)} members of universe {universe.name} have data at "
+            f"only {own.height} of {format_count(len(members), 'member')} of universe {universe.name} with data at "
             f"{hour:%Y-%m-%d %H:%M} UTC",
             "put them into universe.assets and ingest them",
         )

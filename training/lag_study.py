@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from feature_repo.catalog import ASSET_LAGS, EVENT_TIME, Service
 from feature_repo.transforms.lags import compute_lagged_returns
 from pairity.errors import MissingDataError
+from pairity.number_formats import format_count
 from pairity.settings import Settings
 from pairity.study_settings import measure_interval
 from pairity.timeline import DAY
@@ -58,7 +59,7 @@ class LagStudy:
     trading: SignTrading
     """Trading the sign in the test period, one decision every `horizon_bars` bars."""
     sharpe_low: float | None
-    """Lower end of the 95 % interval of the annualised Sharpe ratio after costs; None where there is no ratio."""
+    """Lower end of the 95% interval of the annualised Sharpe ratio after costs; None where there is no ratio."""
     sharpe_high: float | None
     gain_t: float | None
     """t-value of the squared error of forecasting 0 less the model's in the test (Diebold & Mariano 1995)."""
@@ -116,8 +117,10 @@ def study_lags(
     cut = ceil(known.height * (1.0 - own.test_share))
     if not 0 < cut < known.height:
         raise MissingDataError(
-            f"{bars.height} bars of {own.symbol} at {settings.features.bar_interval} give {known.height} decisions "
-            f"with {own.count} lags and a return over {own.horizon_bars} bars: too few to split",
+            f"{format_count(bars.height, 'bar')} of {own.symbol} at {settings.features.bar_interval} give "
+            f"{format_count(known.height, 'decision')} "
+            f"with {format_count(own.count, 'lag')} and a return over {format_count(own.horizon_bars, 'bar')}: "
+            "too few to split",
             "collect a longer history, or give fewer lags, a shorter horizon or another interval",
         )
     test_start: datetime = known[EVENT_TIME][cut]

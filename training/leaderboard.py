@@ -67,7 +67,7 @@ class Standing:
     quality: dict[str, float | None]
     """`candidates_*`: classification on candidate rows (|z| above entry); `forecast_*`: rank correlation of score and
     outcome; `sign_*`: trading the sign. Labelled rows only. `sharpe_over_btc` and `roc_auc_over_pair_forest`, with
-    their 95 % intervals: differences to holding a coin and to the reference. Empty for holding a coin."""
+    their 95% intervals: differences to holding a coin and to the reference. Empty for holding a coin."""
     importances: dict[str, float]
     """Importances of the last fold's model."""
     scored: pl.DataFrame

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY, CREATED_TIME, EVENT_TIME
@@ -17,11 +19,13 @@ from training.data.point_in_time import read_snapshot_id
 from training.data.training_sets import choose_pair_service
 from training.data.unit_check import require_one_unit
 
+_IN_TIME = timedelta(days=1)
+"""How long after a bar's close its features may become known and still serve a decision: by far less, in fact."""
 _REMEDY = "run pairity ingest, or give them with pairity contracts FILE"
 
 
 def require_ready(settings: Settings) -> list[str]:
-    """Return notes: contracts that are assumed, assets that no backtest can trade without one, and mixed units.
+    """Return notes: assumed contracts, assets that no backtest can trade without one or funding, and mixed units.
 
     Raises where not one can be traded, or nothing was published.
 
@@ -44,9 +48,35 @@ def require_ready(settings: Settings) -> list[str]:
         raise MissingDataError(f"no contract specification is known for {', '.join(missing)}", _REMEDY)
     return [
         *assumed,
+        *note_unknown_funding(settings),
         *note_mixed_units(settings),
         *(f"{asset} is not traded: no contract specification is known ({_REMEDY})" for asset in missing),
     ]
+
+
+def note_unknown_funding(settings: Settings) -> list[str]:
+    """Return notes on the assets whose funding was known at no decision: nothing of theirs is ever traded.
+
+    Funding that was stored after the features is a correction of them, which no decision of before knew.
+    """
+    venue, assets = settings.features.venue, settings.universe.assets
+    is_known = pl.col("funding_rate").is_not_null()
+    in_time = is_known & (pl.col(CREATED_TIME) <= pl.col(EVENT_TIME) + _IN_TIME)
+    rows = scan_view(Layout.of(settings), ASSET_HOURLY).filter(pl.col("asset").is_in(assets)).group_by("asset")
+    known = rows.agg(is_known.any().alias("known"), in_time.any().alias("in_time")).collect()
+    notes = []
+    for chosen, what, remedy in (
+        (~pl.col("known"), "is not known in any hour", f"collect funding of venue {venue}, then run pairity features"),
+        (
+            pl.col("known") & ~pl.col("in_time"),
+            "was stored after the features were made, so that no decision knew it",
+            "to trade on it as history, remove features/ and run pairity features",
+        ),
+    ):
+        found = set(known.filter(chosen)["asset"])
+        named = "any asset" if found == set(known["asset"]) else ", ".join(name for name in assets if name in found)
+        notes += [f"funding of {named} {what}: nothing of that is traded; {remedy}"] if found else []
+    return notes
 
 
 def note_mixed_units(settings: Settings) -> list[str]:

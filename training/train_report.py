@@ -44,7 +44,7 @@ class TrainReport:
     absent, with a note."""
     contender_names: dict[str, str]
     differences: dict[str, float | None]
-    """`model_sharpe_over_KEY` and its `_low` and `_high` (95 %), for each other contender."""
+    """`model_sharpe_over_KEY` and its `_low` and `_high` (95%), for each other contender."""
     per_pair: pl.DataFrame
     """Backtest of the model by pair, best net profit first."""
     notes: tuple[str, ...]

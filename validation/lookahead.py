@@ -27,7 +27,7 @@ from feature_repo.transforms.view_transforms import ReadRaw
 from pairity.errors import TimeRangeError
 from pairity.progress import Progress, SilentProgress
 from pairity.settings import Settings
-from pairity.timeline import HOUR, floor_to, month_key
+from pairity.timeline import HOUR, floor_to, format_instant, month_key
 
 World = Literal["truncated", "poisoned", "unknown", "continued"]
 WORLDS: tuple[World, ...] = ("truncated", "poisoned", "unknown", "continued")
@@ -99,7 +99,7 @@ def prove(
     for instant in instants:
         if not any((frame[EVENT_TIME] <= instant).any() for frame in whole.values()):
             raise TimeRangeError(
-                f"nothing was computed for {month_key(month)} up to {instant.isoformat()}",
+                f"nothing was computed for {month_key(month)} up to {format_instant(instant)}",
                 "choose later instants, or ingest what they need",
             )
         for world in WORLDS:
@@ -142,7 +142,9 @@ def sample_instants(month: datetime, until: datetime, count: int) -> tuple[datet
     """Return `count` full hours spread over (month, until]; the last of them lies strictly before `until`."""
     hours = int((floor_to(until, HOUR) - month) / HOUR) - 1
     if hours < 1:
-        raise TimeRangeError(f"{month_key(month)} has no full hour before {until.isoformat()}", "choose a longer range")
+        raise TimeRangeError(
+            f"{month_key(month)} has no full hour before {format_instant(until)}", "choose a longer range"
+        )
     chosen = {max(1, round(hours * (step + 1) / count)) for step in range(count)}
     return tuple(month + hour * HOUR for hour in sorted(chosen))
 

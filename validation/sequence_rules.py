@@ -25,7 +25,7 @@ MAX_ABS_LOG_RETURN = 1.5
 STALE_BARS = 10
 """Least run of bars with the same prices and the same traded volume that is stale; recorded minutes reach 2."""
 ROUND_FACTOR_TOLERANCE = 0.25
-"""Largest |ln| by which the price may have moved beside a change of units: 28 % up, 22 % down."""
+"""Largest |ln| by which the price may have moved beside a change of units: 28% up, 22% down."""
 _LOG_TEN = math.log(10)
 NO_CLOSES: Mapping[str, float] = MappingProxyType({})
 """Where no last accepted close of any asset is known."""

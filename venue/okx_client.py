@@ -190,8 +190,9 @@ def read_credentials(settings: Settings) -> dict[str, str]:
     ]
     if missing:
         raise CredentialsError(
-            f"trading needs credentials, and {', '.join(missing)} is not set",
-            f"set it in the environment or .env (a paper exchange takes paper/paper/paper); {POINT_TO_DEMO}",
+            f"trading needs credentials, and {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
+            f"set {'it' if len(missing) == 1 else 'them'} in the environment or .env (a paper exchange takes "
+            f"paper/paper/paper); {POINT_TO_DEMO}",
         )
     key, secret, passphrase = (value.get_secret_value() for value in values if value)
     return {"apiKey": key, "secret": secret, "password": passphrase}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from feature_repo.catalog.policies import FULL, LOOKBACK, PER_HOUR
 from feature_repo.catalog.types import Feature, View
 
-_SHARE = "null where less than 90 % of the window's hours have a value"
+_SHARE = "null where less than 90% of the window's hours have a value"
 _ENDS = "null where either end is missing"
 
 ASSET_CROSS_SECTION = View(

@@ -6,7 +6,7 @@ from feature_repo.catalog.policies import LOOKBACK
 from feature_repo.catalog.risk_factors import BUCKETS10, SPREADS4
 from feature_repo.catalog.types import Feature, View
 
-_NULLS = "null unless 90 % of the hour's minutes have it: before the first buckets, and with fewer than three assets"
+_NULLS = "null unless 90% of the hour's minutes have it: before the first buckets, and with fewer than three assets"
 _INPUTS = ("candles_1m",)
 SPREADS = SPREADS4[1:]
 """The high-minus-low spreads; the fourth spread of the design is the market itself."""

@@ -3,7 +3,7 @@
 from pairity.timeline import HOUR
 
 FULL = "null unless every hour of the window has a bar"
-WINDOW = "null where fewer than 90 % of the window's bars exist for both assets"
+WINDOW = "null where fewer than 90% of the window's bars exist for both assets"
 FUNDING = "null before the first settlement, and when the newest one is older than 24 h or three of its intervals"
 INTERVAL = (
     "null with its rate, for a venue's first settlement, across a hole (no 1, 2, 3, 4, 6 or 8 h), and where it is "

@@ -6,10 +6,10 @@ from feature_repo.catalog.policies import LOOKBACK
 from feature_repo.catalog.types import Feature, View
 from pairity.timeline import DAY
 
-_SCORE = "null unless 90 % of the minutes of the last two days exist"
+_SCORE = "null unless 90% of the minutes of the last two days exist"
 _TERCILE = _SCORE + ", or for fewer than three assets that have them"
 _WINDOW = (
-    "null unless 90 % of the window's minutes have a return of the asset and of every factor; where one of these is "
+    "null unless 90% of the window's minutes have a return of the asset and of every factor; where one of these is "
     "flat or the factors are collinear"
 )
 _INPUTS = ("candles_1m",)

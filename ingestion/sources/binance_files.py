@@ -21,6 +21,7 @@ from ingestion.sources.instants import FIRST, describe_unit, last_instant
 from pairity.bounded_json import MIB
 from pairity.bounded_numbers import OutOfBoundsError, show
 from pairity.errors import DataError, VenueAnswerError
+from pairity.number_formats import format_count
 from pairity.timeline import MINUTE, to_ms
 
 _KLINE = (
@@ -130,7 +131,10 @@ def _require_amounts(ticks: pl.DataFrame) -> None:
     wrong = ticks.filter((pl.col("price") <= 0) | (pl.col("size") < 0) | (pl.col("trades") < 1))
     if wrong.height:
         number, price, size = wrong.row(0, named=True)["trade_id"], wrong["price"][0], wrong["size"][0]
-        raise OutOfBoundsError(f"has {wrong.height} trades that are none: {number} of {size} at {price}")
+        raise OutOfBoundsError(
+            f"has {format_count(wrong.height, 'trade that is none', 'trades that are none')}: {number} of {size} "
+            f"at {price}"
+        )
 
 
 @contextmanager

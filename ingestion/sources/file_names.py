@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,8 @@ _TABLES = (
     ".xls",
 )
 """Endings of what may be a table that somebody expects to be read."""
+_READERS = {".parquet": "parquet-folder", ".csv": "csv-folder"}
+"""Sources of folders by the ending of what they read."""
 _SHOWN = 5
 _STEP = r"(?:[-_](?:[0-9]{1,2}(?:m|h|d)))?"
 _PERIOD = r"(?:[-_][0-9]{4}-?[0-9]{2}(?:-?[0-9]{2})?)?"
@@ -118,7 +120,13 @@ def iterate_files(folder: Path, endings: tuple[str, ...], remarks: Remarks) -> I
             if unread:
                 names = ", ".join(show(path.name) for path in unread[:_SHOWN])
                 more = f" and {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
-                remarks.note("", "", f"{place} holds {kind} that are not read: {names}{more}")
+                remarks.note("", "", f"{place} holds {kind} that are not read: {names}{more}{_name_reader(unread)}")
+
+
+def _name_reader(unread: Sequence[Path]) -> str:
+    """Return which source reads files of this kind, where one does."""
+    readers = sorted({_READERS[path.suffix.lower()] for path in unread if path.suffix.lower() in _READERS})
+    return "".join(f"; --source {reader} reads such" for reader in readers)
 
 
 def require_sound_names(folder: Path, endings: tuple[str, ...]) -> None:

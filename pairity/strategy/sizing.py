@@ -16,7 +16,7 @@ def compute_entry_notional(available_usdt: float, score: float, settings: Strate
     """Return the notional in USDT of a new position with divergence `score`; 0.0 where it is too small to trade.
 
     base = the smaller of available balance and `max_position_usdt` (all that is available where that is −1); times
-    clamp(1 + (score − 0.5)/0.5, 1, 2); never above `max_balance_fraction` (95 %) of available times leverage; below
+    clamp(1 + (score − 0.5)/0.5, 1, 2); never above `max_balance_fraction` (95%) of available times leverage; below
     `min_position_usdt` there is no trade.
     """
     base = min(available_usdt, settings.max_position_usdt) if settings.max_position_usdt > 0 else available_usdt

@@ -28,7 +28,7 @@ class StopPrices:
 def choose_stop_rule(asset: AssetView, reference: AssetView | None, settings: StrategySettings) -> StopRule:
     """Return the rule for one leg, from what was known at the decision.
 
-    `atr`: ATR·`stop_atr` and ATR·`target_atr` in price units; the defaults (6 % / 5 %) where ATR is unknown.
+    `atr`: ATR·`stop_atr` and ATR·`target_atr` in price units; the defaults (6% / 5%) where ATR is unknown.
     `volatility`: the defaults times clamp(vol_asset / vol_reference, 0.5, 2), reference being
     `REFERENCE_ASSET` (both hourly: the daily scaling √24 cancels); the plain defaults where either is unknown.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pairity.names import IDENTIFIER
-from pairity.number_formats import format_fixed
+from pairity.number_formats import format_count, format_fixed
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import Name
 from pairity_cli.references import MODEL_VERSION, RUN, find_version_number
@@ -88,7 +88,9 @@ def _show(settings: Settings, report: BacktestReport) -> None:
 
     hours = report.contenders[0].result.equity["time"]
     print_heading("Backtest")
-    print_line(f"{len(hours):,} bars, {hours[0]:%Y-%m-%d %H:%M} to {hours[-1]:%Y-%m-%d %H:%M} UTC, after costs")
+    print_line(
+        f"{format_count(len(hours), 'bar')}, {hours[0]:%Y-%m-%d %H:%M} to {hours[-1]:%Y-%m-%d %H:%M} UTC, after costs"
+    )
     span = hours[-1] - hours[0]
     rows = make_rows([contender.metrics for contender in report.contenders], span)
     print_table(("measure", *(contender.name for contender in report.contenders)), rows)
@@ -123,7 +125,7 @@ def _show_grid(grid: GridResult, overfitting: float | None, span: timedelta) -> 
     print_table(
         (*names, *(MEASURES[key].title for key in _GRID_KEYS)),
         rows,
-        f"grid{more} {len(trials):,} settings, by net return",
+        f"grid{more} {format_count(len(trials), 'setting')}, by net return",
     )
     chance = "not known" if overfitting is None else f"{overfitting:.0%}"
     print_line(

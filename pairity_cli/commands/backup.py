@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pairity.number_formats import format_count
 from pairity_cli.context import echo, reports_errors, settings_from
 
 
@@ -22,7 +23,10 @@ def backup(target: Path) -> None:
 
     made = make_backup(Layout.of(settings_from()).journal, target.absolute())
     rows = made.content.rows
-    echo(f"backup in {made.folder}: {rows.get('decisions', 0):,} decisions, {rows.get('intents', 0):,} orders")
+    echo(
+        f"backup in {made.folder}: {format_count(rows.get('decisions', 0), 'decision')}, "
+        f"{format_count(rows.get('intents', 0), 'order')}"
+    )
     echo(f"newest entry {made.content.newest or 'none'}; verified; restore it with: pairity restore {made.folder}")
 
 

@@ -69,7 +69,7 @@ def _show(rows: pl.DataFrame, title: str, top: int) -> None:
     print_line(title)
     print_table(("asset", *_TITLES.values()), lines)
     print_line(
-        "units: 1 h, 24 h and 168 h are returns in %; funding - median in bps of notional per hour; all others are "
+        "units: 1 h, 24 h and 168 h are returns in %; funding − median in bps of notional per hour; all others are "
         "ratios, 1 being the mean of all assets (volume / mean) or the asset's own (24 h, 168 h, ATR)"
     )
     if rows.height > len(lines):

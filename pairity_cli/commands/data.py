@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from pairity.names import IDENTIFIER, VENUE
+from pairity.number_formats import format_count
 from pairity_cli.context import (
     CONTROL_URL,
     EXCHANGE_URL,
@@ -205,7 +206,10 @@ def gaps(
         between, edges = find()
         holes = (*between, *edges) if is_ranged else between
         left = sum(gap.bars for gap in holes)
-        echo(f"{before - left:,} of {before:,} missing bars were filled; {left:,} are still missing")
+        echo(
+            f"{before - left:,} of {format_count(before, 'missing bar was', 'missing bars were')} filled; "
+            f"{format_count(left, 'is', 'are')} still missing"
+        )
     sys.exit(4 if failed or any(not gap.requested for gap in holes) else 0)
 
 
@@ -304,7 +308,7 @@ def _show_gaps(holes: tuple[Gap, ...], most: int) -> None:
     print_table(("dataset", "asset", "from", "until", "bars", "what is known"), rows)
     if len(holes) > most:
         echo(f"… and {len(holes) - most:,} more: --all shows them")
-    echo(f"{len(holes):,} holes, {sum(gap.bars for gap in holes):,} bars")
+    echo(f"{format_count(len(holes), 'hole')}, {format_count(sum(gap.bars for gap in holes), 'bar')}")
 
 
 def _explain(gap: Gap) -> str:

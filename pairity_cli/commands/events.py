@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pairity.number_formats import format_count
 from pairity_cli.context import NOTHING_TRADED, echo, reports_errors, run_async, settings_from
 from pairity_cli.table_output import prints_tables
 
@@ -98,6 +99,6 @@ def alert_test() -> None:
         echo(f"{trial.name}: {'delivered' if trial.outcome.delivered else 'NOT delivered'}, {trial.outcome.said}")
     if lost := [trial.name for trial in trials if not trial.outcome.delivered]:
         raise PairityError(
-            f"{len(lost)} of {len(trials)} messages were not delivered: {', '.join(lost)}",
+            f"{len(lost)} of {format_count(len(trials), 'message')} not delivered: {', '.join(lost)}",
             "compare address and token with what the destination says; docs/alerts.md",
         )

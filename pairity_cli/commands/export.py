@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pairity.names import IDENTIFIER
+from pairity.number_formats import format_count
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import Name
 from pairity_cli.table_output import prints_tables
@@ -77,4 +78,4 @@ def _show(exported: Exported) -> None:
         rows.append((name, part.height, len(part.columns), first, last))
     print_table(("part", "rows", "columns", "first bar close", "last"), rows)
     if exported.purged:
-        print_line(f"{exported.purged:,} rows are left out: their labels look into the next part")
+        print_line(f"left out: {format_count(exported.purged, 'row')} with labels that look into the next part")

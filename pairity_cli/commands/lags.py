@@ -8,7 +8,7 @@ import click
 
 from pairity.annualising import may_annualise
 from pairity.measures import explain_span
-from pairity.number_formats import NOTHING, Figure, format_fixed, format_percent
+from pairity.number_formats import NOTHING, Figure, format_count, format_fixed, format_percent
 from pairity.study_settings import BarInterval
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.table_output import prints_tables
@@ -85,13 +85,13 @@ def lags(
 
 
 def _show(study: LagStudy, interval: str) -> None:
-    from pairity.number_formats import format_count
     from pairity_cli.tables import print_heading, print_line, print_table
 
     print_heading(f"{study.asset}, bars of {interval}, return over {format_count(study.horizon_bars, 'bar')}")
     bars, made = study.bars["event_timestamp"], study.bars["source"].unique().sort()
     print_line(
-        f"{len(bars):,} bars, {bars[0]:%Y-%m-%d %H:%M} to {bars[-1]:%Y-%m-%d %H:%M} UTC, of {', '.join(made)}; "
+        f"{format_count(len(bars), 'bar')}, {bars[0]:%Y-%m-%d %H:%M} to {bars[-1]:%Y-%m-%d %H:%M} UTC, of "
+        f"{', '.join(made)}; "
         f"test from {study.test_start:%Y-%m-%d %H:%M} UTC"
     )
     print_table(
@@ -101,7 +101,7 @@ def _show(study: LagStudy, interval: str) -> None:
             for name, *values in study.coefficients.iter_rows()
         ],
     )
-    print_line("units: return per return of the lagged bar; the intercept is a return (0.01 is 1 %)")
+    print_line("units: return per return of the lagged bar; the intercept is a return (0.01 is 1%)")
     losses = (("training", study.train), ("test", study.test))
     print_table(
         ("loss", "decisions", "mean squared error × 10⁶", "of forecasting 0"),

@@ -92,4 +92,4 @@ def _show(report: LookaheadReport) -> None:
             echo(f"{name}: no value to compare in {', '.join(empty)}")
     instants = len(report.instants)
     verdict = f"{len(report.leaks):,} LEAKS" if report.leaks else "no value depends on what came later"
-    echo(f"{instants} instants, truncated, poisoned, as known then and as computed live: {verdict}")
+    echo(f"{format_count(instants, 'instant')}, truncated, poisoned, as known then and as computed live: {verdict}")

@@ -329,7 +329,9 @@ def _mark_gate(answer: str) -> Cell:
 
 
 def _tidy(name: str, value: str) -> str:
-    return f"{_shorten(value)} UTC" if name in {"train_end", "promoted_at"} else value
+    from pairity.timeline import format_instant
+
+    return format_instant(value) if name in {"train_end", "promoted_at"} else value
 
 
 def _shorten(instant: str) -> str | None:

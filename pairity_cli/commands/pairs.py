@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity.number_formats import format_fixed
+from pairity.number_formats import Figure, format_count, format_fixed, format_plain
 from pairity_cli.context import echo, reports_errors, run_async, settings_from
 from pairity_cli.table_output import prints_tables
 
@@ -58,13 +58,15 @@ def _show(overview: PairOverview, z_bars: int) -> None:
     print_heading("Pairs")
     used = overview.pairs["left_out"].null_count()
     closed = f"the bar that closed at {overview.bar:%Y-%m-%d %H:%M} UTC"
-    print_line(f"{used} of {overview.pairs.height} pairs are used, as of {closed}")
+    print_line(
+        f"{used} of {format_count(overview.pairs.height, 'pair')} {'is' if used == 1 else 'are'} used, as of {closed}"
+    )
     rows: list[Sequence[Cell]] = [
         (
             row["pair_id"],
             format_fixed(row["z_score"]),
             format_fixed(row["correlation_168h"]),
-            format_fixed(row["hedge_ratio"]),
+            _write_ratio(row["hedge_ratio"]),
             format_fixed(row["half_life_h"], 1),
             row["aligned_bars"],
             row["left_out"] or "",
@@ -85,6 +87,12 @@ def _show(overview: PairOverview, z_bars: int) -> None:
         return
     matrix = [(asset, *map(format_fixed, values)) for asset, *values in overview.correlations.iter_rows()]
     print_table(("asset", *names), matrix, "correlation of hourly returns")
+
+
+def _write_ratio(ratio: float | None) -> Figure:
+    """Return a hedge ratio with two decimals, and with two significant digits where that is more: 0.004 is not 0."""
+    small = ratio is not None and 0 < abs(ratio) < 0.1
+    return Figure(format_plain(ratio, 2), ratio) if small else format_fixed(ratio)
 
 
 def _describe_cross(is_direct: bool | None, symbol: str | None, is_inverted: bool | None) -> str:

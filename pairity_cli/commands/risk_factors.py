@@ -10,9 +10,14 @@ from pairity_cli.context import echo, reports_errors, say_note, settings_from
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from pairity.number_formats import Figure
+
+_USUAL = ("BTC", "ETH", "BNB", "XRP")
+"""Assets whose exposures are shown where none are named."""
 
 
 @click.command("risk-factors")
@@ -24,11 +29,16 @@ if TYPE_CHECKING:
 @click.option(
     "--until", metavar="INSTANT", default="now", show_default=True, help="End (exclusive): ISO time, age or now."
 )
-@click.option("--assets", default="BTC,ETH,BNB,XRP", show_default=True, metavar="A,B,…", help="Whose exposures.")
+@click.option(
+    "--assets",
+    metavar="A,B,…",
+    help=f"Whose exposures; by default those of {', '.join(_USUAL)} that the universe has, else its first "
+    f"{len(_USUAL)}.",
+)
 @click.option("--design", type=click.Choice(["spreads4", "buckets10"]), default="spreads4", show_default=True)
 @reports_errors
 @prints_tables()
-def risk_factors(since: str | None, until: str, assets: str, design: str) -> None:
+def risk_factors(since: str | None, until: str, assets: str | None, design: str) -> None:
     """Exposures to the systematic risk factors for every minute, with R² and adjusted R², and the factors' returns.
 
     Writes exposures (beside the asset's and the factors' returns) and factor returns as CSV and Parquet, and pictures
@@ -38,6 +48,7 @@ def risk_factors(since: str | None, until: str, assets: str, design: str) -> Non
     """
     from ingestion.minute_exposures import regress_minutes
     from pairity.layout import Layout
+    from pairity.number_formats import format_count
     from pairity.timeline import check_range, parse_instant
     from pairity.universe import select_instruments
     from pairity_cli.tables import print_line
@@ -51,7 +62,8 @@ def risk_factors(since: str | None, until: str, assets: str, design: str) -> Non
     end = parse_instant(until, now=now, name="--until")
     if first is not None:
         check_range(first, end)
-    names = tuple(select_instruments(assets.split(","), settings.universe.assets))
+    held = settings.universe.assets
+    names = _choose_usual(held) if assets is None else select_instruments(assets.split(","), held)
     study = regress_minutes(settings, first, end, names, design)
     if study.left_out_before is not None:
         say_note(f"minutes before {study.left_out_before:%Y-%m-%d %H:%M} UTC are left out; --since takes more of them")
@@ -61,6 +73,11 @@ def risk_factors(since: str | None, until: str, assets: str, design: str) -> Non
             "nobody traded (pairity anomalies)"
         )
     _show(study.exposures)
+    if assets is None:
+        print_line(
+            f"exposures of {', '.join(names)}, of {format_count(len(held), 'asset')} of the universe: --assets "
+            "names others"
+        )
     print_line(
         "units: an exposure is the asset's return per return of the factor, over the "
         f"{settings.features.exposure_minutes:,} minutes before; const is a return per minute; R² from 0 to 1"
@@ -68,6 +85,11 @@ def risk_factors(since: str | None, until: str, assets: str, design: str) -> Non
     layout = Layout.of(settings)
     for path in (*write_exposures(layout, study.exposures, design), *write_factor_returns(layout, study.factors)):
         echo(path)
+
+
+def _choose_usual(held: Sequence[str]) -> tuple[str, ...]:
+    """Return whose exposures are shown where none are named, in universe order."""
+    return tuple(name for name in held if name in _USUAL) or tuple(held[: len(_USUAL)])
 
 
 def _show(rows: pl.DataFrame) -> None:

@@ -127,7 +127,9 @@ def collect(
             settings, source, chosen, wanted, start, end, now, progress, recheck=recheck, known_from=known_from
         )
         report = run_async(job)
-    print_table(("asset", "dataset", "rows", "new"), [(r.asset, r.dataset, r.rows, r.new_rows) for r in report.rows])
+    absent = {(failure.asset, failure.dataset) for failure in report.failures if not failure.served}
+    rows = [r for r in report.rows if r.rows or (r.asset, r.dataset) not in absent]  # which are told below
+    print_table(("asset", "dataset", "rows", "new"), [(r.asset, r.dataset, r.rows, r.new_rows) for r in rows])
     for item in report.quarantined:
         echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
     show_remarks(report.remarks)

@@ -34,20 +34,25 @@ def trace(order: str, from_lake: bool) -> None:
 
     ORDER is a client order id, the venue's id, what begins one of them alone, or latest.
 
-
     Loads the very model version and scores the very features again, those of the journal and those that the raw lake
     gives as known at the decision: each time the probability must be the same float.
     """
     from pairity.layout import Layout
+    from pairity_cli.hints import write_command
     from pairity_cli.prices import Ticks
     from pairity_cli.tables import print_line
-    from serving.lineage import read_trace, recompute
+    from serving.lineage import find_entry, read_trace, recompute
 
     settings = settings_from()
     traced = read_trace(settings, order)
     _show_order(traced, Ticks.read(Layout.of(settings)))
     if traced.decision is None:
-        print_line("no decision: the position was adopted")
+        entry = find_entry(settings, traced)
+        print_line(
+            "no decision: the position was adopted"
+            if entry is None
+            else "no decision of its own; the one that opened its position: " + write_command(settings, "trace", entry)
+        )
         return
     _show_decision(traced.decision)
     again = recompute(settings, traced, traced.decision)
@@ -82,13 +87,16 @@ def _show_decision(record: DecisionRecord) -> None:
 
 
 def _show_model(settings: Settings, record: DecisionRecord, run: Run | None, again: Recomputation) -> None:
+    from pairity.timeline import format_instant
     from pairity_cli.tables import print_heading, print_line, print_table
 
     print_heading("Model, data, code")
     origin = again.rescored
     print_line(f"{record.model_name} version {record.model_version} ({origin.family}), sha256 {record.model_sha256}")
-    trained = _write_instant(origin.train_end)
-    print_line(f"MLflow run {origin.run_id}, trained up to {trained}, data snapshot {origin.snapshot_id}")
+    print_line(
+        f"MLflow run {origin.run_id}, trained up to {format_instant(origin.train_end)}, data snapshot "
+        f"{origin.snapshot_id}"
+    )
     for line in _describe_training(settings, origin.run_id):
         print_line(line)
     code, digest = (run.code_revision, run.settings_digest[:16]) if run else ("unknown", "unknown")
@@ -98,9 +106,9 @@ def _show_model(settings: Settings, record: DecisionRecord, run: Run | None, aga
         return
     same = "the same float" if again.is_same else "NOT THE SAME"
     print_line(f"probability in the journal {again.recorded!r}, computed again {origin.probability!r}: {same}")
-    event = again.vector.event_timestamp
-    known = "nothing was known" if event is None else f"event time {event:%Y-%m-%d %H:%M} UTC"
-    print_heading(f"Features of {again.pair_id}, {known}")
+    print_heading(
+        f"Features of {again.pair_id}, event time {format_instant(again.vector.event_timestamp or 'unknown')}"
+    )
     print_table(("feature", "value"), [(name, _write_exactly(value)) for name, value in again.vector.values.items()])
 
 
@@ -109,15 +117,6 @@ def _write_exactly(value: float | str | None) -> Figure:
     from pairity.number_formats import NOTHING, Figure
 
     return Figure(NOTHING if value is None else repr(value), None if isinstance(value, str) else value)
-
-
-def _write_instant(text: str) -> str:
-    from datetime import datetime
-
-    try:
-        return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
-    except ValueError:  # a tag that another program wrote
-        return text or "unknown"
 
 
 def _describe_training(settings: Settings, run_id: str) -> list[str]:

@@ -173,7 +173,7 @@ def _show_evaluation(report: RankingReport) -> None:
     print_table(("measure", "value"), rows)
     if report.net_low is not None:
         finding = judge_interval(report.net_low, report.net_high)
-        print_line(f"net return of the sheet a day, 95 % interval: {finding.value}")
+        print_line(f"net return of the sheet a day, 95% interval: {finding.value}")
     if report.by_bucket.height < 2:
         print_line("one bucket alone: all assets of a day had the same distance, or there was one; nothing to compare")
     if report.turnover is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pairity.names import CURRENCY, EXCHANGE_CODE, IDENTIFIER, VENUE
+from pairity.number_formats import format_count
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import Name
 from pairity_cli.table_output import prints_tables
@@ -225,4 +226,4 @@ def _show_map(layout: Layout, name: str, day: datetime, where: Mapping[str, tupl
     path = layout.reports / "universe" / f"{name}-{day:%Y-%m-%d}.csv"
     replace_file_with(path, escape_formulas(rows).write_csv)
     listed = sum(bool(codes) for codes in where.values())
-    print_line(f"{len(where):,} tickers, {listed:,} of them on an exchange on {day:%Y-%m-%d}: {path}")
+    print_line(f"{format_count(len(where), 'ticker')}, {listed:,} of them on an exchange on {day:%Y-%m-%d}: {path}")

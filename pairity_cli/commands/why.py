@@ -30,7 +30,7 @@ def why(pair: str | None, instant: str) -> None:
     from pairity.number_formats import format_fixed
     from pairity.timeline import HOUR, last_closed, parse_instant
     from pairity_cli.tables import Cell, print_heading, print_line, print_table
-    from serving.explanation import explain_assessment, read_decision_at, select_assessments
+    from serving.explanation import ReasonLimits, explain_assessment, read_decision_at, select_assessments
     from venue.clock import SystemClock
 
     requested = parse_instant(instant, now=SystemClock().now(), name="--at")
@@ -43,11 +43,12 @@ def why(pair: str | None, instant: str) -> None:
     )
     if last_closed(requested, HOUR) > record.event_timestamp:
         print_line(f"no later bar up to {requested:%Y-%m-%d %H:%M} UTC was decided")
+    limits = ReasonLimits.of(record.decision.scores)
     rows: list[tuple[Cell, ...]] = [
         (
             item.pair.pair_id,
-            format_fixed(item.z),
-            format_fixed(item.probability, 3),
+            limits.write_z(item.z),
+            limits.write_probability(item.probability),
             format_fixed(item.divergence_score, 3),
             explain_assessment(record, item),
         )

@@ -21,6 +21,7 @@ from pairity.durable import replace_file
 from pairity.errors import ConfigError
 from pairity.home_settings import collect_values, remember
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.private_home import secure_home
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -100,7 +101,8 @@ def run_demo(plan: DemoPlan, show: Callable[[DemoReport], None]) -> None:
             exchange.advance(trading)
             progress.say(f"market: {exchange.label}")
             progress.say(
-                f"learning from {start:%Y-%m-%d %H:%M}, trading {plan.cycles} hours from {trading:%Y-%m-%d %H:%M}"
+                f"learning from {start:%Y-%m-%d %H:%M}, trading {format_count(plan.cycles, 'hour')} from "
+                f"{trading:%Y-%m-%d %H:%M} UTC"
             )
             learnt = run_async(_learn(settings, start, trading, progress))
             if plan.speed is None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from math import ceil
 
 from pairity.errors import TimeRangeError
+from pairity.number_formats import format_count
 from pairity.timeline import DAY, HOUR, floor_to
 from pairity_cli.demo.exchange import DemoExchange
 
@@ -30,7 +31,10 @@ def choose_span(
     learnt = (trading - start) // HOUR
     if learnt >= least_hours:
         return start, trading
-    found = f"{max(learnt, 0)} hours are left to learn from before {cycles} traded ones; training needs {least_hours}"
+    found = (
+        f"{format_count(max(learnt, 0), 'hour is left', 'hours are left')} to learn from before {cycles} "
+        f"traded ones; training needs {least_hours}"
+    )
     wanted = ceil((least_hours + cycles) * HOUR / DAY)
     if trading - least_hours * HOUR >= exchange.market_start:
         raise TimeRangeError(found, f"use --history {wanted} or more, or trade fewer --cycles")
@@ -50,6 +54,7 @@ def _require_played(exchange: DemoExchange, end: datetime, cycles: int) -> None:
     """Raise TimeRangeError where a recorded market cannot be played for so many hours up to its end."""
     if end - cycles * HOUR < exchange.now:
         raise TimeRangeError(
-            f"{cycles} hours are more than the exchange can play: it begins at {exchange.now:%Y-%m-%d %H:%M} UTC",
+            f"{format_count(cycles, 'hour is more', 'hours are more')} than the exchange can play: it begins at "
+            f"{exchange.now:%Y-%m-%d %H:%M} UTC",
             f"trade at most {(end - exchange.now) // HOUR} --cycles",
         )

@@ -19,7 +19,7 @@ from paper_exchange.market.market import Bar
 from paper_exchange.market.prices import round_to_tick
 
 _LEAST, _SPREAD = 10, 31
-"""A stop of no size slips by 10 to 40 % of the way."""
+"""A stop of no size slips by 10 to 40% of the way."""
 
 
 def slip(account: Account, algo: AlgoOrder, hit: Hit, bar: Bar, contracts: Decimal) -> Decimal:

@@ -65,7 +65,7 @@ def read_levels(
 
 
 def compute_depth(instrument: Instrument, last: Decimal, side: BookSide, level: int, at_ms: int) -> Decimal:
-    """Return the contracts at a level: 50 to 150 % of a size that grows with the distance from the best price."""
+    """Return the contracts at a level: 50 to 150% of a size that grows with the distance from the best price."""
     # A checksum, not `hash`: the same second shows the same book in every process.
     seed = zlib.crc32(f"{instrument.inst_id} {side} {level} {at_ms // 1000}".encode())
     notional = TOP_OF_BOOK_USDT * (1 + Decimal(level) / 4) * (50 + seed % 101) / 100

@@ -34,6 +34,8 @@ from paper_exchange.market.recordings import (
 from paper_exchange.market.specifications import specify_instrument
 
 HOUR_MS = 3_600_000
+_MOST_NAMED = 10
+"""Instruments that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +190,44 @@ def _choose(recording: Recording, start_ms: int | None) -> tuple[CandleSet, tupl
         spans = [(s, _find_span(s)) for s in recording.candles]
         covering = [(s, span) for s, span in spans if span[0] <= start_ms < span[1]]
         if not covering:
-            listed = "; ".join(
-                f"{s.folder.name} {_format_instant(span[0])} to {_format_instant(span[1])}" for s, span in spans
-            )
-            raise TimeRangeError(
-                f"--start {_format_instant(start_ms)} lies outside of everything recorded",
-                f"recorded under --data: {listed}",
-            )
+            raise _refuse_start(start_ms, spans)
         spans = [(s, span) for s, span in covering if s.bar_ms == covering[0][0].bar_ms]
     return max(spans, key=lambda one: (len(one[0].files), one[1]))
+
+
+def _refuse_start(start_ms: int, spans: Sequence[tuple[CandleSet, tuple[int, int]]]) -> TimeRangeError:
+    """Return the error for a start that no set plays: it names who ends too early where others go on."""
+    listed = "; ".join(
+        f"{s.folder.name} {_format_instant(begin)} to {_format_instant(end)}" for s, (begin, end) in spans
+    )
+    for candle_set, (begin, end) in spans:
+        ends = _read_ends(candle_set)
+        longer = [asset for asset in ends if ends[asset] > start_ms]
+        if start_ms < begin or not longer:
+            continue
+        first = _name_some([asset for asset in ends if ends[asset] == end])
+        return TimeRangeError(
+            f"--start {_format_instant(start_ms)} lies after the end of what can be played: {candle_set.folder.name} "
+            f"ends at {_format_instant(end)} with {first}; {_name_some(longer)} "
+            f"{'goes' if len(longer) == 1 else 'go'} on, to {_format_instant(max(ends.values()))} at most",
+            f"start before that (playable under --data: {listed}), or give --data a folder of the files of "
+            f"{_name_some(longer)} alone",
+        )
+    return TimeRangeError(
+        f"--start {_format_instant(start_ms)} lies outside of everything recorded", f"playable under --data: {listed}"
+    )
+
+
+def _name_some(assets: Sequence[str]) -> str:
+    """Return the names of a few instruments, and how many there are besides."""
+    named = sorted(assets)[:_MOST_NAMED]
+    more = len(assets) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
+
+
+def _read_ends(candle_set: CandleSet) -> dict[str, int]:
+    """Return the end (ms, exclusive) of each instrument's candles."""
+    return {asset: read_span(path)[1] + candle_set.bar_ms for asset, path in candle_set.files.items()}
 
 
 def _find_span(candle_set: CandleSet) -> tuple[int, int]:

@@ -88,7 +88,7 @@ class SyntheticMarket:
         return [Funding(at_ms, self._read_funding_rate(row, at_ms)) for at_ms in times]
 
     def open_interest(self, inst_id: str, at_ms: int) -> float | None:
-        """Return base units as of the hour's start: a mean-reverting multiple of 60 % of daily volume."""
+        """Return base units as of the hour's start: a mean-reverting multiple of 60% of daily volume."""
         row = self._find_row(inst_id)
         at_ms = min(at_ms, self.end_ms - 1)
         if at_ms < self.start_ms:

@@ -17,7 +17,7 @@ from paper_exchange.ws.view import Payload, View
 
 REGULAR_S = 5.0
 WARNING_RATIO = Decimal(3)
-"""A margin ratio at which the venue begins to warn (300 %)."""
+"""A margin ratio at which the venue begins to warn (300%)."""
 _POSITION_FACTS = ("pos", "avgPx", "margin", "lever", "fee", "fundingFee", "pnl", "tradeId", "uTime")
 _BALANCE_FACTS = ("ccy", "cashBal", "ordFrozen")
 _SHOWN_POSITION = tuple(
@@ -132,7 +132,7 @@ class BalanceAndPositionFeed:
 
 @dataclass(slots=True)
 class WarningFeed:
-    """Channel `liquidation-warning`: positions whose margin ratio is 300 % or less, whenever it changes."""
+    """Channel `liquidation-warning`: positions whose margin ratio is 300% or less, whenever it changes."""
 
     filters: Filter
     _known: dict[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from pairity.number_formats import format_count
 from pairity.printable import printable_line
 from pairity.redaction import redact
 from serving.alerts.heart import Heart
@@ -112,7 +113,7 @@ class Events:
                 self._pending = kept[:MOST_PENDING]
 
     def _say_lost(self, count: int) -> NewEvent:
-        text = f"{count} events could not be written down: the journal took none for a while"
+        text = f"{format_count(count, 'event')} could not be written down: the journal took none for a while"
         return NewEvent(at=self._now(), kind="lost", severity=Severity.WARNING, text=text)
 
 

@@ -15,7 +15,8 @@ from feature_repo.raw_datasets import DATASETS
 from ingestion.due_months import locate_ledger
 from ingestion.lake import Lake
 from pairity.errors import DataError
-from pairity.timeline import HOUR, floor_to
+from pairity.number_formats import format_count
+from pairity.timeline import HOUR, floor_to, format_instant
 from pairity.universe import inst_id
 from serving.doctor.case import Case
 from serving.doctor.findings import TIMED, Check, Finding, SkippedError, fault, warning
@@ -48,7 +49,8 @@ def _check_lake(case: Case) -> Iterable[Finding]:
     if not late:
         return []
     oldest = min(late, key=lambda name: late[name])
-    fact = f"{oldest}'s end at {late[oldest]:%Y-%m-%d %H:%M} UTC; {len(late)} assets are behind {due:%Y-%m-%d %H:%M}"
+    fact = f"{oldest}'s end at {format_instant(late[oldest])}; "
+    fact += f"{format_count(len(late), 'asset is', 'assets are')} behind {format_instant(due)}"
     return [warning("the newest candles are missing", fact, _INGEST)]
 
 
@@ -150,7 +152,10 @@ def _check_quarantine(case: Case) -> Iterable[Finding]:
         return []
     rows = sum(item.rows for item in items)
     newest = max(items, key=lambda item: item.at)
-    fact = f"{len(items)} items with {rows} rows; the newest: {newest.dataset} {newest.key}, {', '.join(newest.rules)}"
+    fact = (
+        f"{format_count(len(items), 'item')} with {format_count(rows, 'row')}; the newest: {newest.dataset} "
+        f"{newest.key}, {', '.join(newest.rules)}"
+    )
     command = (
         f"pairity quarantine show {newest.id}, then: pairity quarantine release {newest.id} --reason …, "
         f"or: pairity quarantine repair {newest.id}"
@@ -176,7 +181,10 @@ def _check_withheld(case: Case) -> Iterable[Finding]:
         lost = sorted((set(wanted) - set(own[view.entity])) | (set(empty[view.entity]) & set(wanted)))
         if lost:
             fact = f"no values in the newest hour, {newest:%Y-%m-%d %H:%M} UTC: {_list(lost)}"
-            what = f"{len(lost)} of {len(wanted)} rows of {name} are withheld"
+            what = (
+                f"{len(lost)} of {format_count(len(wanted), 'row')} of {name} "
+                f"{'is' if len(lost) == 1 else 'are'} withheld"
+            )
             findings.append(warning(what, fact, "pairity quarantine, then: pairity ingest"))
     return findings
 

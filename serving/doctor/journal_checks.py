@@ -11,6 +11,8 @@ from decimal import Decimal
 
 from pairity.errors import JournalError, JournalWriteError, PairityError, PrivacyError
 from pairity.margin import MarginMode
+from pairity.number_formats import format_count, format_duration
+from pairity.timeline import format_instant
 from pairity.universe import inst_id
 from serving.doctor.case import Case
 from serving.doctor.findings import TIMED, Check, Finding, SkippedError, Sure, fault, unknown, warning
@@ -99,7 +101,7 @@ def _check_orders(case: Case) -> Iterable[Finding]:
         findings.append(fault(what, fact, "pairity serve  (asks the venue for each before anything else)"))
     if unbooked:
         fact = f"{unbooked[0].client_order_id} of {unbooked[0].instrument} was filled"
-        what = f"{len(unbooked)} filled entries have no position"
+        what = f"{format_count(len(unbooked), 'filled entry has', 'filled entries have')} no position"
         findings.append(fault(what, fact, "pairity serve  (completes or closes them when it starts)"))
     return findings
 
@@ -112,8 +114,7 @@ def _check_decisions(case: Case) -> Iterable[Finding]:
     age = case.now - last.decision_time
     if age <= 2 * timedelta(minutes=case.known.serve.interval_minutes):
         return []
-    hours = age.total_seconds() / 3600
-    fact = f"the last decision is of {last.decision_time:%Y-%m-%d %H:%M} UTC, {hours:.1f} h ago"
+    fact = f"the last decision is of {format_instant(last.decision_time)}, {format_duration(age)} ago"
     writer = find_writer(case.layout.journal.with_suffix(".lock"))
     if writer is not None:
         return [
@@ -177,7 +178,7 @@ def _check_stops(case: Case) -> Iterable[Finding]:
     return [
         fault(
             f"the position in {name} has no stop on the venue",
-            f"{len(algos)} protective orders rest there, none of {name}",
+            f"{format_count(len(algos), 'protective order rests', 'protective orders rest')} there, none of {name}",
             "pairity serve  (places it again before anything else)",
         )
         for name, side, mode in legs

@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, insert, select
 from pairity.errors import JournalError
 from pairity.strategy.codec import state_after_decision
 from pairity.strategy.types import StrategyState
+from pairity.timeline import format_instant
 from serving.journal import codec, tables
 from serving.journal.archive import VectorArchive, archive_of
 from serving.journal.pages import Pages
@@ -43,7 +44,7 @@ class DecisionPages(Pages):
             if known is not None:
                 if known != row["decision_json"]:
                     raise JournalError(
-                        f"the bar {record.event_timestamp.isoformat()} was decided before, and differently",
+                        f"the bar {format_instant(record.event_timestamp)} was decided before, and differently",
                         "carry out the recorded decision instead of deciding again",
                     )
                 return

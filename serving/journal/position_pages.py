@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 from pairity.errors import JournalError
 from pairity.strategy.codec import position_to_json
 from pairity.strategy.types import PairPosition
+from pairity.timeline import format_instant
 from serving.journal import codec, tables
 from serving.journal.pages import Pages
 from serving.journal.records import PositionClose, PositionRecord, Rescaling
@@ -104,7 +105,7 @@ def update_position(connection: Connection, position: PairPosition) -> bool:
     if known is None:
         return False
     if known.closed_at is not None:
-        raise JournalError(f"position {position.position_id} was closed at {known.closed_at}")
+        raise JournalError(f"position {position.position_id} was closed at {format_instant(known.closed_at)}")
     connection.execute(update(table).where(which).values(position_json=position_to_json(position)))
     return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from pairity.number_formats import format_plain
+from pairity.number_formats import format_against, format_plain
 from pairity.trading_settings import LimitSettings
 from pairity.universe import exact
 from serving.limits.records import AccountMeasures, Breach, Consequence
@@ -41,16 +41,21 @@ def _check_results(measured: AccountMeasures, limits: LimitSettings) -> Iterator
         return
     fallen = _fall(measured.peak, measured.equity)
     if fallen > exact(limits.drawdown):
-        yield Breach("limits.drawdown", f"{fallen:.2%} below the peak", f"{limits.drawdown:.2%}", Consequence.HALT)
+        yield Breach("limits.drawdown", *_tell_apart(fallen, limits.drawdown, "below the peak"), Consequence.HALT)
     lost = _fall(measured.day_start, measured.equity)
     if lost > exact(limits.day_loss):
-        yield Breach("limits.day_loss", f"{lost:.2%} lost today", f"{limits.day_loss:.2%}", Consequence.NO_ENTRY)
+        yield Breach("limits.day_loss", *_tell_apart(lost, limits.day_loss, "lost today"), Consequence.NO_ENTRY)
     leverage = measured.gross_notional / measured.equity
     if leverage > exact(limits.gross_leverage):
         allowed = format_plain(limits.gross_leverage)
-        yield Breach("limits.gross_leverage", f"{leverage:.2f} times the equity", allowed, Consequence.NO_ENTRY)
+        yield Breach(
+            "limits.gross_leverage",
+            f"{format_against(leverage, limits.gross_leverage)} times the equity",
+            allowed,
+            Consequence.NO_ENTRY,
+        )
     if measured.margin_ratio is not None and measured.margin_ratio < exact(limits.margin_ratio):
-        ratio = f"{measured.margin_ratio:.2f} times the maintenance margin"
+        ratio = f"{format_against(measured.margin_ratio, limits.margin_ratio)} times the maintenance margin"
         yield Breach("limits.margin_ratio", ratio, format_plain(limits.margin_ratio), Consequence.NO_ENTRY)
 
 
@@ -61,6 +66,11 @@ def _check_activity(measured: AccountMeasures, limits: LimitSettings) -> Iterato
     ):
         if count > most:
             yield Breach(f"limits.{name}", f"{count} in the last hour", str(most), Consequence.NO_ENTRY)
+
+
+def _tell_apart(share: Decimal, limit: float, what: str) -> tuple[str, str]:
+    """Return a share and its limit in percent, with as many decimals as tell the two apart."""
+    return f"{format_against(share, limit, percent=True)} {what}", format_against(limit, share, percent=True)
 
 
 def _fall(before: Decimal, now: Decimal) -> Decimal:

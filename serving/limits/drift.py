@@ -27,7 +27,7 @@ _WEEK_H = 168
 
 
 class Range(NamedTuple):
-    """Values of a feature that are not far outside: the middle 98 % of the known ones, and as much on either side."""
+    """Values of a feature that are not far outside: the middle 98% of the known ones, and as much on either side."""
 
     least: float
     most: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from pairity.number_formats import format_money, format_number, format_plain
+from pairity.number_formats import format_against, format_money, format_number, format_plain
 from pairity.strategy.types import Entry
 from pairity.trading_settings import LimitSettings
 from pairity.universe import ContractSpec, exact
@@ -35,10 +35,15 @@ def _check_sizes(sizes: Mapping[str, Decimal], account: AccountMeasures, limits:
     for asset, size in sizes.items():
         if limits.position_usdt is not None and size > exact(limits.position_usdt):
             allowed = f"{format_money(limits.position_usdt)} USDT"
-            yield Breach("limits.position_usdt", f"{size:.2f} USDT of {asset}", allowed, Consequence.NO_ENTRY)
+            yield Breach(
+                "limits.position_usdt",
+                f"{format_against(size, limits.position_usdt)} USDT of {asset}",
+                allowed,
+                Consequence.NO_ENTRY,
+            )
     together = account.gross_notional + sum(sizes.values(), Decimal(0))
     if together > exact(limits.gross_leverage) * account.equity:
-        measured = f"{together:.2f} USDT with this entry at an equity of {account.equity:.2f}"
+        measured = f"{format_money(together)} USDT with this entry at an equity of {format_money(account.equity)}"
         yield Breach(
             "limits.gross_leverage", measured, f"{format_plain(limits.gross_leverage)} times", Consequence.NO_ENTRY
         )
@@ -51,7 +56,9 @@ def _check_market(asset: AssetMeasures, limits: LimitSettings) -> Iterator[Breac
         measured = f"the {unknown} of {asset.asset} is not known"
         yield Breach("limits.price_deviation", measured, allowed, Consequence.NO_ENTRY)
     elif (distance := abs(asset.mark / asset.close - 1)) > exact(limits.price_deviation):
-        measured = f"{asset.asset} is marked {distance:.2%} off the last bar"
+        measured = (
+            f"{asset.asset} is marked {format_against(distance, limits.price_deviation, percent=True)} off the last bar"
+        )
         yield Breach("limits.price_deviation", measured, allowed, Consequence.NO_ENTRY)
     hours = asset.funding_hours or _FUNDING_LIMIT_HOURS
     # Per hour, without a division: it would round.

@@ -61,7 +61,7 @@ class DriftView(View):
 
 
 class Band(View):
-    """Result of as many trades as there were live, drawn from the backtest's own: 5 %, 50 % and 95 %, in USDT."""
+    """Result of as many trades as there were live, drawn from the backtest's own: 5%, 50% and 95%, in USDT."""
 
     low: float
     median: float

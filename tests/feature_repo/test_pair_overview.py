@@ -8,7 +8,7 @@ import pytest
 
 from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
 from feature_repo.offline_files import publish
-from feature_repo.pair_overview import overview_pairs
+from feature_repo.pair_overview import _find_common_bar, overview_pairs
 from feature_repo.transforms.assets import compute_asset_hourly
 from feature_repo.transforms.bars import adopt_native_hours
 from feature_repo.transforms.pairs import compute_pair_hourly
@@ -122,3 +122,11 @@ def test_the_matrix_has_the_assets_of_the_pairs_alone(published):
     found = overview_pairs(settings.model_copy(update={"universe": universe}), LATER, None)
     assert found.correlations.columns == ["asset", "BTC", "ETH", "SOL"]
     assert found.correlations["asset"].to_list() == ["BTC", "ETH", "SOL"]
+
+
+@pytest.mark.parametrize(("lasts", "found"), [([9, 5, 5, 4], 5), ([9, 9, 5, 4], 9), ([9], 9), ([9, 3], 9), ([], None)])
+def test_an_asset_that_goes_on_alone_does_not_set_the_bar(lasts, found):
+    rows = [(f"A{number}", START + hour * HOUR) for number, last in enumerate(lasts) for hour in range(last + 1)]
+    schema = {"asset": pl.String, "event_timestamp": pl.Datetime("us", "UTC")}
+    bar = _find_common_bar(pl.DataFrame(rows, schema=schema, orient="row"))
+    assert bar == (None if found is None else START + found * HOUR)

@@ -47,6 +47,6 @@ def test_a_message_of_nobody_is_found(text):
 def test_results_in_the_readme_are_those_that_were_measured():
     readme, measured = (ROOT / "README.md").read_text(), (ROOT / "docs" / "results.md").read_text()
     box = "\n".join(line for line in readme.splitlines() if line.startswith(">"))
-    found = re.findall(r"(\d+\.\d) %", box)
+    found = re.findall(r"(\d+\.\d)%", box)
     assert len(found) >= 4
     assert [figure for figure in found if f"{figure}%" not in measured] == []

@@ -173,7 +173,7 @@ def test_a_withheld_row_of_an_archive_is_asked_for_again(web, tmp_path):
     settings = settings_for(tmp_path, sources=SourceSettings(binance_archive_url=web.url))
     assert run(web, tmp_path, until=APRIL).quarantined
     still = repaired(settings)
-    assert (still.closed, "1 of 1 instants are still wrong" in still.message) == (False, True)
+    assert (still.closed, "1 of 1 instant still wrong" in still.message) == (False, True)
     put(web, MONTH, archive_with(BAD), "0" * 64)
     unread = repaired(settings)
     assert "its checksum file says 0000" in unread.message

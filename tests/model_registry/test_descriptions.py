@@ -6,7 +6,7 @@ import pytest
 
 from model_registry import registry
 from model_registry.connection import open_client
-from model_registry.descriptions import describe_version
+from model_registry.descriptions import ROOM, describe_version
 from model_registry.records import Check, Verdict
 from pairity.layout import Layout
 from tests.model_registry.registries import FAILED, PASSED
@@ -17,7 +17,9 @@ CARD = "# pair_forest\n\n**What it is.** A forest."
 def rows(text):
     """Cells of the table's rows, as a Markdown reader cuts them."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
+    return [
+        [cell.strip().removesuffix(ROOM).strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]
+    ]
 
 
 def test_failed_checks_come_first_and_the_card_follows():
@@ -27,6 +29,7 @@ def test_failed_checks_come_first_and_the_card_follows():
         ["**FAILED**", "net", "net return −2.00%", "above +0.00%"],
         ["passed", "trades", "99", "at least 30"],
     ]
+    assert all(line.count(ROOM) == 3 for line in text.splitlines() if line.startswith(("| **", "| passed")))
     assert text.endswith(CARD)
     assert describe_version(PASSED, "").startswith("Gate: passed all 2")
 

@@ -15,7 +15,7 @@ def rank(values):
 
 
 def make_weights(scores, deviations):
-    """Return weights ∝ score/deviation, half a side, capped at 15 %, three times."""
+    """Return weights ∝ score/deviation, half a side, capped at 15%, three times."""
     weights = {name: scores[name] / deviations[name] for name in scores if scores[name] != 0}
     if not any(w > 0 for w in weights.values()) or not any(w < 0 for w in weights.values()):
         return {}

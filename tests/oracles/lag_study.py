@@ -66,4 +66,4 @@ def drawdown(returns):
         level += value
         peak = max(peak, level)
         worst = min(worst, level - peak)
-    return math.exp(worst) - 1
+    return 1 - math.exp(worst)

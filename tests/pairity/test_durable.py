@@ -102,7 +102,7 @@ def test_a_folder_is_flushed_from_the_leaves_up_before_it_gets_its_name(tmp_path
 
 
 def test_a_line_is_flushed_and_so_is_the_folder_of_a_new_journal(tmp_path, calls):
-    for line in ("first", "zweite Zeile: ±5 %"):
+    for line in ("first", "zweite Zeile: ±5%"):
         append_line(tmp_path / "journal.jsonl", line)
     assert calls == ["fsync journal.jsonl", f"fsync {tmp_path.name}", "fsync journal.jsonl"]
     assert (tmp_path / "journal.jsonl").read_text(encoding="utf-8") == "first\nzweite Zeile: ±5 %\n"

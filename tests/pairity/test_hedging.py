@@ -63,7 +63,7 @@ def test_fine_lots_use_the_budget_and_hedge_closely():
 
 
 def test_rounding_each_leg_by_itself_would_have_lost_the_hedge():
-    """500 : 500 USDT in lots of 100 and 160 are 5 and 3; 425 : 425 rounded by leg are 4 and 2, hedged to 80 % only."""
+    """500 : 500 USDT in lots of 100 and 160 are 5 and 3; 425 : 425 rounded by leg are 4 and 2, hedged to 80% only."""
     assert find_hedged_lots(Decimal(1000), Decimal(1), lots(100), lots(160), TOLERANCE) == (5, 3)
     assert find_hedged_lots(Decimal(850), Decimal(1), lots(100), lots(160), TOLERANCE) == (
         "no whole lots within 5% of the hedge ratio"

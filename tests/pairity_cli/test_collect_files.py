@@ -106,3 +106,14 @@ def test_rows_whose_file_was_taken_away_stay_and_that_is_said(run, tmp_path):
         "lacks: BTC candles_1h: csv-folder has no file of it now: the 30 rows that were stored before stay"
         in gone.output
     )
+
+
+def test_what_a_source_has_nothing_of_is_one_line_and_no_rows_of_zeros(run, tmp_path):
+    write_csv(tmp_path / "in" / "BTC-USDT.csv", rows())
+    done = run()
+    assert done.exit_code == 0, done.output
+    table = [line.split()[:2] for line in done.output.splitlines() if line.startswith("BTC ")]
+    assert table == [["BTC", "candles_1h"]]
+    (lacks,) = [line for line in done.output.splitlines() if line.startswith("lacks:")]
+    assert "funding" in lacks and "mark_1h" in lacks  # noqa: PT018
+    assert lacks.endswith("csv-folder has none of them: its files hold candles_1h only")

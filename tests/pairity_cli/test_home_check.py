@@ -79,10 +79,13 @@ def test_bars_of_another_length_and_another_exchange_are_refused(home):
     assert "exchange is remembered as OKX and is an exchange on this machine now" in done.output
 
 
-@pytest.mark.parametrize("command", ["data", "pairs", "trade-sheet", "cross-section"])
+@pytest.mark.parametrize(
+    "command",
+    [("data",), ("pairs",), ("trade-sheet",), ("cross-section",), ("leaderboard", "--last"), ("redenominate",)],
+)
 def test_what_shows_says_so_first_and_goes_on(home, command):
-    done = run(command, PAIRITY_FEATURES__VENUE="binance_um")
-    same = run(command)
+    done = run(*command, PAIRITY_FEATURES__VENUE="binance_um")
+    same = run(*command)
     assert done.exit_code == same.exit_code
     note = "note: other settings than this data directory was made with: features.venue is remembered as okx"
     assert note in done.stderr

@@ -21,7 +21,7 @@ PAGE = LeaderboardPage(
     span="3 test periods",
     columns=["net", "Sharpe"],
     rows=[("pair_forest", [("-7.10%", -0.071), ("–", None)])],
-    lines=["Sharpe ratio after costs, 95 % interval: not distinguishable from zero: pair_forest"],
+    lines=["Sharpe ratio after costs, 95% interval: not distinguishable from zero: pair_forest"],
 )
 
 

@@ -17,6 +17,7 @@ from ingestion import minute_exposures
 from ingestion.lake import Lake
 from pairity.layout import Layout
 from pairity.settings import FeatureSettings
+from pairity_cli.commands.risk_factors import _choose_usual
 from pairity_cli.main import main
 from tests.feature_repo.test_continued_chunk import reading, with_columns_of
 from tests.feature_repo.transforms.markets import (
@@ -96,12 +97,38 @@ def test_without_since_all_that_is_stored_is_fitted(run, tmp_path, minutes):
     rows = pl.read_parquet(tmp_path / "var" / "reports" / "risk-factors" / "exposures-spreads4.parquet")
     assert rows["time"].min() <= START + 2 * DAY + 4 * HOUR + 20 * MINUTE
     assert rows["time"].max() == START + 4 * DAY
-    assert "no exposure" in run("--until", "2025-02-01").output
+    assert "no minute of the universe's assets is stored of venue okx before 2025-02-01 00:00 UTC" in (
+        run("--until", "2025-02-01").output
+    )
     assert "e-0" not in done.output
     constants = [line.split()[-1] for line in done.output.splitlines() if line.startswith("const ")]
     assert len(constants) == 2
     assert all(float(value) != 0 for value in constants), "a return per minute has no digit among four decimals"
     assert float(constants[0]) == pytest.approx(rows["const"].mean(), rel=1e-3)
+
+
+def test_where_no_asset_is_named_those_of_the_usual_four_that_the_universe_has_are_shown(run, tmp_path, minutes):
+    few = ("SOL", "XRP", "ETH", "BTC", "DOGE", "ADA")
+    stored(tmp_path / "var", minutes.filter(pl.col("asset").is_in(few)))
+    done = run(PAIRITY_UNIVERSE__ASSETS=json.dumps(few))
+    assert done.exit_code == 0, done.output
+    assert "exposures of XRP, ETH, BTC, of 6 assets of the universe: --assets names others" in done.output
+    short = run("--assets", "BTC", "--since", "2025-03-01", "--until", "2025-03-01T02:00")
+    assert "no exposure of BTC can be computed from 2025-03-01 00:00 UTC to 2025-03-01 02:00 UTC" in short.output
+    named = run("--assets", "BTC", PAIRITY_UNIVERSE__ASSETS=json.dumps(few))
+    assert "names others" not in named.output
+
+
+def test_a_universe_without_the_usual_four_shows_its_first_ones():
+    assert _choose_usual(["SOL", "BNB", "BTC"]) == ("BNB", "BTC")
+    assert _choose_usual(["SOL", "DOGE", "ADA", "DOT", "LINK"]) == ("SOL", "DOGE", "ADA", "DOT")
+
+
+def test_a_venue_without_minutes_is_named(run, tmp_path, minutes):
+    stored(tmp_path / "var", minutes)
+    done = run(PAIRITY_FEATURES__VENUE="binance_um")
+    assert done.exit_code == 4
+    assert "no minute of the universe's assets is stored of venue binance_um before 20" in done.output
 
 
 def test_without_since_too_many_minutes_are_cut_and_said(run, tmp_path, monkeypatch):
@@ -227,8 +254,8 @@ def test_a_universe_that_features_are_computed_from(run, tmp_path, minutes):
     stored(tmp_path / "var", minutes, venue="binance_um")
     refused = run(*RANGE)
     assert refused.exit_code == 4
-    assert "no exposure of BTC, ETH, XRP, BNB can be computed" in refused.output
-    assert "ingest minutes from 2025-03-02 on, of more than a few assets" in refused.output
+    assert "no minute of the universe's assets is stored of venue okx before 2025-03-05 00:00 UTC" in refused.output
+    assert "features.venue (PAIRITY_FEATURES__VENUE)" in refused.output
     assert not (tmp_path / "var" / "reports").exists()
     assert run(*RANGE, PAIRITY_FEATURES__VENUE="binance_um").exit_code == 0
 

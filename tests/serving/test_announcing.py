@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pairity.settings import ServeSettings, Settings, StrategySettings
+from pairity.settings import LimitSettings, ServeSettings, Settings, StrategySettings
 from pairity.strategy.types import Exit, ExitReason, PairAssessment
 from pairity.universe import Pair
 from serving.announcing import describe_decision, describe_start
@@ -49,11 +49,26 @@ def test_the_start_says_mode_universe_model_sizes_and_limits():
         "size      1,000.00 USDT, up to twice as much at a high score",
         "leverage 1",
         "1 position at once",
-        "day's loss of 5.0%",
+        "day's loss of 5%, a drawdown of 20%",
         "60 min",
     ):
         assert said in text
     assert "REAL MONEY" not in text
+
+
+def test_the_start_writes_instants_shares_and_counts_as_people_do():
+    text = "\n".join(start(Mode.DEMO, limits=LimitSettings(day_loss=0.0525, orders_per_hour=1)))
+    for said in ("trained until 2025-12-20 00:00 UTC", "a day's loss of 5.25%", "1 order an hour"):
+        assert said in text
+    assert "T00:00" not in text
+
+
+def test_z_and_probability_are_told_from_the_limit_that_is_named_beside_them():
+    weak = assessed("ETH", 0.99996, 0.5, "|z| not above 1.0")
+    assert "z +0.99996" in with_scores(decision_of(), weak)
+    unsure = replace(assessed("ETH", -1.2, 0.5, "probability not above 0.6"), probability=0.59996)
+    line = with_scores(decision_of(), unsure)
+    assert "z -1.20, p 0.59996, score" in line
 
 
 def test_real_money_is_loud():

@@ -14,7 +14,7 @@ from pairity.settings import Settings
 from pairity.strategy.types import PairAssessment
 from pairity.universe import Pair
 from pairity_cli.main import main
-from serving.explanation import explain_assessment, read_decision_at, select_assessments
+from serving.explanation import ReasonLimits, explain_assessment, read_decision_at, select_assessments
 from serving.journal import Journal
 from tests.serving.trading import RUN, T0, decision_of, entry
 
@@ -45,6 +45,28 @@ def test_the_newest_decision_up_to_the_instant_is_explained(settings):
     assert read_decision_at(settings, T0).event_timestamp == T0
     assert read_decision_at(settings, T0 + HOUR - timedelta(microseconds=1)).event_timestamp == T0
     assert read_decision_at(settings, T0 + 9 * HOUR).event_timestamp == T0 + HOUR
+
+
+def test_what_lies_at_its_limit_is_told_from_it():
+    near = [
+        replace(REFUSED, z=-0.99996, probability=0.6),
+        replace(REFUSED, z=1.5, probability=0.49996, rejected="probability not above 0.5, the model's own threshold"),
+    ]
+    limits = ReasonLimits.of(near)
+    assert limits == ReasonLimits(1.0, 0.5)
+    assert [limits.write_z(item.z) for item in near] == ["-0.99996", "1.50"]
+    assert [limits.write_probability(item.probability) for item in near] == ["0.600", "0.49996"]
+    assert (limits.write_z(1.00004, signed=True), limits.write_z(None)) == ("+1.00004", "–")
+
+
+def test_without_a_limit_in_the_reasons_two_decimals_do():
+    limits = ReasonLimits.of([OPENED, PASSED_OVER])
+    assert limits == ReasonLimits()
+    assert (limits.write_z(0.99996), limits.write_probability(0.49996), limits.write_z(0.5, signed=True)) == (
+        "1.00",
+        "0.500",
+        "+0.50",
+    )
 
 
 def test_before_the_first_decision_the_error_names_it(settings):

@@ -31,7 +31,7 @@ def test_one_that_is_delisted_is_named_with_its_date_and_the_others_trade(tiny: 
     guard = Guard(tiny, tmp_path, assets=("BTC", "ETH", "GONE"))
     look(guard)
     first = guard.parts.clock.now()
-    wanted = {"GONE-USDT-SWAP": f"the venue does not list GONE-USDT-SWAP (seen {first:%Y-%m-%d %H:%M})"}
+    wanted = {"GONE-USDT-SWAP": f"the venue does not list GONE-USDT-SWAP (seen {first:%Y-%m-%d %H:%M} UTC)"}
     assert guard.status.blocked == wanted
     assert guard.supervisor.state is TradingState.TRADING
     look(guard, 3600)

@@ -138,7 +138,7 @@ def test_the_same_scores_give_the_same_positions_live_and_in_the_backtest(hours:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("hours", [9, pytest.param(100, marks=pytest.mark.slow)])
 def test_isolated_legs_are_liquidated_live_as_in_the_backtest(hours: int, tmp_path: Path) -> None:
-    """At a leverage of 50 a leg is liquidated after 1.6 %, before its stop at 2 % is met.
+    """At a leverage of 50 a leg is liquidated after 1.6%, before its stop at 2% is met.
 
     That price is on no tick, and follows from a fill that is on one: with coarse ticks it would not be the same.
     """

@@ -43,7 +43,7 @@ def test_real_money_needs_both_switches(url: str | None, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(("available", "enough"), [("0", False), ("10.52", False), ("10.53", True), ("10000", True)])
 def test_the_balance_must_carry_the_smallest_position(available: str, enough: bool) -> None:
-    """95 % of 10.53 is just above 10 USDT; the cheapest contract is 0.01 × 0.1 ETH = 2 USDT."""
+    """95% of 10.53 is just above 10 USDT; the cheapest contract is 0.01 × 0.1 ETH = 2 USDT."""
     balance = Balance("USDT", Decimal(available), Decimal(available))
     if enough:
         check_balance(balance, Settings(), SPECS, PRICES)

@@ -66,7 +66,7 @@ def test_a_position_is_opened_protected_and_closed_once(tmp_path: Path, seed: in
 
 
 def test_fees_in_another_currency_are_not_taken_for_usdt(tmp_path: Path) -> None:
-    """60 contracts of 0.01 BTC at 80,000 USDT cost 0.05 % twice: 48 USDT, here paid as 0.96 OKB."""
+    """60 contracts of 0.01 BTC at 80,000 USDT cost 0.05% twice: 48 USDT, here paid as 0.96 OKB."""
     desk, closed = play(tmp_path, 1, Side.BUY, fee_currency=FeeCurrency("OKB", Decimal(50)))
     charged = [fill.charged for fill in desk.journal.fills()]
     desk.journal.close()

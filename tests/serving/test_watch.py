@@ -77,7 +77,7 @@ def test_a_suspended_contract_is_blocked_by_name_and_trades_again(guard: Guard, 
     tiny.states[BTC] = "suspend"
     look(guard)
     assert guard.status.blocked == {
-        BTC: f"{BTC} does not trade: suspend (seen {guard.parts.clock.now():%Y-%m-%d %H:%M})"
+        BTC: f"{BTC} does not trade: suspend (seen {guard.parts.clock.now():%Y-%m-%d %H:%M} UTC)"
     }
     assert guard.supervisor.state is TRADING
     tiny.states[BTC] = "live"

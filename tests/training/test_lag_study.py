@@ -178,7 +178,7 @@ def test_the_verdict_is_that_of_the_intervals(lake, tmp_path, monkeypatch):
         path = next((lake.home / "reports" / "lags").glob("BTC-1h-h1-*-measures.csv"))
         measures = dict(pl.read_csv(path).iter_rows())
         low, high = measures["sharpe_after_costs_low"], measures["sharpe_after_costs_high"]
-        about = "Sharpe ratio after costs, 95 % interval: "
+        about = "Sharpe ratio after costs, 95% interval: "
         said = "above zero" if low > 0 else "below zero" if high < 0 else "not distinguishable from zero"
         if test_share == "0.1":
             about, said = "", "too short a span to say"

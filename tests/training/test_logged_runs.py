@@ -52,7 +52,7 @@ def test_names_say_days_and_what_differs_from_the_first_of_its_kind_and_no_two_a
     assert many == f"pair_forest {days}, seed 1, n_estimators 500, kind triple_barrier, 1 more"
 
 
-@pytest.mark.parametrize("subject", ["o'brien", 'a "quoted" one', "50 % stop", "back\\slash", "two\nlines", "x' OR 1"])
+@pytest.mark.parametrize("subject", ["o'brien", 'a "quoted" one', "50% stop", "back\\slash", "two\nlines", "x' OR 1"])
 def test_a_name_that_could_end_a_question_to_the_store_does_not(layout, subject):
     first, second = log(layout, subject), log(layout, subject)
     assert second == f"{first} #2"
@@ -208,3 +208,12 @@ def test_an_empty_store_has_no_page(tmp_path, made):
     with pytest.raises(MissingDataError, match="nothing stored yet"):
         prepare_runs_page(empty)
     assert database_file(empty).exists() == made
+
+
+def test_an_experiment_that_is_not_the_newest_has_its_view_too(layout, tmp_path):
+    parent = compare(layout, tmp_path, old=False)
+    log(layout, "newer")
+    newest, _ = decode(prepare_runs_page(layout))
+    board = open_client(layout).get_experiment_by_name(tracking.LEADERBOARD).experiment_id
+    assert board != newest
+    assert parent in read_view(layout, board)[2]["searchFilter"]

@@ -249,4 +249,4 @@ def test_the_command_evaluates_sheets_of_the_size_that_was_asked_for(published, 
     expected = evaluate_sheets(settings, store, date(2025, 3, 4), date(2025, 3, 12), 2)
     assert dict(pl.read_csv(files[0]).iter_rows())["top_return"] == pytest.approx(expected.top_return)
     assert expected.top_return != pytest.approx(expected.all_return)
-    assert "net return of the sheet a day, 95 % interval: " in done.output
+    assert "net return of the sheet a day, 95% interval: " in done.output

@@ -33,7 +33,7 @@ def test_only_the_offending_rows_are_kept_with_their_rule(layout):
         ("rates_out_of_bounds",),
         "held",
     )
-    assert item.failed[0].meaning == "a rate beyond ±5 % per interval"
+    assert item.failed[0].meaning == "a rate beyond ±5% per interval"
     assert item.read_rows().drop("broken_rules").equals(funding((0.0001, 0.5)).tail(1))
     assert Quarantine.read(layout).list_withheld_instants().rows() == [("funding", "BTC", T0 + timedelta(hours=8))]
     assert not list(layout.root.rglob("*.tmp"))

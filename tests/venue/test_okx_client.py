@@ -318,6 +318,12 @@ def test_missing_keys_are_named() -> None:
         make_client(settings_for(None, api_passphrase=None), signed=True)
 
 
+def test_several_missing_keys_are_several() -> None:
+    with pytest.raises(CredentialsError, match="API_KEY, PAIRITY_EXCHANGE__API_PASSPHRASE are not set") as caught:
+        make_client(settings_for(None, api_key=None, api_passphrase=None), signed=True)
+    assert caught.value.remedy.startswith("set them in ")
+
+
 def test_live_needs_the_second_switch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PAIRITY_LIVE_TRADING", raising=False)
     with pytest.raises(LiveSwitchError, match="PAIRITY_LIVE_TRADING"):

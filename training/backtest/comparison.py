@@ -49,7 +49,7 @@ class Arena:
         """Trade the same strategy on one pair alone, with fixed stops."""
         policy = Strategy(make_baseline_strategy(self._settings.strategy))
         scores = group_scores_by_hour(scored, [pair])
-        name = f"{pair.base}/{pair.quote} alone, 6 % stop, 5 % target"
+        name = f"{pair.base}/{pair.quote} alone, 6% stop, 5% target"
         return self._contender(BASELINE, name, policy, scores, train_end)
 
     def trade_family(

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from pairity.errors import TimeRangeError
+from pairity.number_formats import format_count
 from pairity.strategy.types import Decision, MarketView
 from training.backtest.account import Account
 from training.backtest.records import (
@@ -91,7 +92,8 @@ def refuse_seen_scores(hours: Sequence[datetime], scores: Mapping[datetime, Hour
     if seen:
         hour, end = seen[0]
         raise TimeRangeError(
-            f"{len(seen)} of {len(hours)} hours were scored by models that had seen them; the first is "
+            f"{len(seen)} of {format_count(len(hours), 'hour')} {'was' if len(seen) == 1 else 'were'} scored by "
+            "models that had seen them; the first is "
             f"{hour:%Y-%m-%d %H:%M} UTC, by a model trained on data up to {end:%Y-%m-%d %H:%M} UTC",
             "score every hour by a model that was trained before it",
         )

@@ -56,7 +56,7 @@ def measure_performance(result: BacktestResult) -> dict[str, float | None]:
     made that holds the same fractions of its equity and pays no fees, slippage and funding: Π(1 + hourly return before
     them) − 1. `arithmetic_return`: sum of the hourly returns, which stays above `net_return` by about half of their
     variance. `sharpe`: mean/std (ddof 1) of hourly equity returns × √8760, riskless rate 0; `sharpe_low` and
-    `sharpe_high`: its 95 % confidence interval over blocks of hours; `sharpe_probability`: the probability that the
+    `sharpe_high`: its 95% confidence interval over blocks of hours; `sharpe_probability`: the probability that the
     true ratio is above 0; `sharpe_long_run`: annualised by the long-run variance (`evaluation.long_run`);
     `sharpe_geometric`: the ratio of logarithmic returns, negative whenever money was lost; None after a ruin.
     `max_drawdown`: largest fall from a running maximum, as a positive fraction. `trades`, `win_rate`, `profit_factor`

@@ -96,7 +96,7 @@ class BuyAndHold:
 
 
 def make_baseline_strategy(settings: StrategySettings) -> StrategySettings:
-    """Return the strategy with the baseline's fixed stop (6 %) and target (5 %), whatever the volatility."""
+    """Return the strategy with the baseline's fixed stop (6%) and target (5%), whatever the volatility."""
     return settings.model_copy(
         update={
             "stop_model": "atr",

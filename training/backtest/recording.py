@@ -7,6 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
+from pairity.number_formats import format_count
 from pairity.settings import StrategySettings
 from pairity.strategy.lifecycle import decide
 from pairity.strategy.types import Decision, MarketView, PairAssessment, PairScore, StrategyState
@@ -81,7 +82,9 @@ def explain_no_entry(assessments: pl.DataFrame) -> str | None:
     told = [f"{reason} ({count:,})" for reason, count in reasons.head(_REASONS_TOLD).iter_rows()]
     others = reasons["len"][_REASONS_TOLD:].sum()
     more = f"; other reasons ({others:,})" if others else ""
-    return f"no pair was entered in {assessments.height:,} decisions about a pair: {'; '.join(told)}{more}"
+    return (
+        f"no pair was entered in {format_count(assessments.height, 'decision')} about a pair: {'; '.join(told)}{more}"
+    )
 
 
 def _explain(item: PairAssessment, decision: Decision) -> str:

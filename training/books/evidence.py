@@ -22,7 +22,7 @@ from training.evaluation.uncertainty import estimate_sharpe_error
 
 Floats = NDArray[np.float64]
 _ONE_SIDED = 1.64
-"""t of a one-sided test at 5 %."""
+"""t of a one-sided test at 5%."""
 
 
 @dataclass(frozen=True, slots=True)

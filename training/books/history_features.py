@@ -72,7 +72,7 @@ def compute_name_features(panel: BookPanel, hour: int) -> dict[str, NameFeatures
 def compute_z_scores(panel: BookPanel, hour: int, names: tuple[str, ...]) -> dict[PairNames, float]:
     """Return, for all pairs of `names` (sorted), the z-score of ln(P_first/P_second) over the last 720 hours.
 
-    Standard deviation with ddof 1. A pair is left out where fewer than 90 % of the hours have both bars, the last hour
+    Standard deviation with ddof 1. A pair is left out where fewer than 90% of the hours have both bars, the last hour
     lacks one, or nothing varies.
     """
     columns = [panel.names.index(name) for name in sorted(names)]

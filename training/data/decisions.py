@@ -10,6 +10,7 @@ from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY, Service
 from feature_repo.offline_files import scan_view
 from pairity.errors import MissingDataError, TimeRangeError
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.settings import Settings
 from pairity.timeline import HOUR, ceil_to, floor_to
 from training.data.point_in_time import FIRST_KNOWN, Join, add_decision_times, join_checked, read_decided_rows
@@ -26,7 +27,7 @@ def find_published_range(settings: Settings, now: datetime) -> tuple[datetime, d
     first, last = rows.select(pl.col(EVENT_TIME).min().alias("first"), pl.col(EVENT_TIME).max()).collect().row(0)
     if first is None:
         raise MissingDataError(
-            f"no features are published for any of the {len(pair_ids)} pairs of the universe",
+            f"no features are published for any of the {format_count(len(pair_ids), 'pair')} of the universe",
             "run `pairity ingest`, or `pairity collect` and `pairity features`",
         )
     return first, last

@@ -27,12 +27,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pairity.errors import ConfigError, DataError, MissingDataError
+from pairity.number_formats import format_count
 from pairity.timeline import HOUR
 from training.data.splits import look_ahead_until
 
 EVENT = "event_timestamp"
 EMBARGO_BARS = 24
 """Hours after a test block, where training goes on behind it, that are not learnt from: features look back a day."""
+
+
+_WITH_OTHER_FOLDS = (
+    "take other periods: `pairity leaderboard --train-bars N --test-bars N` (evaluation.train_bars and "
+    "evaluation.test_bars)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ class Fold:
         if self.train.is_empty() or self.test.is_empty():
             raise MissingDataError(
                 f"{self.name} has {self.train.height} training and {self.test.height} test rows, {self.purged} purged",
-                "ingest a longer history, use fewer folds, or shorten label.horizon_bars",
+                f"collect a longer history, {_WITH_OTHER_FOLDS}, or shorten label.horizon_bars",
             )
         leaking = self.train.filter(reduce(or_, (_is_met_by(block, self.horizon_bars) for block in self.blocks)))
         if leaking.height:
@@ -92,7 +99,8 @@ class Fold:
             raise MissingDataError(
                 f"all {self.train.height} training labels of {self.name} are {int(positives > 0)}: "
                 "a classifier needs both classes",
-                "use fewer folds or a longer history, or change label.kind, label.target or label.horizon_bars",
+                f"collect a longer history, {_WITH_OTHER_FOLDS}, or change label.kind, label.target or "
+                "label.horizon_bars",
             )
 
 
@@ -126,7 +134,7 @@ def require_hours_to_test(hours: int, train_bars: int) -> None:
     """Raise MissingDataError where so many bar closes leave none to test after `train_bars` to train on."""
     if hours <= train_bars:
         raise MissingDataError(
-            f"{hours:,} bars leave none to test after {train_bars:,} to train on",
+            f"{format_count(hours, 'bar leaves', 'bars leave')} none to test after {train_bars:,} to train on",
             "collect a longer history, or take fewer bars: `pairity leaderboard "
             f"--train-bars {max(24, hours // 2)} --test-bars {max(24, hours // 6)}`",
         )
@@ -228,7 +236,9 @@ def _group_times(rows: pl.DataFrame, count: int) -> list[list[datetime]]:
     if count < 2:
         raise ConfigError(f"{count} folds cannot be trained and tested", "use at least 2")
     if len(times) < count:
-        raise MissingDataError(f"{len(times)} bars cannot be divided into {count} folds", "ingest a longer history")
+        raise MissingDataError(
+            f"{format_count(len(times), 'bar')} cannot be divided into {count} folds", "ingest a longer history"
+        )
     bounds = [int(part[0]) for part in np.array_split(np.arange(len(times)), count)] + [len(times)]
     return [times[low:high] for low, high in pairwise(bounds)]
 

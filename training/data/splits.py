@@ -9,6 +9,7 @@ from math import ceil
 import polars as pl
 
 from pairity.errors import MissingDataError
+from pairity.number_formats import format_count
 from pairity.timeline import HOUR
 
 
@@ -58,7 +59,8 @@ def split_chronologically(rows: pl.DataFrame, test_fraction: float, *, horizon_b
     cut = ceil(len(times) * (1.0 - test_fraction))
     if not 0 < cut < len(times):
         raise MissingDataError(
-            f"{len(times)} bars cannot be split into a training and a test period", "ingest a longer history"
+            f"{format_count(len(times), 'bar')} cannot be split into a training and a test period",
+            "ingest a longer history",
         )
     test_start: datetime = times[cut]
     before = rows.filter(pl.col("event_timestamp") < test_start)

@@ -18,6 +18,7 @@ from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY, SERVICES, Service, fin
 from pairity.digest import digest_bytes
 from pairity.errors import ConfigError, JoinError, MissingDataError
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.settings import LabelSettings, Settings
 from pairity.timeline import DAY, HOUR
 from training.data.history import load_history
@@ -127,7 +128,7 @@ def _read_published(settings: Settings, now: datetime) -> pl.DataFrame:
     rows = read_decided_rows(settings, PAIR_HOURLY, pair_ids, now)
     if rows.is_empty():
         raise MissingDataError(
-            f"no features are published for any of the {len(pair_ids)} pairs of the universe",
+            f"no features are published for any of the {format_count(len(pair_ids), 'pair')} of the universe",
             "run `pairity ingest` (make ingest) first",
         )
     return rows
@@ -184,7 +185,8 @@ def _require_enough(rows: pl.DataFrame, settings: Settings) -> None:
     hours = rows[EVENT_TIME].n_unique()
     days = ceil((settings.universe.min_aligned_bars + need + horizon) * HOUR / DAY)
     raise MissingDataError(
-        f"the history is too short for the label horizon: {rows['pair_id'].n_unique()} pairs have features at {hours} "
+        "the history is too short for the label horizon: "
+        f"{format_count(rows['pair_id'].n_unique(), 'pair has', 'pairs have')} features at {hours} "
         f"hours, {labelled} of them with {_FUTURE[settings.label.kind].format(horizon)}; {need} are needed to train on "
         f"{1.0 - test:.0%} of them after purging {horizon} bars before the test period",
         f"ingest a longer history ({days} days in all, without a hole), or shorten label.horizon_bars",

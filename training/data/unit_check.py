@@ -17,6 +17,7 @@ from feature_repo.offline_files import scan_view
 from feature_repo.redenominations import read_redenominations
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.settings import Settings
 from pairity.timeline import HOUR
 from training.data.interval_bars import read_interval_bars
@@ -55,7 +56,8 @@ def _find_stale(settings: Settings, layout: Layout, asset: str, limit: float) ->
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
     return (
-        f"{far.height:,} hours of {asset} from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} have features in "
+        f"{format_count(far.height, 'hour')} of {asset} from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} have "
+        "features in "
         "another unit than its raw rows: it was redenominated (`pairity redenominate` lists it), and they were not "
         "computed again since"
     )

@@ -130,9 +130,9 @@ def estimate_stability_limit(
 
     `values` (n, NaN allowed) were observed at `hours` (n whole hours, several rows an hour allowed). Moving-block
     bootstrap (Künsch 1989; docs/formulas.md, Drift): one sample as long as the whole and one of `current_hours` are
-    drawn from blocks of consecutive hours with all their rows, 200 times; the 95 % quantile of their indices. Blocks
+    drawn from blocks of consecutive hours with all their rows, 200 times; the 95% quantile of their indices. Blocks
     forget what is remembered longer than they are, so that unbroken stretches are asked too: each of `current_hours`
-    (a third of the history where that is less), beginning every half of itself, against the rest; the 95 % quantile of
+    (a third of the history where that is less), beginning every half of itself, against the rest; the 95% quantile of
     theirs, the largest where they are few. The limit is the larger of both. None for fewer than 48 hours.
     """
     if not len(values):
@@ -162,7 +162,7 @@ def estimate_stability_limit(
 
 
 def _find_limit(sides: Sequence[Floats], method: Literal["linear", "higher"]) -> float | None:
-    """Return the 95 % quantile of the indices of two sides with counts per draw and bin; None where all are empty."""
+    """Return the 95% quantile of the indices of two sides with counts per draw and bin; None where all are empty."""
     filled = (sides[0].sum(axis=1) > 0) & (sides[1].sum(axis=1) > 0)
     if not filled.any():
         return None

@@ -137,7 +137,7 @@ def average_by_decile(scored: pl.DataFrame) -> pl.DataFrame:
 def measure_information(scored: pl.DataFrame, reach: int) -> dict[str, float | None]:
     """Return `forecast_rows`, `forecast_rank_ic` (Spearman over all rows) and `forecast_top_minus_bottom` (deciles).
 
-    Labels look `reach` hours ahead. `…_low` and `…_high` are the 95 % interval of the rank correlation;
+    Labels look `reach` hours ahead. `…_low` and `…_high` are the 95% interval of the rank correlation;
     `forecast_rank_ic_by_hour` is the mean of the correlations across the rows of each hour, and `…_t` its t-value
     (`correlate_ranks_by_hour`). None where a value is not defined: no variation, or fewer than ten deciles.
     """
@@ -189,9 +189,9 @@ def number_hours(rows: pl.DataFrame) -> NDArray[np.int64]:
 
 
 def compute_log_drawdown(returns: NDArray[np.float64]) -> float:
-    """Return exp(deepest fall of the cumulative logarithmic returns) − 1: 0 or negative."""
+    """Return 1 − exp(deepest fall of the cumulative logarithmic returns), a positive fraction like every drawdown."""
     curve = np.concatenate([[0.0], np.cumsum(returns)])
-    return float(np.expm1((curve - np.maximum.accumulate(curve)).min()))
+    return float(-np.expm1((curve - np.maximum.accumulate(curve)).min()))
 
 
 def _compute_sharpe(returns: NDArray[np.float64], periods_a_year: float) -> float | None:

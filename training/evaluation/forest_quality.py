@@ -39,7 +39,7 @@ def classify(rows: pl.DataFrame, column: str, settings: Settings) -> dict[str, f
     """Return the classification metrics of the probabilities in `column`, and `roc_auc_low`, `roc_auc_high`.
 
     `rows`: event_timestamp, label and `column`, without nulls, and threshold (null: the model has none of its own); a
-    row is called positive where it would be traded. The interval is that of 95 % over blocks of hours; None
+    row is called positive where it would be traded. The interval is that of 95% over blocks of hours; None
     where the area or its error is not defined.
     """
     labels, scores = rows["label"].cast(pl.Int64).to_numpy(), rows[column].to_numpy()

@@ -52,7 +52,7 @@ def estimate_overfitting(returns: Floats, blocks: int = BLOCKS) -> Overfitting:
     _require_usable(returns, blocks)
     size = returns.shape[0] // blocks
     cut = returns[returns.shape[0] - size * blocks :].reshape(blocks, size, -1)
-    # Logarithms add up, so that the sum per block is enough for every split; a return of −100 % has none
+    # Logarithms add up, so that the sum per block is enough for every split; a return of −100% has none
     sums = np.log1p(np.maximum(cut, _RUIN)).sum(axis=1)
     chosen = np.array(list(combinations(range(blocks), blocks // 2)))
     inside = np.zeros((len(chosen), blocks))

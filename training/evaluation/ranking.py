@@ -38,7 +38,7 @@ class RankingReport:
     """Cost per day, as a fraction: replaced positions pay two sides, those that stay on the sheet pay nothing."""
     net_return: float | None
     net_low: float | None
-    """Lower end of the 95 % interval of the mean net return per day (Student's t; days are taken as independent)."""
+    """Lower end of the 95% interval of the mean net return per day (Student's t; days are taken as independent)."""
     net_high: float | None
     by_bucket: pl.DataFrame
     """bucket (1 lowest … 10 highest signal; fewer for fewer assets), mean_return, count."""
@@ -111,7 +111,7 @@ def _compute_t_value(values: pl.Series) -> float | None:
 
 
 def _compute_reach(values: pl.Series) -> float | None:
-    """Return half the width of the mean's 95 % interval; None for fewer than two values, or where they do not vary."""
+    """Return half the width of the mean's 95% interval; None for fewer than two values, or where they do not vary."""
     from scipy.stats import t
 
     std = values.std()

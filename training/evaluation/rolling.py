@@ -14,6 +14,7 @@ import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 
 from pairity.annualising import LEAST_TO_ANNUALISE
+from pairity.number_formats import format_count
 from training.evaluation.long_run import DAY, HOURS_PER_YEAR
 from training.evaluation.tear_sheet import Floats
 
@@ -61,7 +62,11 @@ def explain_no_window(hours: int) -> str | None:
     >>> explain_no_window(240)
     'a window has 30 days, and 10 are there'
     """
-    return None if hours >= WINDOW else f"a window has {WINDOW_DAYS} days, and {hours // DAY} are there"
+    return (
+        None
+        if hours >= WINDOW
+        else f"a window has {WINDOW_DAYS} days, and {format_count(hours // DAY, 'is there', 'are there')}"
+    )
 
 
 def _roll_beta(own: Floats, holding: Floats | None, ends: np.ndarray) -> Floats:

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from pairity.annualising import LEAST_TO_ANNUALISE
 from pairity.errors import DataError
+from pairity.number_formats import format_count
 from training.evaluation.long_run import DAY, HOURS_PER_YEAR
 
 Floats = NDArray[np.float64]
 LEAST_TAIL_DAYS = 20
-"""With fewer days not one of them lies beyond the 95 % quantile."""
+"""With fewer days not one of them lies beyond the 95% quantile."""
 LEAST_DAYS = 3
 TAIL = 0.05
 _FLAT = 1e-12
@@ -73,7 +74,7 @@ def measure_tear_sheet(
 
     `volatility`: std (ddof 1) of hourly returns·√8760. `sortino`: their mean over √mean(min(return, 0)²), ·√8760
     (Sortino & Price 1994, target 0). `calmar`: net return of a year, compounded, over the deepest drawdown (Young 1991,
-    over the whole span). `value_at_risk`: the loss that 5 % of the days exceed, positive for a loss;
+    over the whole span). `value_at_risk`: the loss that 5% of the days exceed, positive for a loss;
     `expected_shortfall`: mean loss of the days at or beyond it. `skew` and `kurtosis` (not in excess of 3): population
     moments of daily returns. `beta`: covariance with the hourly returns `holding` of holding the coin over their
     variance. No value is ever NaN: where one is not defined, it is None and `lacks` says why.
@@ -94,7 +95,9 @@ def measure_tear_sheet(
 def measure_tail(days: Floats) -> dict[str, Statistic]:
     """Return `value_at_risk` and `expected_shortfall` of daily returns; quantile between neighbours is linear."""
     if len(days) < LEAST_TAIL_DAYS:
-        lacking = Statistic(None, f"{LEAST_TAIL_DAYS} whole days are needed, {len(days)} are there")
+        lacking = Statistic(
+            None, f"{LEAST_TAIL_DAYS} whole days are needed, {format_count(len(days), 'is there', 'are there')}"
+        )
         return {"value_at_risk": lacking, "expected_shortfall": lacking}
     edge = float(np.quantile(days, TAIL))
     return {
@@ -110,7 +113,9 @@ def measure_beta(returns: Floats, holding: Floats | None) -> Statistic:
     if len(holding) != len(returns):
         return Statistic(None, f"{len(returns)} hours, and {len(holding)} of holding the coin")
     if len(returns) < LEAST_DAYS * DAY:
-        return Statistic(None, f"{LEAST_DAYS * DAY} hours are needed, {len(returns)} are there")
+        return Statistic(
+            None, f"{LEAST_DAYS * DAY} hours are needed, {format_count(len(returns), 'is there', 'are there')}"
+        )
     if _is_flat(holding):
         return Statistic(None, "holding the coin does not move")
     centred = holding - holding.mean()
@@ -121,7 +126,9 @@ def _scale(returns: Floats, measure: Callable[[Floats], Statistic]) -> Statistic
     """Measure what is scaled to a year, where the span can carry that."""
     needed = LEAST_TO_ANNUALISE.days
     if len(returns) < needed * DAY:
-        return Statistic(None, f"{needed} days are needed, {len(returns) // DAY} are there")
+        return Statistic(
+            None, f"{needed} days are needed, {format_count(len(returns) // DAY, 'is there', 'are there')}"
+        )
     return measure(returns)
 
 
@@ -149,7 +156,9 @@ def _measure_calmar(returns: Floats, deepest: float) -> Statistic:
 
 def _measure_shape(days: Floats) -> dict[str, Statistic]:
     if len(days) < LEAST_DAYS:
-        lacking = Statistic(None, f"{LEAST_DAYS} whole days are needed, {len(days)} are there")
+        lacking = Statistic(
+            None, f"{LEAST_DAYS} whole days are needed, {format_count(len(days), 'is there', 'are there')}"
+        )
         return dict.fromkeys(("best_day", "worst_day", "skew", "kurtosis"), lacking)
     extremes = {"best_day": Statistic(float(days.max())), "worst_day": Statistic(float(days.min()))}
     if _is_flat(days):

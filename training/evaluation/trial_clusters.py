@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairity.errors import DataError
+from pairity.number_formats import format_count
 
 Floats = NDArray[np.float64]
 CUT = 0.5
@@ -37,7 +38,7 @@ class TrialCount:
     def __str__(self) -> str:
         if self.trials <= 1:
             return "1 trial" if self.trials else "no trial"
-        return f"{self.trials:,} trials, worth {self.effective:.1f} independent ones"
+        return f"{format_count(self.trials, 'trial')}, worth {self.effective:.1f} independent ones"
 
 
 def count_trials(returns: Floats) -> TrialCount:

@@ -32,7 +32,7 @@ _LEAST_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A statistic with its standard error and its two-sided 95 % interval."""
+    """A statistic with its standard error and its two-sided 95% interval."""
 
     value: float
     error: float

@@ -10,7 +10,7 @@ from pairity.annualising import LEAST_TO_ANNUALISE
 
 
 class Finding(enum.Enum):
-    """What a 95 % interval says; the value is how it is written."""
+    """What a 95% interval says; the value is how it is written."""
 
     ABOVE = "above zero"
     BELOW = "below zero"
@@ -20,7 +20,7 @@ class Finding(enum.Enum):
     UNKNOWN = "not known"
 
 
-_ABOUT = "Sharpe ratio after costs, 95 % interval: "
+_ABOUT = "Sharpe ratio after costs, 95% interval: "
 _JUDGED = frozenset({Finding.ABOVE, Finding.BELOW, Finding.UNDECIDED})
 
 

@@ -23,7 +23,7 @@ def label_touch(pairs: pl.DataFrame, settings: LabelSettings) -> pl.DataFrame:
     With z > z_entry the label is 1 if the minimum of the spread over the next H hours is below spread·(1 − target);
     with z < −z_entry, if their maximum is above spread·(1 + target). Otherwise it is 0.
 
-    Null where z or the spread is unknown, where the horizon's last hour t1 has no row, or where fewer than 90 % of its
+    Null where z or the spread is unknown, where the horizon's last hour t1 has no row, or where fewer than 90% of its
     hours have one. A hole inside the horizon is passed over. A label depends on the pair's rows in [t0, t1] alone:
     nothing later changes it.
 

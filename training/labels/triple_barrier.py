@@ -43,7 +43,7 @@ def label_triple_barrier(pairs: pl.DataFrame, history: MarketHistory, settings: 
 
     **Null**, with t1 = t0 + horizon, where the outcome is not known: z is unknown; the close or the funding of a traded
     leg was unknown at t0; a leg has no bar to be entered at, or none at the horizon's end; history ends first; or,
-    before the outcome, more than 10 % of the horizon's hours lack a leg's bar or its funding. Fewer such hours are
+    before the outcome, more than 10% of the horizon's hours lack a leg's bar or its funding. Fewer such hours are
     passed over as in a backtest: nothing trades, and settlements are booked at the last known close.
 
     **Aside.** Where the strategy would not enter, because of |z| or because two legs cannot be hedged (ratio unknown or
@@ -52,7 +52,7 @@ def label_triple_barrier(pairs: pl.DataFrame, history: MarketHistory, settings: 
     its end. Other reasons to stay out (funding limit, correlation, budget) say nothing about what a position earns.
 
     **Watched**: whether the outcome would be known at whatever hour of the horizon the position ended: the legs have a
-    bar at its end, and no more than 10 % of its hours lack a bar or funding. At the end of history and before an outage
+    bar at its end, and no more than 10% of its hours lack a bar or funding. At the end of history and before an outage
     only positions that ended early have a label; to learn from those alone is to learn from a choice by outcome
     (`withhold_unwatched`).
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME, Service
 from pairity.errors import MissingDataError
+from pairity.number_formats import format_count
 from pairity.settings import Settings
 from pairity.timeline import HOUR
 from training.evaluation.long_run import choose_lags, compute_mean_t
@@ -71,7 +72,8 @@ def fit_factor_premia(rows: pl.DataFrame, service: Service, _settings: Settings)
             hours.append(int(at.timestamp()) // 3600)
     if len(coefficients) < _LEAST_HOURS:
         raise MissingDataError(
-            f"{len(coefficients)} decisions have exposures of more than {len(names) + 1} assets; "
+            f"{format_count(len(coefficients), 'decision has', 'decisions have')} exposures of more than "
+            f"{len(names) + 1} assets; "
             f"{_LEAST_HOURS} are needed",
             "ingest more minutes, or more assets",
         )

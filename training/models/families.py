@@ -271,7 +271,7 @@ FAMILIES: Mapping[str, Family] = {
         ),
         Family(
             name="btc_eth_baseline",
-            description="the same forest on BTC/ETH alone, 6 % stop, 5 % target",
+            description="the same forest on BTC/ETH alone, 6% stop, 5% target",
             fit=_fit_forest,
             choose_pair=_choose_btc_eth,
         ),

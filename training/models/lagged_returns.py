@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from feature_repo.catalog import Service
 from pairity.errors import MissingDataError
+from pairity.number_formats import format_count
 from pairity.settings import Settings
 
 Floats = NDArray[np.float64]
@@ -123,6 +124,7 @@ def _select_complete(rows: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     known = rows.drop_nulls([*names, "label"])
     if known.height < _LEAST_ROWS:
         raise MissingDataError(
-            f"{known.height} rows with all of {', '.join(names)} are too few to regress on", "ingest a longer history"
+            f"{format_count(known.height, 'row')} with all of {', '.join(names)} are too few to regress on",
+            "ingest a longer history",
         )
     return known

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from feature_repo.catalog import Service
 from feature_repo.model_matrix import build_model_matrix
 from pairity.errors import MissingDataError
+from pairity.number_formats import format_count
 from pairity.settings import Settings
 from training.data.folds import split_purged_kfold
 from training.labels.weights import weigh_rows
@@ -155,4 +156,7 @@ def require_both_classes(rows: pl.DataFrame) -> None:
             "ingest a longer history, or change label.kind, label.target or label.horizon_bars",
         )
     if rows.height < _LEAST_ROWS:
-        raise MissingDataError(f"{rows.height} training rows are too few to tune on", "ingest a longer history")
+        raise MissingDataError(
+            f"{format_count(rows.height, 'training row is', 'training rows are')} too few to tune on",
+            "ingest a longer history",
+        )

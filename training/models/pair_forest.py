@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairity.errors import MissingDataError
+from pairity.number_formats import format_count
 from pairity.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def _require_both_classes(labels: NDArray[np.int64], settings: ModelSettings) ->
         )
     if rows < 2 * settings.min_samples_leaf:
         raise MissingDataError(
-            f"{rows} training rows cannot be divided into two leaves of {settings.min_samples_leaf}",
+            f"{format_count(rows, 'training row cannot', 'training rows cannot')} be divided into two leaves of "
+            f"{settings.min_samples_leaf}",
             "ingest a longer history, or lower model.min_samples_leaf",
         )

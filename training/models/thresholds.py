@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from model_registry.records import REFERENCE_FAMILY
-from pairity.number_formats import format_plain
+from pairity.number_formats import format_count, format_plain
 from pairity.settings import Settings, StrategySettings
 from pairity.strategy.selection import find_threshold
 from training.evaluation.cost_threshold import CLOSED, CostThreshold, choose_threshold
@@ -76,7 +76,7 @@ def _describe_own(threshold: CostThreshold) -> str:
     words = (
         f"{value}: after fees, slippage and funding a position earned {threshold.win:+.2%} on average where the label "
         f"came true and {threshold.loss:+.2%} where it did not; margin {format_plain(threshold.margin * 1e4)} bps; "
-        f"{threshold.passing:,} of {threshold.candidates:,} candidates of the training rows pass"
+        f"of {format_count(threshold.candidates, 'candidate')} of the training rows {threshold.passing:,} pass"
     )
     if threshold.value >= CLOSED:
         return f"{words}; NOTHING IS TRADED{', ' if threshold.note else ''}{threshold.note}"

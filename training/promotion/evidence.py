@@ -13,6 +13,7 @@ from model_registry.records import ModelRef
 from model_registry.registry import find_champion
 from pairity.errors import NoChampionError, SignatureError
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.settings import Settings
 from pairity.timeline import HOUR
 from training.backtest.comparison import BASELINE, HOLD, MODEL, Arena, Contender
@@ -69,7 +70,7 @@ def backtest_champion(
     history, _ = load_history(settings, join, unseen[0], hours[-1], now)
     result = Arena(settings, history).trade_model(scored, seen).result
     lead = compare_sharpe(compute_hourly_returns(model.result)[-len(unseen) :], compute_hourly_returns(result))
-    return ChampionResult(lead, f"champion {name} over {len(unseen):,} hours", current.version)
+    return ChampionResult(lead, f"champion {name} over {format_count(len(unseen), 'hour')}", current.version)
 
 
 def find_current_champion(settings: Settings) -> ModelRef | None:

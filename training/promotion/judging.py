@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from model_registry.records import Verdict
-from pairity.number_formats import format_against
+from pairity.number_formats import format_against, format_count
 from pairity.settings import Settings
 from pairity.timeline import HOUR
 from training.backtest.comparison import Contender
@@ -57,7 +57,7 @@ class Judgement:
 def judge(case: Case, look_on: Callable[[], Backtested]) -> Judgement:
     """Apply the gate; `look_on` trains, scores and trades the kept-back hours too, and is called at most once."""
     first, last, closes = case.kept_back.test_start, case.last, case.market.closes
-    hours = f"{(last - first) // HOUR + 1:,} hours from {first:%Y-%m-%d %H:%M} UTC"
+    hours = f"{format_count((last - first) // HOUR + 1, 'hour')} from {first:%Y-%m-%d %H:%M} UTC"
     before = _apply(case, case.walked, case.book, Look(None, f"{hours} are kept back"))
     if failed := list_failed(before, BEFORE_LOOK):
         note = f"{hours} stay unseen: {', '.join(failed)} failed before them"

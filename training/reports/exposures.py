@@ -38,7 +38,7 @@ def _draw(rows: pl.DataFrame, design: str, path: Path) -> None:
     """Draw a row of panels for each coin: one panel for each kind of factor and one for R², the same scale below."""
     assets = rows["asset"].unique(maintain_order=True).to_list()
     shown = assets[:MOST_COINS]
-    title = f"Exposures by coin, {design}; the most extreme 1 % not in view"
+    title = f"Exposures by coin, {design}: return per return of the factor; the most extreme 1% not in view"
     if len(assets) > len(shown):
         title += f"; {len(shown)} of {len(assets)} coins, the files have all"
     kinds = ("market", *KINDS, "r2")

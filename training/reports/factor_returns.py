@@ -65,5 +65,5 @@ def _draw(factors: pl.DataFrame, path: Path) -> None:
 
 def _draw_curve(axis: Axes, sums: pl.DataFrame, name: str, label: str, colour: str) -> None:
     last = sums[name][-1]
-    text = label if last is None else f"{label} ({last:+.1f} %)"
+    text = label if last is None else f"{label} ({last:+.1f}%)"
     axis.plot(sums["time"].to_list(), sums[name].to_list(), linewidth=1.3, color=colour, label=text)

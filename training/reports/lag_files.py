@@ -96,7 +96,7 @@ def _draw_returns(axis: Axes, study: LagStudy) -> None:
     low, high = closes.quantile(0.001) or 0.0, closes.quantile(0.999) or 0.0
     shown = closes.filter(closes.is_between(low, high))
     axis.hist((100 * shown).to_list(), bins=80, color="steelblue")
-    axis.set_title(f"returns over {_name_span(study)}, without the most extreme 0.2 %")
+    axis.set_title(f"returns over {_name_span(study)}, without the most extreme 0.2%")
     axis.set_xlabel("logarithmic return, %")
     axis.set_ylabel("bars")
 

@@ -96,7 +96,7 @@ def summarise_metrics(board: Leaderboard) -> dict[str, float | None]:
 def summarise_leaderboard(board: Leaderboard) -> str:
     """Return Markdown that says which families' Sharpe ratios are above zero after costs, and which nobody can tell."""
     lines = [
-        "The 95 % interval of the Sharpe ratio after costs says:",
+        "The 95% interval of the Sharpe ratio after costs says:",
         "",
         *(f"- {line}" for line in describe_findings(judge_standings(board))),
         "",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from pairity.number_formats import format_percent, format_plain
+from pairity.number_formats import format_count, format_percent, format_plain
 from training.evaluation import cost_shares, rolling
 from training.evaluation.tear_sheet import Floats, Statistic, compute_daily_returns, compute_returns
 from training.reports.axes import choose_step, make_axis, make_category_axis, make_time_axis
@@ -67,7 +67,7 @@ def draw_distribution(line: ContenderLine, tail: dict[str, Statistic]) -> Figure
     title = "Returns of days"
     days = 100.0 * compute_daily_returns(line.equity, line.initial_equity)["return"].to_numpy()
     if len(days) < _LEAST_DAYS:
-        return lack(title, f"{_LEAST_DAYS} whole days are needed, {len(days)} are there")
+        return lack(title, f"{_LEAST_DAYS} whole days are needed, {format_count(len(days), 'is there', 'are there')}")
     if float(np.ptp(days)) <= 1e-10:
         return lack(title, "all days are the same")
     reach = make_axis(days.tolist(), "return of a day, %", ticks=6)
@@ -99,7 +99,7 @@ def draw_exposure(line: ContenderLine, points: int) -> Figure:
     days = line.equity.group_by(day=(pl.col("time") - timedelta(microseconds=1)).dt.truncate("1d"), maintain_order=True)
     means = days.agg(pl.col("exposure").mean())
     if means.height < 2:
-        return lack(title, f"2 days are needed, {means.height} are there")
+        return lack(title, f"2 days are needed, {format_count(means.height, 'is there', 'are there')}")
     x = make_time_axis(*_find_span(line.equity))
     values = means["exposure"].to_list()
     y = make_axis(values, "notional / equity", zero=True, ticks=4)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from pairity.durable import replace_file_with
-from pairity.number_formats import format_plain
+from pairity.number_formats import format_count, format_plain
 from training.backtest.performance import compute_drawdown
 from training.backtest.records import BacktestResult
 from training.reports.date_axis import write_dates
@@ -71,7 +71,7 @@ def draw_traded_pair(path: Path, trades: pl.DataFrame, bars: pl.DataFrame) -> Pa
             axes[0].scatter(marks["event_timestamp"], marks["spread"], marker=marker, color=colour, label=label, s=22)
         axes[0].legend()
         axes[0].set_ylabel(f"{base} / {quote}")
-        axes[0].set_title(f"{pair_id}: {chosen.height} of {trades.height} trades")
+        axes[0].set_title(f"{pair_id}: {chosen.height} of {format_count(trades.height, 'trade')}")
         write_dates(axes[0])
 
     return _save_figure(path, draw)

@@ -5,9 +5,12 @@ Sections after Mitchell et al. 2019, "Model Cards for Model Reporting".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
-from pairity.number_formats import format_money, format_number, format_plain
+from model_registry.descriptions import ROOM
+from pairity.measures import make_rows
+from pairity.number_formats import format_count, format_money, format_number, format_plain
 from pairity.settings import Settings
 from training.data.splits import Split
 from training.data.training_sets import TrainingSet
@@ -50,18 +53,21 @@ def render_model_card(
         f"|z| above {format_plain(label.z_entry)}, within {label.horizon_bars} bars. Known "
         f"{label.horizon_bars} hours later at most; rows whose labels reach into the test are purged.",
         "",
-        f"**What it learnt from.** {split.train.height:,} rows of {split.train['pair_id'].n_unique()} pairs, "
+        f"**What it learnt from.** {format_count(split.train.height, 'row')} of "
+        f"{format_count(split.train['pair_id'].n_unique(), 'pair')}, "
         f"{first} to {last} UTC, "
         f"{int(split.train['label'].sum()):,} of them positive; feature service `{training_set.service.name}` "
-        f"({len(training_set.service.features)} features), snapshot `{tags['snapshot_id'][:16]}`, training set "
+        f"({format_count(len(training_set.service.features), 'feature')}), snapshot `{tags['snapshot_id'][:16]}`, "
+        "training set "
         f"`{tags['training_digest'][:16]}`, code `{tags['code_revision'][:12]}`"
         + (" with local changes." if tags["code_dirty"] == "true" else "."),
         "",
-        f"**How it did.** {split.test.height:,} rows from {tested} that it has not seen. Traded with fees of "
+        f"**How it did.** {format_count(split.test.height, 'row')} from {tested} that it has not seen. Traded "
+        "with fees of "
         f"{format_plain(settings.costs.taker_fee_bps)} bps, slippage of "
         f"{format_plain(settings.costs.slippage_bps)} bps and funding:",
         "",
-        *_render_table(metrics, names),
+        *_render_table(metrics, names, _find_tested_span(split)),
         "",
         f"Area under the ROC curve on candidates: {_format_number(metrics.get('test_candidates_roc_auc'))} "
         f"(0.5 is a coin flip); on all rows {_format_number(metrics.get('test_roc_auc'))}, which flatters: below the "
@@ -80,14 +86,21 @@ def render_model_card(
     return "\n".join(lines) + "\n"
 
 
-def _render_table(metrics: Mapping[str, float | None], names: Mapping[str, str]) -> list[str]:
-    head = ["| | " + " | ".join(names.values()) + " |", "| --- |" + " ---: |" * len(names)]
-    return head + [
-        f"| {name.replace('_', ' ')} | "
-        + " | ".join(_format_number(metrics.get(f"{key}_{name}")) for key in names)
-        + " |"
-        for name in _SHOWN
-    ]
+def _render_table(metrics: Mapping[str, float | None], names: Mapping[str, str], span: timedelta) -> list[str]:
+    """Return the measures by contender as people of the field write them; nothing is annualised from a short span."""
+    measured = [{name: metrics.get(f"{key}_{name}") for name in _SHOWN} for key in names]
+    rows = [_join_cells([title.strip(), *values]) for title, *values in make_rows(measured, span, _SHOWN)]
+    return [_join_cells(["", *names.values()]), "| --- |" + " ---: |" * len(names), *rows]
+
+
+def _join_cells(cells: Sequence[str]) -> str:
+    """Return a line of a table; MLflow's pages put no room between columns by themselves."""
+    return f"| {f'{ROOM} | '.join(cells)} |"
+
+
+def _find_tested_span(split: Split) -> timedelta:
+    last = split.test["t0"].max()
+    return last - split.test_start if isinstance(last, datetime) else timedelta()
 
 
 def _format_number(value: float | None) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from pairity.number_formats import format_plain
+from pairity.number_formats import format_count, format_plain
 from training.reports.axes import Axis, make_axis, make_category_axis
 from training.reports.figures import Figure, Shape, draw_bars, draw_dots, draw_line, draw_threshold, frame, lack
 
@@ -28,7 +28,7 @@ def draw_calibration(table: pl.DataFrame) -> Figure:
         draw_line(x, y, points, "chosen", "observed"),
         draw_dots(x, y, points, "chosen"),
     )
-    return frame(title, x, y, shapes, f"{rows:,} candidates in {table.height} bins of equal width")
+    return frame(title, x, y, shapes, f"{format_count(rows, 'candidate')} in {table.height} bins of equal width")
 
 
 def draw_scores(table: pl.DataFrame, threshold: float | None) -> Figure:

@@ -48,8 +48,8 @@ def list_runs(layout: Layout, *, with_inner: bool = False) -> list[KnownRun]:
     return every if with_inner else [run for run in every if run.parent is None]
 
 
-def find_newest_run(layout: Layout) -> KnownRun | None:
-    """Return the newest run, or that which it is below, however deep; None where nothing was logged.
+def find_newest_run(layout: Layout, experiment_id: str | None = None) -> KnownRun | None:
+    """Return the newest run, of one experiment or of all, or that which it is below; None where nothing was logged.
 
     Unlike `list_runs` it reads a run or three, however many there are. RegistryError where the store cannot be read.
     """
@@ -57,7 +57,11 @@ def find_newest_run(layout: Layout) -> KnownRun | None:
         return None
     client = open_client(layout)
     with store_errors(layout):
-        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        experiments = (
+            [experiment.experiment_id for experiment in client.search_experiments()]
+            if experiment_id is None
+            else [experiment_id]
+        )
         runs = client.search_runs(experiments, max_results=1, order_by=["attributes.start_time DESC"])
         if not runs:
             return None

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
 DECIDING = {
-    "model_net_return": 118,
-    "model_sharpe": 112,
+    "model_net_return": 126,
+    "model_sharpe": 104,
     "model_sharpe_low": 138,
     "model_sharpe_high": 140,
     "model_deflated_sharpe": 125,
-    "model_max_drawdown": 118,
-    "model_trades": 112,
+    "model_max_drawdown": 125,
+    "model_trades": 100,
     "model_candidates_roc_auc": 120,
 }
 """Metrics that are columns, in this order, and their widths in pixels: a screen of 1,600 has all of them, told apart.
@@ -59,9 +59,9 @@ def prepare_runs_page(layout: Layout) -> RunsPage:
     """Return the page of the runs of the newest experiment, which is that of the newest run.
 
     The newest comparison shows the runs of its families, best net return first, and every other experiment its runs,
-    newest first. The view is stored with the experiment, unless it is there; so is that it is none of language models,
-    which older releases left out. MissingDataError where no run was logged, RegistryError where the store cannot be
-    read.
+    newest first. The view is stored with each experiment, unless it is there: a page that is opened by a click has it
+    under "Views". So is that it is none of language models, which older releases left out. MissingDataError where no
+    run was logged, RegistryError where the store cannot be read.
     """
     newest = find_newest_run(layout)
     if newest is None:
@@ -71,7 +71,11 @@ def prepare_runs_page(layout: Layout) -> RunsPage:
     client = open_client(layout)
     with store_errors(layout):
         experiment = client.get_experiment(newest.record.info.experiment_id)
+        others = [one for one in client.search_experiments() if one.experiment_id != experiment.experiment_id]
     trouble = _store_tags(layout, experiment, _make_tags(experiment, newest))
+    for other in others if not trouble else ():
+        if (run := find_newest_run(layout, other.experiment_id)) is not None:
+            _store_tags(layout, other, _make_tags(other, run))
     chosen = {"workflowType": "machine_learning"} | ({} if trouble else {"viewStateShareKey": _VIEW})
     return RunsPage(f"/#/experiments/{experiment.experiment_id}/runs?{urlencode(chosen)}", trouble)
 

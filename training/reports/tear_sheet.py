@@ -10,7 +10,7 @@ import polars as pl
 
 from pairity.annualising import LEAST_TO_ANNUALISE
 from pairity.measures import MEASURES, format_measure
-from pairity.number_formats import NOTHING, format_fixed, format_money, format_percent
+from pairity.number_formats import NOTHING, format_count, format_fixed, format_money, format_percent
 from training.backtest.trade_log import group_by_position
 from training.evaluation import breakdown
 from training.evaluation.cost_shares import PARTS, share_costs
@@ -167,7 +167,7 @@ def _explain(key: str, text: str, metrics: Mapping[str, float | None], span: tim
         return ""
     if key == "sharpe_interval" or MEASURES[key].is_annualised:
         if span < LEAST_TO_ANNUALISE:
-            return f"{LEAST_TO_ANNUALISE.days} days are needed, {span.days} are there"
+            return f"{LEAST_TO_ANNUALISE.days} days are needed, {format_count(span.days, 'is there', 'are there')}"
         return "hourly returns do not vary"
     if key == "deflated_sharpe":
         return "not stored with this line"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pairity.measures import MEASURES, explain_span, format_measure
-from pairity.number_formats import NOTHING, format_number
+from pairity.number_formats import NOTHING, format_fixed
 from pairity.timeline import HOUR
 from training.evaluation.verdicts import Finding, describe_findings, judge_sharpe
 from training.reports.contents import ContenderLine, RunContents
@@ -74,7 +74,7 @@ def _make_row(line: ContenderLine, metrics: Mapping[str, float | None], finding:
 
 
 def format_interval(metrics: Mapping[str, float | None], span: timedelta) -> str:
-    """Return the 95 % interval of a Sharpe ratio, a dash where there is none or the span cannot carry it."""
+    """Return the 95% interval of a Sharpe ratio, a dash where there is none or the span cannot carry it."""
     low, high = (str(format_measure(key, metrics, span)) for key in ("sharpe_low", "sharpe_high"))
     return NOTHING if NOTHING in (low, high) else f"{low} to {high}"
 
@@ -93,7 +93,7 @@ def _describe_trials(run: RunContents) -> str:
     trials, effective = read_count(run, "trials"), read_count(run, "effective_trials")
     if trials is None or effective is None:
         return "Trials: not stored with this run."
-    return f"Trials counted: {trials:,.0f}, worth {format_number(effective)} independent ones."
+    return f"Trials counted: {trials:,.0f}, worth {format_fixed(effective, 1)} independent ones."
 
 
 def _capitalise(text: str) -> str:

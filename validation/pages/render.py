@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pairity.number_formats import format_count, format_duration
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -20,7 +22,8 @@ def render_page(folder: Path, name: str, **values: object) -> str:
     """Return a page as text from the template `name` in `folder`; the same values give the same text.
 
     Templates may extend `base.html`, and format with `count` (1,234), `minute` (2025-04-01 13:00, UTC), `share`
-    (99.95 %) and `age` (3.5 h); None is a dash.
+    (99.95%) and `age` (3 h 30 min); None is a dash.
+    `counted(1, "row")` is 1 row.
     """
     return _open_templates(folder).get_template(name).render(policy=POLICY, **values)
 
@@ -36,26 +39,23 @@ def format_minute(instant: datetime | None) -> str:
 
 
 def format_share(share: float | None) -> str:
-    """Return a share in per cent; what is not whole never reads as 100 %.
+    """Return a share in per cent; what is not whole never reads as 100%.
 
     >>> format_share(1.0), format_share(0.999999), format_share(None)
-    ('100 %', '99.99 %', '–')
+    ('100%', '99.99%', '–')
     """
     if share is None:
         return "–"
-    return "100 %" if share >= 1 else f"{int(share * 10_000) / 100:.2f} %"
+    return "100%" if share >= 1 else f"{int(share * 10_000) / 100:.2f}%"
 
 
 def format_age(age: timedelta | None) -> str:
-    """Return an age in hours, from two days on in days.
+    """Return an age in words, as screens do.
 
     >>> format_age(timedelta(hours=3.5)), format_age(timedelta(days=12)), format_age(None)
-    ('3.5 h', '12.0 d', '–')
+    ('3 h 30 min', '12 d', '–')
     """
-    if age is None:
-        return "–"
-    hours = age.total_seconds() / 3600
-    return f"{hours:,.1f} h" if hours < 48 else f"{hours / 24:,.1f} d"
+    return str(format_duration(age))
 
 
 @cache
@@ -70,6 +70,7 @@ def _open_templates(folder: Path) -> Environment:
         lstrip_blocks=True,
     )
     templates.filters["count"] = lambda number: "–" if number is None else f"{number:,}"
+    templates.globals["counted"] = format_count
     templates.filters["minute"] = format_minute
     templates.filters["age"] = format_age
     templates.filters["share"] = format_share

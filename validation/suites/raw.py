@@ -23,7 +23,7 @@ _MEANINGS: Mapping[str, str] = {
     "high_low_violations": "high below, or low above, another price of the bar",
     "impossible_ranges": "a mark or index price that moves beyond 4.5 times within one bar",
     "crossed_books": "the best bid above the best ask",
-    "rates_out_of_bounds": "a rate beyond ±5 % per interval",
+    "rates_out_of_bounds": "a rate beyond ±5% per interval",
     "price_jump": "rows whose close is beyond 4.5 times, or below 1/4.5 of, the last accepted one (after a "
     "hole: about a power of ten away from it, as after a redenomination)",
     "stale_bars": f"the same bar with the same volume {STALE_BARS} times in a row or more, from its second bar on",

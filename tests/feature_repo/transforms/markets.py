@@ -74,7 +74,7 @@ def candles(assets, count, *, bar=HOUR, start=START, seed=0, gaps=0.0, volatilit
 
 
 def bars_of(closes, *, start=START, volume=10.0):
-    """Hourly bars of {asset: [close or None, …]}: high and low 1 % around the close."""
+    """Hourly bars of {asset: [close or None, …]}: high and low 1% around the close."""
     rows = [
         (
             asset,

@@ -237,7 +237,7 @@ def test_recorded_minutes_give_the_exposures_of_qr():
     for design, prefix_factors, ridge in (("spreads4", compute_spreads(factors), 0.0), ("buckets10", factors, 1e-6)):
         rows = compute_minute_exposures(recorded, design, settings, ("BTC", "ETH", "BNB", "XRP"))
         fitted = rows.drop_nulls("r2")
-        # Every minute has its exposures once a window is known to 90 %: 1,296 minutes after the first buckets.
+        # Every minute has its exposures once a window is known to 90%: 1,296 minutes after the first buckets.
         assert fitted.height == 4 * (len(panel.returns) - 7 * 1440 - 1295)
         if design == "spreads4":
             assert fitted["r2"].is_between(0, 1).all()

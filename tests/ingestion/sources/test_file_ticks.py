@@ -135,7 +135,7 @@ def test_trades_of_an_archive_count_once_by_id():
     assert said == ["x.zip has 1 trade of zero quantity, the first of id 30: no trades"]
     with pytest.raises(VenueAnswerError, match=r"x\.zip has the trade 12 more than once, with different contents"):
         read(*lines, lines[1].replace("104", "105"))
-    with pytest.raises(VenueAnswerError, match=r"x\.zip has 1 trades that are none: 14 of -4\.0"):
+    with pytest.raises(VenueAnswerError, match=r"x\.zip has 1 trade that is none: 14 of -4\.0"):
         read(*lines[:3], lines[3].replace("4.0", "-4.0"))
 
 

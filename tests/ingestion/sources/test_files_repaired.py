@@ -57,7 +57,7 @@ def test_a_corrected_file_closes_the_item(tmp_path, monkeypatch, case):
     assert "Traceback" not in nameless.output
     still = run("quarantine", "repair", item.id, *files)
     assert still.exit_code == 4, still.output
-    assert "1 of 1 instants are still wrong or missing" in still.output
+    assert "1 of 1 instant still wrong or missing" in still.output
     write(tmp_path / place, right=True)
     done = run("quarantine", "repair", item.id, *files)
     assert done.exit_code == 0, done.output

@@ -307,7 +307,8 @@ def test_tables_of_other_kinds_are_told(tmp_path):
     assert given(source.read("candles_1h", "BTC", T0, T1)) == ROWS
     (remark,) = source.remarks.list()
     assert (
-        "files of other kinds that are not read: 'BTC-USDT.csv.zip', 'ETH-USDT.parquet', 'ETH-USDT.tsv'" in remark.what
+        "files of other kinds that are not read: 'BTC-USDT.csv.zip', 'ETH-USDT.parquet', 'ETH-USDT.tsv'; "
+        "--source parquet-folder reads such" in remark.what
     )
 
 

@@ -76,7 +76,7 @@ def test_a_taker_gets_what_the_book_shows_and_no_more(side, size, percent, kind,
     sign = 1 if side == "buy" else -1
     price = None if percent is None else 100 * (1 + sign * percent / 100)
     rows = show_book(desk)["asks" if side == "buy" else "bids"]
-    # A market order goes as far as the band of 2 %.
+    # A market order goes as far as the band of 2%.
     expected = walk_book(rows, side, size, 100 + 2 * sign if price is None else price, "10")
     reachable = sum(contracts for _, contracts in expected)
     if (price is not None and kind == "post_only") or (kind == "fok" and price is not None and reachable < size):

@@ -78,7 +78,7 @@ def test_an_isolated_position_loses_no_more_than_its_margin():
         desk.order("buy", 300, **ISOLATED)
         desk.order("buy", 10, inst=ETH)
         cash = desk.account.ledger.cash
-        desk.to(1)  # opens at 60: a loss of 40 % on a margin of 33 %
+        desk.to(1)  # opens at 60: a loss of 40% on a margin of 33%
         assert set(desk.account.positions) == {ETH}
         assert cash <= desk.account.ledger.cash < cash + Decimal("0.1") * 300 * CT_VAL
         [fill] = [bill for bill in desk.get("account/bills", type="5", instId=BTC) if bill["sz"] != "0"]

@@ -39,7 +39,7 @@ COMPOSED = {
     "guide/trading__account__rest-api-get-positions-history.json": "an inverse swap",
     "nautilus_trader/ws_orders_adl.json": "made up: a fee of 0.3 contracts at 41,000 of 12.3",
     "nautilus_trader/ws_orders_liquidation.json": "made up: a fee of 0.5 contracts at 40,000 of 20",
-    "nautilus_trader/ws_orders_trigger.json": "made up: a fee of 0.2 %",
+    "nautilus_trader/ws_orders_trigger.json": "made up: a fee of 0.2%",
 }
 """Rows of positions and fills that no account of linear swaps can have had, and why."""
 

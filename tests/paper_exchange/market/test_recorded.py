@@ -115,6 +115,26 @@ def test_start_chooses_the_set_that_covers_it(folder):
         RecordedMarket(folder, T0 - 1000 * HOUR_MS)
 
 
+def test_a_start_after_the_first_end_names_who_ends_and_who_goes_on(tmp_path):
+    hours = tmp_path / "1h"
+    for name, count in (("BTC", 300), ("ETH", 320), ("SOL", 280), ("ABC", 400)):
+        store(hours, name, candles(T0, count, HOUR_MS))
+    assert RecordedMarket(tmp_path).end_ms == T0 + 280 * HOUR_MS
+    with pytest.raises(TimeRangeError) as caught:
+        RecordedMarket(tmp_path, T0 + 305 * HOUR_MS)
+    assert caught.value.what == (
+        "--start 2025-03-31T05:00 lies after the end of what can be played: 1h ends at 2025-03-30T04:00 with SOL; "
+        "ABC, ETH go on, to 2025-04-04T04:00 at most"
+    )
+    assert caught.value.remedy.endswith("or give --data a folder of the files of ABC, ETH alone")
+    (hours / "SOL-USDT.parquet").unlink()
+    with pytest.raises(TimeRangeError, match=r"ends at .* with BTC; ABC, ETH go on"):
+        RecordedMarket(tmp_path, T0 + 305 * HOUR_MS)
+    for beyond in (T0 - HOUR_MS, T0 + 400 * HOUR_MS):
+        with pytest.raises(TimeRangeError, match="outside of everything recorded"):
+            RecordedMarket(tmp_path, beyond)
+
+
 def test_default_start_leaves_history_behind(folder):
     market, clock = open_market("recorded", data=folder, start=None, clock="stepped", seed=1)
     assert market.start_ms < clock.now_ms() < market.end_ms

@@ -135,7 +135,7 @@ def risk(now: datetime) -> dict:
 
 def model() -> dict:
     checks = (("purged Sharpe ratio", "1.21", "0.5", True), ("trades", "214", "100", True),
-              ("drawdown", "8.1 %", "20 %", True), ("beats the rule", "0.37", "0", True))  # fmt: skip
+              ("drawdown", "8.1%", "20%", True), ("beats the rule", "0.37", "0", True))  # fmt: skip
     return {
         "champion": copy.deepcopy(MODEL) | CHAMPION,
         "challenger": copy.deepcopy(CHALLENGER),

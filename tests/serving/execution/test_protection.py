@@ -24,7 +24,7 @@ def stops(tiny: TinyOkx) -> list[tuple[Decimal, Decimal]]:
 
 @pytest.mark.parametrize("side", list(Side))
 def test_stops_follow_the_actual_fill(side: Side, desk: Desk, tiny: TinyOkx) -> None:
-    """Reference 80000, filled at 81000; ATR distances 2400 and 3200 are 2.96 % and 3.95 % of it, so inside bounds."""
+    """Reference 80000, filled at 81000; ATR distances 2400 and 3200 are 2.96% and 3.95% of it, so inside bounds."""
     tiny.prices[BTC] = Decimal(81000)
     position = asyncio.run(opened(desk, entry(side)))
     sign = side.sign

@@ -112,7 +112,7 @@ def test_the_share_is_that_of_a_plain_count(tmp_path_factory: pytest.TempPathFac
 
 
 def walk_ranges(values: list[float]) -> tuple[float, float]:
-    """The middle 98 % and as much on either side, from a sorted list."""
+    """The middle 98% and as much on either side, from a sorted list."""
     ordered = sorted(values)
     low, high = (ordered[round(share * (len(ordered) - 1))] for share in (0.01, 0.99))
     return 2 * low - high, 2 * high - low

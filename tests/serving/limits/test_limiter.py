@@ -95,7 +95,7 @@ def test_a_price_that_ran_away_or_an_odd_funding_rate_is_not_entered(guard: Guar
     tiny.prices[BTC] = Decimal(88_001)
     said = refusal(guard)
     assert said is not None
-    assert said.startswith("limits.price_deviation: BTC is marked 10.00% off")
+    assert said.startswith("limits.price_deviation: BTC is marked 10.001% off")
     tiny.prices[BTC] = Decimal(80_000)
     tiny.funding_rate = "-0.03"
     said = refusal(guard)
@@ -110,7 +110,7 @@ def test_entries_of_one_decision_count_together(guard: Guard) -> None:
     assert [refusal(guard, "18.75") for _ in range(2)] == [None, None]
     said = refusal(guard)
     assert said is not None
-    assert said.startswith("limits.gross_leverage: 31000.00 USDT with this entry at an equity of 10000.00")
+    assert said.startswith("limits.gross_leverage: 31,000.00 USDT with this entry at an equity of 10,000.00")
 
 
 def test_an_entry_that_has_begun_is_not_measured_again(guard: Guard, tiny: TinyOkx) -> None:
@@ -125,7 +125,7 @@ def test_limits_can_be_set(guard: Guard, tiny: TinyOkx) -> None:
     object.__setattr__(guard.parts, "settings", strict)
     said = refusal(guard)
     assert said is not None
-    assert said.startswith("limits.position_usdt: 1000.00 USDT of BTC")
+    assert said.startswith("limits.position_usdt: 1,000.00 USDT of BTC")
     tiny.lose_to(Decimal(9_980))
     assert measure(guard, 1) is GUARDING
 

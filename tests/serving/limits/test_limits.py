@@ -49,6 +49,21 @@ def test_an_account_beyond_a_limit(changed, limit, consequence):
 
 
 @pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"peak": Decimal("12500.1")}, "20.001% below the peak, the limit is 20.000%"),
+        ({"day_start": Decimal("10526.4")}, "5.001% lost today, the limit is 5.000%"),
+        ({"peak": Decimal(15_000)}, "33.33% below the peak, the limit is 20.00%"),
+        ({"gross_notional": Decimal("30001")}, "3.0001 times the equity, the limit is 3"),
+        ({"margin_ratio": Decimal("2.9996")}, "2.9996 times the maintenance margin, the limit is 3"),
+    ],
+)
+def test_what_was_measured_is_told_from_its_limit(changed, said):
+    [breach] = check_account(replace(CALM, **changed), LIMITS)
+    assert str(breach) == f"{breach.limit}: {said}"
+
+
+@pytest.mark.parametrize(
     "changed",
     [
         {},

@@ -67,7 +67,7 @@ def test_a_position_shows_its_own_margin_and_not_its_neighbours(tmp_path: Path, 
 
 
 def test_little_margin_of_one_isolated_position_stops_entries(tmp_path: Path) -> None:
-    """At a leverage of 50 the position has 2 %, 4.4 times what it must have; a fall of 1 % leaves less than 3 times."""
+    """At a leverage of 50 the position has 2%, 4.4 times what it must have; a fall of 1% leaves less than 3 times."""
     fall = [(80_000, 80_000, 80_000, 80_000)] * 2 + [(79_200, 79_200, 79_200, 79_200)] * 500
 
     async def act(scene: Scene) -> None:

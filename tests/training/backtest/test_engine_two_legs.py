@@ -48,7 +48,7 @@ def test_both_legs_fill_at_the_next_open_and_leave_together():
 
 
 def test_a_market_that_moves_as_a_whole_earns_nothing():
-    """What hedging is for: both assets rise by 1.5 %."""
+    """What hedging is for: both assets rise by 1.5%."""
     result = trade(market([100.0, 100.0, 101.5], [50.0, 50.0, 50.75]), [LONG, KEEP, KEEP])
     assert abs(result.trades["leg_pnl"].sum()) < 0.2 < result.trades["leg_pnl"].max()
 

@@ -110,7 +110,7 @@ def test_a_ratio_has_an_interval_and_a_probability_over_blocks_of_hours():
 
 
 def test_the_geometric_ratio_is_negative_where_money_was_lost_and_the_arithmetic_is_nothing():
-    """Up and down by 4 %, again and again: the mean is nothing, and nearly half is lost."""
+    """Up and down by 4%, again and again: the mean is nothing, and nearly half is lost."""
     curve, worth = [], 100.0
     for hour in range(720):
         worth *= 0.96 if hour % 2 else 1.04

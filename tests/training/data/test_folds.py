@@ -239,6 +239,7 @@ def test_what_cannot_be_split_is_refused(attempt, error, message):
 def test_a_class_that_is_missing_in_a_fold_is_named():
     rows = series(60, 2).with_columns(pl.when(pl.col("row") < 30).then(0).otherwise(1).alias("label"))
     first = split_walk_forward(rows, test_bars=20, train_bars=25, horizon_bars=2)[0]
-    with pytest.raises(MissingDataError, match="all 23 training labels of walk 1 are 0"):
+    with pytest.raises(MissingDataError, match="all 23 training labels of walk 1 are 0") as caught:
         first.require_classes()
+    assert "pairity leaderboard --train-bars N --test-bars N" in caught.value.remedy
     split_purged_kfold(rows, folds=3, horizon_bars=4, embargo_bars=0)[0].require_classes()

@@ -45,7 +45,7 @@ def slow_trading(forecast, realised, bps):
         net.append(gain - cost)
     if net:
         net[-1] -= abs(position) * bps * 1e-4
-    return taken, np.expm1(sum(hourly)), np.expm1(sum(net)), np.expm1(worst)
+    return taken, np.expm1(sum(hourly)), np.expm1(sum(net)), -np.expm1(worst)
 
 
 @settings(deadline=None)

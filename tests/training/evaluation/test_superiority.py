@@ -61,7 +61,7 @@ def test_of_worlds_without_an_edge_at_most_the_promised_share_says_yes(trials, c
         assess_superiority(make_world(seed, 1000, [0.0] * trials, correlation, memory), draws=200)
         for seed in range(worlds)
     ]
-    # 5 % and three standard errors of a share of 150
+    # 5% and three standard errors of a share of 150
     assert np.mean([found.best <= 0.05 for found in yes]) <= 0.105
     assert np.mean([found.adjusted.min() <= 0.05 for found in yes]) <= 0.105
 

@@ -72,12 +72,12 @@ def test_statistics_against_pandas_and_scipy(returns):
 
 
 def test_by_hand():
-    # 40 days: each earns 1 % in its first hour, but four that lose 2 %
+    # 40 days: each earns 1% in its first hour, but four that lose 2%
     lost = {3, 11, 12, 30}
     hourly = np.zeros(40 * 24)
     hourly[::24] = [-0.02 if day in lost else 0.01 for day in range(40)]
     found = {name: item.value for name, item in measure_tear_sheet(curve(hourly), 1000.0).items()}
-    # Quantile 0.05 of 40 values lies at place 1.95: both neighbours are −2 %
+    # Quantile 0.05 of 40 values lies at place 1.95: both neighbours are −2%
     assert found["value_at_risk"] == pytest.approx(0.02)
     assert found["expected_shortfall"] == pytest.approx(0.02)
     assert (found["best_day"], found["worst_day"]) == pytest.approx((0.01, -0.02))

@@ -48,7 +48,7 @@ def test_findings_are_stated_with_what_they_are_about():
         {"one": Finding.UNDECIDED, "two": Finding.ABOVE, "three": Finding.UNDECIDED, "four": Finding.IDLE}
     )
     assert said == [
-        "Sharpe ratio after costs, 95 % interval: above zero: two",
-        "Sharpe ratio after costs, 95 % interval: not distinguishable from zero: one, three",
+        "Sharpe ratio after costs, 95% interval: above zero: two",
+        "Sharpe ratio after costs, 95% interval: not distinguishable from zero: one, three",
         "did not trade: four",
     ]

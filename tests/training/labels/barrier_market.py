@@ -15,7 +15,7 @@ FLAT = [100.0] * 13
 
 
 def config(horizon=10, *, legs="base", costs=FREE, **strategy):
-    """Without ATR: a stop 6 % away, a target 5 %."""
+    """Without ATR: a stop 6% away, a target 5%."""
     return Settings(
         label={"kind": "triple_barrier", "horizon_bars": horizon}, strategy={"legs": legs, **strategy}, costs=costs
     )

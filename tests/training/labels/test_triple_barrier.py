@@ -55,7 +55,7 @@ def test_the_bar_of_the_decision_does_not_count_and_entry_is_at_the_next_open():
 
 
 def test_stops_follow_atr_and_the_fill_and_lie_on_the_tick():
-    """ATR 0.3: 3 % for the stop, 2.4 % for the target, of the fill at 100.01 rounded to 0.05."""
+    """ATR 0.3: 3% for the stop, 2.4% for the target, of the fill at 100.01 rounded to 0.05."""
     history = market(FLAT, atr=0.3, specs={name: spec(name, tick="0.05") for name in ("BTC", "ETH")})
     costs = {"taker_fee_bps": 5.0, "slippage_bps": 1.0}
     found = one(with_bar(history, 2, (100.0, 100.0, 97.0, 97.0)), -2.0, config(costs=costs))

@@ -7,7 +7,7 @@ from tests.training.labels.barrier_market import BOTH, market, one, with_bar
 
 
 def test_two_legs_share_what_was_entered_in_the_hedge_ratio():
-    """Base +1 %, quote (short, half as much) +2 %: together nothing."""
+    """Base +1%, quote (short, half as much) +2%: together nothing."""
     history = market([100.0, 100.0, *[101.0] * 11], [50.0, 50.0, *[51.0] * 11])
     assert one(history, -2.0, BOTH, ratio=0.5)["net_return"] == pytest.approx(0.0, abs=1e-12)
     assert one(history, -2.0, BOTH, ratio=0.25)["net_return"] == pytest.approx((0.01 - 0.005) / 1.25)

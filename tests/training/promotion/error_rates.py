@@ -57,7 +57,7 @@ ROWS = (
 
 
 def draw(rng, hours, count, sharpe, correlation=0.0):
-    """Return hours × count returns of 0.2 % an hour with Student's tails of five degrees of freedom."""
+    """Return hours × count returns of 0.2% an hour with Student's tails of five degrees of freedom."""
     shared, own = rng.standard_t(5, (hours, 1)), rng.standard_t(5, (hours, count))
     noise = (np.sqrt(correlation) * shared + np.sqrt(1.0 - correlation) * own) / np.sqrt(5 / 3)
     return 0.002 * (noise + np.asarray(sharpe) / np.sqrt(YEAR))

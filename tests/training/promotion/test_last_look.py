@@ -16,7 +16,7 @@ TEST, WALK = 3000, 2000
 
 @pytest.fixture
 def world(tmp_path):
-    """A model whose mean hourly return is `before` and, in the look, `after` (its deviation is 1 %)."""
+    """A model whose mean hourly return is `before` and, in the look, `after` (its deviation is 1%)."""
 
     def make(before=0.001, after=0.001, reason=None):
         rng = np.random.default_rng(5)

@@ -83,7 +83,7 @@ def test_what_was_not_stored_is_said():
     assert "Probability of backtest overfitting: not known" in said
     assert "Trials: not stored with this run." in said
     older = make_run([line("model", 0.2, 4.0)], metrics={}, params={"trials": "13", "effective_trials": "5.250"})
-    assert "Trials counted: 13, worth 5.25 independent ones." in verdict_of(render_page(older))
+    assert "Trials counted: 13, worth 5.2 independent ones." in verdict_of(render_page(older))
 
 
 def test_nothing_is_annualised_from_a_short_span():

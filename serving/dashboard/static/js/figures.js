@@ -58,7 +58,7 @@ export const state = (kind, ...words) =>
 export const verdict = (value, yes, no, unknown = "not known") =>
   value === true ? state("good", yes) : value === false ? state("bad", no) : state("unknown", unknown);
 
-/** A meter from 0 to 1, with a tone from 80 % on; its figure stands beside it in words. */
+/** A meter from 0 to 1, with a tone from 80% on; its figure stands beside it in words. */
 export function meter(used, label) {
   if (!known(used)) return el("span", { class: "muted" }, "not measured");
   const kind = used >= 1 ? "down" : used >= 0.8 ? "warn" : "muted";
@@ -68,7 +68,7 @@ export function meter(used, label) {
     {
       class: `meter ${kind}`,
       role: "img",
-      aria: { label: `${label}: ${number(used * 100, 0)} % used` },
+      aria: { label: `${label}: ${number(used * 100, 0)}% used` },
       vars: { width },
     },
     el("i"),

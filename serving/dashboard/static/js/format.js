@@ -35,10 +35,10 @@ function isNegative(value, digits) {
 }
 
 /** Return a fraction as per cent, with its sign. */
-export const percent = (value, digits = 2) => (known(value) ? `${signed(value * 100, digits)} %` : UNKNOWN);
+export const percent = (value, digits = 2) => (known(value) ? `${signed(value * 100, digits)}%` : UNKNOWN);
 
 /** Return a share as per cent, without a sign. */
-export const share = (value, digits = 1) => (known(value) ? `${number(value * 100, digits)} %` : UNKNOWN);
+export const share = (value, digits = 1) => (known(value) ? `${number(value * 100, digits)}%` : UNKNOWN);
 
 /** Return a decimal string of the journal with grouped digits; no digit of it is changed. */
 export function exact(text) {

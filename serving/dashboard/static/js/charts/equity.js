@@ -54,7 +54,7 @@ export function equityOption({ points, btc = [], markers = [] }, colours) {
         min: ({ min, max }) => min - missing(min, max),
         max: ({ min, max }) => max + missing(min, max),
       }),
-      valueAxis(colours, 1, (value) => `${number(value * 100, 1)} %`, {
+      valueAxis(colours, 1, (value) => `${number(value * 100, 1)}%`, {
         max: 0,
         min: ({ min }) => Math.min(-0.005, min),
         splitNumber: 2,
@@ -97,10 +97,10 @@ export function equityOption({ points, btc = [], markers = [] }, colours) {
   };
 }
 
-/** What a range lacks on each side of being 1 % of its highest value. */
+/** What a range lacks on each side of being 1% of its highest value. */
 const missing = (low, high) => Math.max(0, Math.abs(high) * 0.01 - (high - low)) / 2;
 
-/** At least 1 % of the equity is in the picture: a flat line is drawn flat, and its noise does not fill the panel. */
+/** At least 1% of the equity is in the picture: a flat line is drawn flat, and its noise does not fill the panel. */
 function equityAxis(points, colours) {
   const values = points.map((point) => point[1]);
   const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];

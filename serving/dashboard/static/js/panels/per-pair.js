@@ -2,7 +2,7 @@
 
 import { figure } from "../format.js";
 
-// Two-sided 97.5 % points of Student's t for 1…30 degrees of freedom; beyond that the normal one serves.
+// Two-sided 97.5% points of Student's t for 1…30 degrees of freedom; beyond that the normal one serves.
 const T = [
   12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11,
   2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042,
@@ -25,7 +25,7 @@ export function byPair(trades) {
   }));
 }
 
-/** Return total, mean and the 95 % interval of the mean (Student's t) of results in USDT. */
+/** Return total, mean and the 95% interval of the mean (Student's t) of results in USDT. */
 export function interval(values) {
   const count = values.length;
   const total = values.reduce((sum, value) => sum + value, 0);

@@ -58,7 +58,7 @@ function used(row) {
     "span",
     { class: "used" },
     meter(row.used_fraction, nameOf(row)),
-    el("span", {}, `${sign}${number(row.used_fraction * 100, 0)} %`),
+    el("span", {}, `${sign}${number(row.used_fraction * 100, 0)}%`),
   );
 }
 

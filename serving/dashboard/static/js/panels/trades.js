@@ -117,7 +117,7 @@ const PAIRS = [
   { name: "trades", of: (row) => row.trades },
   { name: "won", of: (row) => row.won, show: (row) => `${row.won} of ${row.trades}` },
   { name: "result USDT", of: (row) => row.total, show: (row) => number(row.total) },
-  { name: "mean a trade, 95 % interval", of: (row) => row.mean, show: (row) => estimate(row.mean, row.low, row.high) },
+  { name: "mean a trade, 95% interval", of: (row) => row.mean, show: (row) => estimate(row.mean, row.low, row.high) },
 ];
 
 function offer(select, all, values, name) {
