@@ -9,19 +9,14 @@ from pathlib import Path
 
 import polars as pl
 
-from feature_repo.catalog import ASSET_HOURLY
 from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.durable import replace_file_with
-from pairity.errors import MissingDataError, UnknownNameError
+from pairity.errors import UnknownNameError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
-from pairity.timeline import HOUR
 from training.backtest.comparison import choose_hold_asset
-from training.backtest.inputs import read_lake_settlements
 from training.backtest.performance import compute_hourly_returns
-from training.books.account import BookCosts
-from training.books.engine import BookTerms
 from training.books.evidence import (
     Bench,
     Certainty,
@@ -32,18 +27,14 @@ from training.books.evidence import (
     measure_certainty,
     split_by_year,
 )
-from training.books.history_features import FeatureHistory
-from training.books.panel import BookPanel, build_panel
-from training.data.contracts import note_assumed_contracts, read_traded_contracts
-from training.data.history import read_bars
+from training.books.stored_market import find_first_universe, load_market, make_book_terms
+from training.data.contracts import note_assumed_contracts
 from training.data.point_in_time import read_snapshot_id
 from training.data.unit_check import require_one_unit
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.evaluation.trial_clusters import TrialCount
 from training.trials.ledger import TrialLedger
 from training.trials.run import Market, Run
-
-_IMPACT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +91,11 @@ def study_books(
     """
     require_one_unit(settings)
     layout = Layout.of(settings)
-    history, bars = _load(settings, now, until)
-    panel = history.panel
-    first = _find_first(panel, since)
-    costs = BookCosts(settings.costs.taker_fee_bps, settings.costs.slippage_bps, _IMPACT)
-    specs = read_traded_contracts(settings, layout)
-    bench = Bench(history, BookTerms(settings.costs.initial_equity_usdt or 100_000.0, costs), specs, first)
-    market = Market.of(settings, bars, read_snapshot_id(layout))
+    stored = load_market(settings, now, until)
+    history, panel = stored.history, stored.history.panel
+    first = find_first_universe(panel, since)
+    bench = Bench(history, make_book_terms(settings), stored.specs, first)
+    market = Market.of(settings, stored.bars, read_snapshot_id(layout))
     found, runs = [], []
     for family in families:
         variations = list(list_variations(bench, family))
@@ -138,31 +127,6 @@ def study_books(
         files=(_write(layout, evidence),),
         notes=tuple(note_assumed_contracts(settings)),
     )
-
-
-def _load(settings: Settings, now: datetime, until: datetime | None) -> tuple[FeatureHistory, pl.DataFrame]:
-    layout, assets = Layout.of(settings), settings.universe.assets
-    beginning = datetime(2009, 1, 1, tzinfo=UTC)
-    bars = read_bars(settings, assets, beginning, until or now, now)
-    if bars.is_empty():
-        raise MissingDataError(f"no bars of {ASSET_HOURLY.name} are stored", "ingest or collect the universe first")
-    settlements = read_lake_settlements(layout, settings.features.venue, assets, now)
-    return FeatureHistory(build_panel(bars, settlements, settings.features.decision_lag / HOUR)), bars
-
-
-def _find_first(panel: BookPanel, since: datetime | None) -> int:
-    """Return the first row from which a universe can exist, or that of `since` where it is later."""
-    from pairity.books.features import MIN_BARS
-    from pairity.books.ranks import MIN_NAMES
-
-    old = ((~(panel.closes != panel.closes)).cumsum(axis=0) >= MIN_BARS).sum(axis=1) >= MIN_NAMES
-    if not old.any():
-        raise MissingDataError(
-            f"fewer than {MIN_NAMES} names have {MIN_BARS:,} hourly bars: there is no universe of a book",
-            "put more names into universe.assets, and ingest or collect a longer history of them",
-        )
-    earliest = int(old.argmax())
-    return earliest if since is None else max(earliest, (since - panel.start) // HOUR)
 
 
 def _make_run(market: Market, family: BookFamily, one: Variation) -> Run:
