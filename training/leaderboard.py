@@ -108,6 +108,8 @@ class _Entrant(NamedTuple):
     """None for books and for holding a coin."""
     contender: Contender
     walk_scores: WalkForwardScores | None
+    book: str | None = None
+    """What the ledger of trials calls a book; None for the others."""
 
     @property
     def legs(self) -> str:
@@ -122,7 +124,7 @@ class _Entrant(NamedTuple):
     @property
     def trial(self) -> str:
         """What was tried, for the ledger: a family's two lines are one trial with other settings."""
-        return self.contender.key if self.family is None else self.family.name
+        return self.family.name if self.family is not None else self.book or self.contender.key
 
     @property
     def changes(self) -> dict[str, object]:
@@ -187,7 +189,7 @@ def compare_families(
             _Entrant(family, contender, walk_scores) for contender in trade_scores(settings, arena, family, walk_scores)
         ]
     lines, said = trade_book_lines(settings, books, history.hours, now, progress)
-    entrants += [_Entrant(None, line.contender, None) for line in lines]
+    entrants += [_Entrant(None, line.contender, None, line.trial) for line in lines]
     notes += said
     entrants.append(_Entrant(None, arena.trade_hold(choose_hold_asset(settings.universe.traded)), None))
     progress.advance(1)
@@ -285,7 +287,7 @@ def _cut(training_set: TrainingSet, until: datetime | None) -> TrainingSet:
 
 
 def _make_standing(settings: Settings, entrant: _Entrant, trials: TrialCount, folds: Sequence[Fold]) -> Standing:
-    family, contender, walk_scores = entrant
+    family, contender, walk_scores = entrant.family, entrant.contender, entrant.walk_scores
     legs = entrant.legs
     ratio = estimate_sharpe(compute_hourly_returns(contender.result))
     by_fold = _measure_by_fold(contender, folds)

@@ -27,6 +27,8 @@ _MEASURES = (
     "exposure",
 )
 
+_BRIEF = ("net_return", "sharpe", "max_drawdown")
+
 
 @click.command()
 @click.option("--family", "families", multiple=True, type=Name(IDENTIFIER), help="Only this family; may be repeated.")
@@ -71,8 +73,7 @@ def _show(report: BooksReport) -> None:
     print_heading("Books")
     print_line(f"{report.first:%Y-%m-%d %H:%M} to {report.last:%Y-%m-%d %H:%M} UTC, after costs")
     rows = [
-        (one.family.name, *(format_measure(key, one.base.metrics, span) for key in _MEASURES))
-        for one in report.evidence
+        (one.family.name, *(format_measure(key, one.metrics, span) for key in _MEASURES)) for one in report.evidence
     ]
     print_table(("family", *(MEASURES[key].title for key in _MEASURES)), rows)
     if (too_short := explain_span(span)) is not None:
@@ -83,17 +84,17 @@ def _show(report: BooksReport) -> None:
             [_certainty_row(one) for one in report.evidence],
             "how sure that is",
         )
-    for line in state_findings({one.family.name: judge_sharpe(one.base.metrics, span) for one in report.evidence}):
+    for line in state_findings({one.family.name: judge_sharpe(one.metrics, span) for one in report.evidence}):
         print_line(line)
     years = sorted({year for one in report.evidence for year, _, _ in one.years})
     print_table(("family", *map(str, years)), [_year_row(one, years) for one in report.evidence], "net return by year")
+    _show_quarters(report)
+    _show_placebos(report)
+    _show_capacity(report)
     for one in report.evidence:
         print_table(
-            ("circumstance", *(MEASURES[key].title for key in _MEASURES[:3])),
-            [
-                (other.name, *(format_measure(key, other.metrics, span) for key in _MEASURES[:3]))
-                for other in one.variations
-            ],
+            ("circumstance", *(MEASURES[key].title for key in _BRIEF)),
+            [(other.name, *(format_measure(key, other.metrics, span) for key in _BRIEF)) for other in one.variations],
             one.family.name,
         )
         if one.left_out:
@@ -131,3 +132,54 @@ def _certainty_row(one: BookEvidence) -> tuple[Cell, ...]:
 def _year_row(one: BookEvidence, years: list[int]) -> tuple[Cell, ...]:
     own = {year: earned for year, earned, _ in one.years}
     return (one.family.name, *(format_percent(own.get(year), signed=True) for year in years))
+
+
+def _show_quarters(report: BooksReport) -> None:
+    from pairity_cli.tables import print_table
+
+    quarters = sorted({quarter for one in report.evidence for quarter, _ in one.quarters})
+    own = [dict(one.quarters) for one in report.evidence]
+    print_table(
+        ("quarter", *(one.family.name for one in report.evidence)),
+        [(quarter, *(format_percent(one.get(quarter), signed=True) for one in own)) for quarter in quarters],
+        "net return by quarter",
+    )
+
+
+def _show_placebos(report: BooksReport) -> None:
+    from pairity_cli.tables import print_line, print_table
+
+    print_table(
+        ("family", "weights on other names", "costs", "below the book", "of", "p", "median Sharpe", "highest"),
+        [
+            (
+                one.family.name,
+                found.shuffle.value,
+                "paid" if found.with_costs else "none",
+                found.below,
+                found.permutations,
+                format_fixed(found.p, 3),
+                format_fixed(found.median),
+                format_fixed(found.highest),
+            )
+            for one in report.evidence
+            for found in one.placebos
+        ],
+        "placebos",
+    )
+    print_line("dealt anew at each decision, a placebo pays for trading itself through: its costs are no evidence")
+
+
+def _show_capacity(report: BooksReport) -> None:
+    from pairity_cli.tables import print_line, print_table
+
+    capitals = [capital for capital, _ in report.evidence[0].capacity]
+    earned = [[other.metrics["net_return"] for _, other in one.capacity] for one in report.evidence]
+    rows = [
+        (format_fixed(capital, 0), *(format_percent(own[place], signed=True) for own in earned))
+        for place, capital in enumerate(capitals)
+    ]
+    print_table(("capital, USDT", *(one.family.name for one in report.evidence)), rows, "net return by capital")
+    known = [(one.family.name, one.half_capital) for one in report.evidence if one.half_capital is not None]
+    if known:
+        print_line("half of it is left at " + ", ".join(f"{format_fixed(at, 0)} USDT ({name})" for name, at in known))

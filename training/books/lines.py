@@ -14,14 +14,15 @@ from pairity.timeline import HOUR
 from training.backtest.comparison import Contender
 from training.backtest.performance import measure_performance
 from training.books.engine import run_book
-from training.books.stored_market import find_first_universe, load_market, make_book_terms
+from training.books.stored_market import find_first_universe, load_market, make_book_terms, name_trial
 
 
 @dataclass(frozen=True, slots=True)
 class BookLine:
     """One family of books that was traded."""
 
-    family: BookFamily
+    trial: str
+    """What the ledger of trials calls it."""
     contender: Contender
 
 
@@ -64,6 +65,7 @@ def trade_book_lines(
             notes.append(f"{family.name} is left out: {error.what}")
         else:
             name = f"book: {family.description}"
-            lines.append(BookLine(family, Contender(family.name, name, result, measure_performance(result))))
+            contender = Contender(family.name, name, result, measure_performance(result))
+            lines.append(BookLine(name_trial(family, terms), contender))
         progress.advance(1)
     return lines, notes

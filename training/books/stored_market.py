@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY
+from pairity.books.families import BookFamily
 from pairity.books.features import MIN_BARS
+from pairity.books.limits import BookLimits
 from pairity.books.ranks import MIN_NAMES
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
@@ -50,9 +52,17 @@ def load_market(settings: Settings, now: datetime, until: datetime | None) -> St
 
 
 def make_book_terms(settings: Settings) -> BookTerms:
-    """Return account and costs of books: `costs.initial_equity_usdt` or 100,000 USDT, taker fee, slippage, impact."""
+    """Return account, costs and limits of books; they begin with `costs.initial_equity_usdt` or 100,000 USDT."""
     costs = BookCosts(settings.costs.taker_fee_bps, settings.costs.slippage_bps, _IMPACT)
-    return BookTerms(settings.costs.initial_equity_usdt or _EQUITY, costs)
+    own = settings.books
+    limits = BookLimits(volatility=own.volatility_target, gross=own.gross_max, net=own.net_max)
+    return BookTerms(settings.costs.initial_equity_usdt or _EQUITY, costs, limits=limits)
+
+
+def name_trial(family: BookFamily, terms: BookTerms) -> str:
+    """Return the name under which a book is noted as a trial: a book within other limits is another trial."""
+    limits = str(terms.limits)
+    return f"{family.name} within {limits}" if limits else family.name
 
 
 def find_first_universe(panel: BookPanel, since: datetime | None = None) -> int:
