@@ -35,12 +35,15 @@ _BRIEF = ("net_return", "sharpe", "max_drawdown")
 @click.option("--since", metavar="INSTANT", help="First bar close; by default the first at which a universe exists.")
 @click.option("--until", metavar="INSTANT", help="Last bar close (included); by default the newest.")
 @click.option("--in-depth", is_flag=True, help="Leave every name out once, too: as many backtests as there are names.")
+@click.option("--whole", is_flag=True, help="Look at the hours too that are registered for a last look.")
 @click.option(
     "--as-known-at", metavar="INSTANT", default="now", show_default=True, help="Use only what was known then."
 )
 @reports_errors
 @prints_tables()
-def books(families: tuple[str, ...], since: str | None, until: str | None, in_depth: bool, as_known_at: str) -> None:
+def books(
+    families: tuple[str, ...], since: str | None, until: str | None, in_depth: bool, whole: bool, as_known_at: str
+) -> None:
     """Books of many names, long against short, netted: what they earn after costs, and how sure that is.
 
     Trades strength, funding carry, both, and pairs that continue over the stored bars of the universe, in whole lots.
@@ -60,7 +63,9 @@ def books(families: tuple[str, ...], since: str | None, until: str | None, in_de
         for text, name in ((since, "--since"), (until, "--until"))
     )
     with ConsoleProgress() as progress:
-        report = study_books(settings, chosen, progress, now=now, since=first, until=last, in_depth=in_depth)
+        report = study_books(
+            settings, chosen, progress, now=now, since=first, until=last, in_depth=in_depth, whole=whole
+        )
     _show(report)
 
 

@@ -20,6 +20,7 @@ LISTS: dict[str, list[str]] = {
     "events": [],
     "quarantine": [],
     "quarantine list": [],
+    "registrations": [],
     "anomalies": [],
 }
 """Commands that list what is there: an empty list is no failure."""

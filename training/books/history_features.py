@@ -128,7 +128,8 @@ def _average_funding(panel: BookPanel, hour: int) -> tuple[Floats, Floats]:
     rates, covered = panel.rates[begin : hour + 1], panel.covered[begin : hour + 1]
     use = ~np.isnan(rates) & (covered > 0)
     known = np.where(use, covered, 0.0).sum(axis=0)
-    total = np.where(use, rates, 0.0).sum(axis=0)
+    # Exact sums: venues settle most names at the same few rates, and names that paid the same must share a rank.
+    total = np.array([math.fsum(rates[use[:, column], column]) for column in range(len(known))])
     return np.where(known > 0, total / np.where(known > 0, known, 1.0), np.nan), np.minimum(1.0, known / FUNDING_WINDOW)
 
 

@@ -16,6 +16,7 @@ from pairity.errors import UnknownNameError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
+from pairity.timeline import HOUR
 from training.backtest.comparison import choose_hold_asset
 from training.backtest.performance import compute_hourly_returns, measure_performance
 from training.backtest.records import BacktestResult
@@ -32,6 +33,7 @@ from training.books.evidence import (
     split_by_year,
 )
 from training.books.placebo import Placebo, Shuffle
+from training.books.registrations import list_open
 from training.books.stored_market import find_first_universe, load_market, make_book_terms, name_trial
 from training.data.contracts import note_assumed_contracts
 from training.data.point_in_time import read_snapshot_id
@@ -102,15 +104,18 @@ def study_books(
     since: datetime | None = None,
     until: datetime | None = None,
     in_depth: bool = False,
+    whole: bool = False,
 ) -> BooksReport:
     """Backtest `families` on the stored bars of the universe from `since` to `until` (closes), as known at `now`.
 
     Default is from the first close at which a universe of books exists. `in_depth` leaves each name out once, too. All
-    runs are noted as trials. MissingDataError where no book can be made, and for features in a unit of before a
+    runs are noted as trials. Hours from the first on that is registered and was not looked at are left alone, unless
+    `whole`. MissingDataError where no book can be made, and for features in a unit of before a
     redenomination. Writes the equity curves as Parquet.
     """
     require_one_unit(settings)
     layout = Layout.of(settings)
+    until, spared = (until, []) if whole else _spare_registered(settings, now, until)
     stored = load_market(settings, now, until)
     panel = stored.history.panel
     first = find_first_universe(panel, since)
@@ -138,8 +143,19 @@ def study_books(
         last=panel.close_of(panel.hours - 1),
         trials=count,
         files=files,
-        notes=tuple(note_assumed_contracts(settings)),
+        notes=(*spared, *note_assumed_contracts(settings)),
     )
+
+
+def _spare_registered(settings: Settings, now: datetime, until: datetime | None) -> tuple[datetime | None, list[str]]:
+    """Return the last close to look at, and a note where that is before the first hour of a registered look."""
+    waiting = min(list_open(settings), key=lambda one: one.first, default=None)
+    if waiting is None or waiting.first > (until or now):
+        return until, []
+    said = (
+        f"hours from {waiting.first:%Y-%m-%d %H:%M} UTC on are left alone: the look at {waiting.name} is not taken yet"
+    )
+    return waiting.first - HOUR, [f"{said} (--whole looks at them)"]
 
 
 class _Study(NamedTuple):
