@@ -20,7 +20,6 @@ LISTS: dict[str, list[str]] = {
     "events": [],
     "quarantine": [],
     "quarantine list": [],
-    "registrations": [],
     "anomalies": [],
 }
 """Commands that list what is there: an empty list is no failure."""
@@ -61,6 +60,7 @@ OTHERS = {
     "collect": "fills it",
     "universe": "asks a source that needs a key",
     "sources": "lists what exists anywhere",
+    "registrations": "lists what lies beside the ledger of trials, whatever the directory",
     "settings": "shows those of the present, too",
     "halt": "waits for the trading process to start",
     "resume": "as halt",

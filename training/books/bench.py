@@ -42,7 +42,7 @@ class BookBench:
 
     def run(self) -> BookRun:
         """Return the book itself, with its trades and decisions."""
-        return run_book(self.history, self.family, self.terms, self.specs, first=self.first)
+        return run_book(self.history, self.family, self.terms, self.specs, first=self.first, plan=self._plan)
 
     def trade_costs(self) -> list[Variation]:
         """Trade the book at multiples of the costs, impact left as it is."""

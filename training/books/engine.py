@@ -8,7 +8,7 @@ is due, the family decides. Source: docs/formulas.md, Books.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -29,6 +29,17 @@ from training.books.plan import PlannedDecision, plan_book
 
 _BALANCE = 1e-6
 """Largest gap between the books and the equity, as a fraction of the initial equity."""
+
+
+FILL_SCHEMA: dict[str, pl.DataType] = {
+    "hour": pl.Int64(),
+    "at_open": pl.Boolean(),
+    "name": pl.String(),
+    "size_base": pl.Float64(),
+    "price": pl.Float64(),
+    "fee": pl.Float64(),
+}
+"""Fills: row of the panel, whether at the hour's open or at its close, base units (bought > 0), USDT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +74,12 @@ class BookDecision:
 
 @dataclass(frozen=True, slots=True)
 class BookRun:
-    """Result of a book, with its decisions."""
+    """Result of a book, with its decisions and fills."""
 
     result: BacktestResult
     decisions: tuple[BookDecision, ...]
+    fills: pl.DataFrame
+    """One row per fill (`FILL_SCHEMA`), in their order."""
 
 
 def run_book(
@@ -77,11 +90,13 @@ def run_book(
     *,
     first: int = 0,
     leave_out: frozenset[str] = frozenset(),
+    plan: Sequence[PlannedDecision] | None = None,
 ) -> BookRun:
     """Trade `family` from row `first` of the panel to its end; close what is left at the last close.
 
     Names without a contract and those of `leave_out` are not traded. Hours before `first` are history that features may
-    use. DataError where nothing is left of the equity, ArithmeticError if the books do not balance.
+    use. `plan`: the decisions, where they are made already. DataError where nothing is left of the equity,
+    ArithmeticError if the books do not balance.
     """
     panel = history.panel
     account = BookAccount(terms.initial_equity, specs, terms.costs)
@@ -89,8 +104,9 @@ def run_book(
     last_bars = dict(zip(panel.names, panel.list_last_bars(), strict=True))
     column = {name: place for place, name in enumerate(panel.names)}
     decisions: list[BookDecision] = []
-    planned = plan_book(history, family, able, first=first, phase_h=terms.phase_h, limits=terms.limits)
-    due = {one.hour: one for one in planned}
+    if plan is None:
+        plan = plan_book(history, family, able, first=first, phase_h=terms.phase_h, limits=terms.limits)
+    due = {one.hour: one for one in plan}
     waiting: list[tuple[int, BookDecision, float]] = []
     equity: list[tuple[object, float, float, int, float, float]] = []
     unknown = unfilled = 0
@@ -138,7 +154,8 @@ def run_book(
         funding_unknown_hours=unknown,
     )
     _check_balance(result)
-    return BookRun(result, tuple(decisions))
+    fills = pl.DataFrame(account.fills, schema=FILL_SCHEMA, orient="row")
+    return BookRun(result, tuple(decisions), fills)
 
 
 def _fill(
