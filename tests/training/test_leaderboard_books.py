@@ -87,6 +87,13 @@ def test_a_line_is_the_book_of_the_engine_over_these_hours(compared):
     assert alone.equity.equals(line.equity)
 
 
+def test_a_ranker_that_has_too_little_to_learn_from_holds_nothing_and_says_so(compared):
+    _, board, _ = compared
+    for name in ("book_ranker", "book_ranker_ridge"):
+        assert by_name(board)[name].contender.metrics["trades"] == 0
+        assert f"{name}: nothing is held, for want of 365 days of decisions to learn from" in board.notes
+
+
 def test_books_count_as_trials_and_are_ranked_as_choices(compared):
     settings, board, _ = compared
     names = {series.name for series in TrialLedger.of(settings).read().series}
@@ -139,9 +146,9 @@ def test_a_history_without_a_universe_leaves_books_out_with_one_note(compared, m
     settings, board, _ = compared
     hours = by_name(board)["btc"].contender.result.equity["time"].to_list()
     monkeypatch.setattr(stored_market, "MIN_BARS", 2_160)
-    lines, (note,) = trade_book_lines(settings, BOOKS, hours, NOW, SilentProgress())
+    lines, (note,) = trade_book_lines(settings, BOOKS[:2], hours, NOW, SilentProgress())
     assert lines == []
-    assert note.startswith("trend_book, carry_book, trend_carry_book, pair_continuation: left out: fewer than 6 names")
+    assert note.startswith("trend_book, carry_book: left out: fewer than 6 names")
 
 
 def test_what_begins_without_a_universe_says_since_when_it_trades(compared):

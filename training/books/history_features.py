@@ -59,8 +59,8 @@ def compute_name_features(panel: BookPanel, hour: int, bars: Ints | None = None)
     `bars`: per name, the bars up to the row, where the caller has counted them already.
     """
     window = read_known(panel, panel.closes, hour, WINDOW + 1)
-    volatility = _measure_deviations(np.diff(np.log(window), axis=0))
-    notional = _measure_means(window[1:] * read_known(panel, panel.volumes, hour, WINDOW))
+    volatility = measure_deviations(np.diff(np.log(window), axis=0))
+    notional = measure_means(window[1:] * read_known(panel, panel.volumes, hour, WINDOW))
     if bars is None:
         bars = (~np.isnan(panel.closes[: hour + 1])).sum(axis=0)
     funding, share = _average_funding(panel, hour)
@@ -91,7 +91,7 @@ def compute_z_scores(panel: BookPanel, hour: int, names: tuple[str, ...]) -> dic
         return {}
     logs = np.log(read_known(panel, panel.closes, hour, WINDOW)[:, columns])
     spreads = logs[:, [first for first, _ in pairs]] - logs[:, [second for _, second in pairs]]
-    deviations, means = _measure_deviations(spreads), _measure_means(spreads)
+    deviations, means = measure_deviations(spreads), measure_means(spreads)
     scores = {}
     for place, (first, second) in enumerate(pairs):
         deviation, last = float(deviations[place]), float(spreads[-1, place])
@@ -133,7 +133,7 @@ def _average_funding(panel: BookPanel, hour: int) -> tuple[Floats, Floats]:
     return np.where(known > 0, total / np.where(known > 0, known, 1.0), np.nan), np.minimum(1.0, known / FUNDING_WINDOW)
 
 
-def _measure_means(values: Floats) -> Floats:
+def measure_means(values: Floats) -> Floats:
     """Return the mean of each column; NaN where fewer than 90 % of its rows are known."""
     known = ~np.isnan(values)
     count = known.sum(axis=0)
@@ -141,7 +141,7 @@ def _measure_means(values: Floats) -> Floats:
     return np.where(count >= _LEAST_SHARE * len(values), means, np.nan)
 
 
-def _measure_deviations(values: Floats) -> Floats:
+def measure_deviations(values: Floats) -> Floats:
     """Return the standard deviation (ddof 1) of each column; NaN where fewer than 90 % of its rows are known."""
     known = ~np.isnan(values)
     count = known.sum(axis=0)

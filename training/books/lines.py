@@ -14,6 +14,7 @@ from pairity.timeline import HOUR
 from training.backtest.comparison import Contender
 from training.backtest.performance import measure_performance
 from training.books.engine import run_book
+from training.books.ranker import LEAST_DAYS
 from training.books.stored_market import find_first_universe, load_market, make_book_terms, name_trial
 
 
@@ -67,5 +68,9 @@ def trade_book_lines(
             name = f"book: {family.description}"
             contender = Contender(family.name, name, result, measure_performance(result))
             lines.append(BookLine(name_trial(family, terms), contender))
+            if family.ranker is not None and result.trades.is_empty():
+                notes.append(
+                    f"{family.name}: nothing is held, for want of {LEAST_DAYS} days of decisions to learn from"
+                )
         progress.advance(1)
     return lines, notes

@@ -18,6 +18,7 @@ from pairity.books.limits import HOURS_PER_YEAR, VOLATILITY_HOURS, BookLimits, S
 from pairity.timeline import HOUR
 from training.books.history_features import FeatureHistory, read_known
 from training.books.panel import BookPanel
+from training.books.ranker import WalkForwardRanker
 
 Floats = NDArray[np.float64]
 
@@ -51,6 +52,7 @@ def plan_book(
     panel, limits = history.panel, limits or BookLimits()
     pairs: Mapping[tuple[str, str], int] = {}
     planned: list[PlannedDecision] = []
+    ranker = None if family.ranker is None else WalkForwardRanker(history, family.ranker, able, family.size)
     for hour in range(first, panel.hours - 1):
         if (panel.close_of(hour) - HOUR * phase_h).hour % family.every_hours:
             continue
@@ -58,7 +60,8 @@ def plan_book(
         z_scores: Mapping[tuple[str, str], float] = {}
         if family.needs_pairs:
             z_scores = history.z_scores(hour, tuple(choose_universe(features, family.size)))
-        target = family.decide(BookMarket(features, z_scores, pairs), family.size)
+        scores = {} if ranker is None else ranker.score(hour)
+        target = family.decide(BookMarket(features, z_scores, pairs, scores), family.size)
         pairs = target.pairs
         realised = None if limits.volatility is None else measure_realised(panel, planned, hour)
         weights, steps = limit_book(target.weights, limits, realised)

@@ -33,6 +33,7 @@ from training.books.evidence import (
     split_by_year,
 )
 from training.books.placebo import Placebo, Shuffle
+from training.books.ranker import LEAST_DAYS
 from training.books.registrations import list_open
 from training.books.stored_market import find_first_universe, load_market, make_book_terms, name_trial
 from training.data.contracts import note_assumed_contracts
@@ -143,8 +144,21 @@ def study_books(
         last=panel.close_of(panel.hours - 1),
         trials=count,
         files=files,
-        notes=(*spared, *note_assumed_contracts(settings)),
+        notes=(*spared, *_note_idle(evidence), *note_assumed_contracts(settings)),
     )
+
+
+def _note_idle(evidence: Sequence[BookEvidence]) -> list[str]:
+    """Return a note about rankers that had too little to learn from, and when the others began."""
+    notes = []
+    for one in evidence:
+        if one.family.ranker is not None:
+            trades = one.result.trades
+            begun = (
+                f"nothing is held before {trades['opened_at'].min():%Y-%m-%d}" if trades.height else "nothing is held"
+            )
+            notes.append(f"{one.family.name}: {begun}, for want of {LEAST_DAYS} days of decisions to learn from")
+    return notes
 
 
 def _spare_registered(settings: Settings, now: datetime, until: datetime | None) -> tuple[datetime | None, list[str]]:
