@@ -150,13 +150,13 @@ def _log(
         "registration.expects": registration.expects[:500],
     }
     hours = (registration.first, registration.last)
-    name = name_run(layout, tracking.BACKTESTS, f"last look {registration.name}", hours, params)
+    run_name = name_run(layout, tracking.BACKTESTS, f"last look {registration.name}", hours, params)
     record = FamilyRun(
-        name=str(name),
+        name=str(run_name),
         params=params,
         metrics={f"model_{key}": value for key, value in metrics.items()},
         tags={
-            SUBJECT_TAG: name.subject,
+            SUBJECT_TAG: run_name.subject,
             "looked_at": at.isoformat(),
             "look": str(number),
             "reason": reason,

@@ -153,11 +153,10 @@ def _note_idle(evidence: Sequence[BookEvidence]) -> list[str]:
     notes = []
     for one in evidence:
         if one.family.ranker is not None:
-            trades = one.result.trades
-            begun = (
-                f"nothing is held before {trades['opened_at'].min():%Y-%m-%d}" if trades.height else "nothing is held"
-            )
-            notes.append(f"{one.family.name}: {begun}, for want of {LEAST_DAYS} days of decisions to learn from")
+            begun = min(one.result.trades["opened_at"].to_list(), default=None)
+            until = "" if begun is None else f" before {begun:%Y-%m-%d}"
+            lacks = f"for want of {LEAST_DAYS} days of decisions to learn from"
+            notes.append(f"{one.family.name}: nothing is held{until}, {lacks}")
     return notes
 
 
