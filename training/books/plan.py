@@ -52,7 +52,11 @@ def plan_book(
     panel, limits = history.panel, limits or BookLimits()
     pairs: Mapping[tuple[str, str], int] = {}
     planned: list[PlannedDecision] = []
-    ranker = None if family.ranker is None else WalkForwardRanker(history, family.ranker, able, family.size)
+    ranker = (
+        None
+        if family.ranker is None
+        else WalkForwardRanker(history=history, kind=family.ranker, able=able, size=family.size)
+    )
     for hour in range(first, panel.hours - 1):
         if (panel.close_of(hour) - HOUR * phase_h).hour % family.every_hours:
             continue

@@ -98,7 +98,7 @@ def test_targets_are_those_of_loops(market, panel):
 
 def score_all(history, kind=Ranker.RIDGE, until=2_750):
     able = frozenset(history.panel.names)
-    walk = WalkForwardRanker(history, kind, able, 12)
+    walk = WalkForwardRanker(history=history, kind=kind, able=able, size=12)
     return {hour: walk.score(hour) for hour in range(FIRST, min(until, history.panel.hours), 24)}
 
 
