@@ -17,7 +17,7 @@ CHAPTER ?=
 PAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test suite test-slow month pictures tiles crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide lock audit hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test suite test-slow month pictures tiles crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide bench-books lock audit hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -187,6 +187,9 @@ bench-serve: install  ## what one live hour costs, by step and size of the unive
 
 bench-wide: install  ## 300 made-up instruments: a year of hours, and all pairs of a month; time and memory (ARGS=--small)
 	$(BIN)/python -m benchmarks wide $(ARGS)
+
+bench-books: install  ## five years of books of 300 made-up names, daily and 8-hourly, beside vectorbt; time and memory (ARGS=--small)
+	$(BIN)/python -m benchmarks books $(ARGS)
 
 docs: install  ## write docs/features.md from the catalogue
 	$(BIN)/python -m feature_repo.documentation > docs/features.md

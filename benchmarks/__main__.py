@@ -3,7 +3,7 @@
 `python -m benchmarks data` runs one group and writes results-data.md. `--small` takes small inputs where a group has
 them, to see whether it runs at all; it writes nothing. The group `serve` has no peers but Feast's read: it says what
 one live hour costs. The group `readers` has none: it says what a crowd of readers of the API costs a decision. The
-group `wide` runs only where it is named: what 300 instruments and all their pairs cost.
+group `wide` runs only where it is named: what 300 instruments and all their pairs cost. So does `books`.
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """
@@ -23,6 +23,7 @@ from pathlib import Path
 
 from benchmarks import (
     backtest_grid,
+    books,
     factor_regression,
     fits,
     joins,
@@ -34,7 +35,7 @@ from benchmarks import (
 )
 from benchmarks.case import Case
 
-SERVE, READERS, WIDE = "serve", "readers", "wide"
+SERVE, READERS, WIDE, BOOKS = "serve", "readers", "wide", "books"
 Source = Callable[[Path], Iterator[Case]]
 GROUPS: dict[str, tuple[Source, ...]] = {
     "data": (microstructure.cases, pair_features.cases, factor_regression.cases, joins.cases),
@@ -82,8 +83,8 @@ def make_cases(sources: Sequence[Source], scratch: Path) -> Iterator[Case]:
 
 def main(groups: Sequence[str], small: bool) -> None:
     known = SMALL if small else GROUPS
-    if unknown := set(groups) - {*known, SERVE, READERS, WIDE}:
-        listed = ", ".join((*known, SERVE, READERS, WIDE))
+    if unknown := set(groups) - {*known, SERVE, READERS, WIDE, BOOKS}:
+        listed = ", ".join((*known, SERVE, READERS, WIDE, BOOKS))
         sys.exit(f"no group of benchmarks is called {', '.join(sorted(unknown))}; there are: {listed}")
     chosen = groups or (*known, SERVE, READERS)
     parts = []
@@ -95,6 +96,8 @@ def main(groups: Sequence[str], small: bool) -> None:
         parts.append(readers.measure_readers(small))
     if WIDE in chosen:  # only where it is named: it takes long and no peer
         parts.append(wide.measure_wide(small))
+    if BOOKS in chosen:  # the same: minutes, and gigabytes for vectorbt
+        parts.append(books.measure_books(small))
     text = wrap_prose("\n".join(parts))
     if not small:
         (Path(__file__).parent / "-".join(["results", *groups])).with_suffix(".md").write_text(text)

@@ -1,4 +1,4 @@
-"""Settings of judging models: walk-forward folds, the gate in front of trading, and where trials are counted."""
+"""Settings of judging: walk-forward folds, the gate in front of trading, limits of books, where trials are counted."""
 
 from __future__ import annotations
 
@@ -31,6 +31,17 @@ class GateSettings(Section):
     """Least probability that its Sharpe ratio is above that of each null: baseline, rule without a model, one coin."""
     last_look: Fraction = 0.33
     """Share of the test period, its end, that is looked at once, by the gate alone."""
+
+
+class BookSettings(Section):
+    """Limits of books of many names (see pairity.books.limits); not set: no such step."""
+
+    volatility_target: Annotated[float, Field(gt=0, le=5)] | None = None
+    """Annualised volatility to which a book is scaled, by at most 1.5, from sixty days of the unscaled one."""
+    gross_max: Annotated[float, Field(gt=0, le=10)] | None = None
+    """Most Σ|w|, in times of equity."""
+    net_max: Annotated[float, Field(ge=0, le=10)] | None = None
+    """Most |Σw|, in times of equity."""
 
 
 class TrialSettings(Section):

@@ -30,7 +30,7 @@ from pydantic_settings import (
 )
 
 from pairity.alert_settings import AlertSettings
-from pairity.evaluation_settings import EvaluationSettings, GateSettings, TrialSettings
+from pairity.evaluation_settings import BookSettings, EvaluationSettings, GateSettings, TrialSettings
 from pairity.keeping_settings import LogSettings, RetentionSettings
 from pairity.key_custody import PREFIX, taken_keys
 from pairity.margin import MarginMode
@@ -356,6 +356,7 @@ class Settings(BaseSettings):
     evaluation: EvaluationSettings = EvaluationSettings()
     lags: LagSettings = LagSettings()
     gate: GateSettings = GateSettings()
+    books: BookSettings = BookSettings()
     trials: TrialSettings = TrialSettings()
     serve: ServeSettings = ServeSettings()
     limits: LimitSettings = LimitSettings()

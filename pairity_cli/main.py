@@ -45,6 +45,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "leaderboard": ("leaderboard", "leaderboard", "Compare all families of models, walk-forward."),
     "backtest": ("backtest", "backtest", "Backtest a model, a rule or a run's scores, without training."),
     "books": ("books", "books", "Books of many names: what they earn after costs, and how sure that is."),
+    "registrations": (
+        "registrations",
+        "registrations",
+        "Books that are registered before they are looked at, and the look.",
+    ),
     "report": ("report", "report", "One self-contained page about a run."),
     "models": ("models", "models", "List models, which one trades, and what the gate said."),
     "promote": ("models", "promote", "Make a version champion."),

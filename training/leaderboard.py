@@ -1,8 +1,8 @@
 """The leaderboard: all families on the same walk-forward folds, hours and costs, beside holding BTC.
 
-Families of pairs are traded with the base leg alone and with both legs. A model that was trained only on what was known
-before it scores each test period; the periods are then traded as one. Nothing is chosen by looking at them: every line
-counts as a trial.
+Families of pairs are traded with the base leg alone and with both legs, books of many names netted. A model that was
+trained only on what was known before it scores each test period; the periods are then traded as one. Nothing is chosen
+by looking at them: every line counts as a trial.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY
 from model_registry.records import REFERENCE_FAMILY
+from pairity.books.families import BookFamily
 from pairity.errors import MissingDataError
 from pairity.progress import Progress
 from pairity.settings import Settings
-from training.backtest.comparison import Arena, Contender, choose_hold_asset
+from training.backtest.comparison import HOLD, Arena, Contender, choose_hold_asset
 from training.backtest.performance import compute_hourly_returns
 from training.backtest.trade_log import group_by_position
+from training.books.lines import trade_book_lines
 from training.data.asset_training_sets import build_asset_training_set
 from training.data.folds import Fold, mirror_folds, require_hours_to_test, split_walk_forward
 from training.data.history import load_history
@@ -103,13 +105,26 @@ class Leaderboard:
 
 class _Entrant(NamedTuple):
     family: Family | None
+    """None for books and for holding a coin."""
     contender: Contender
     walk_scores: WalkForwardScores | None
+    book: str | None = None
+    """What the ledger of trials calls a book; None for the others."""
 
     @property
     def legs(self) -> str:
         """Legs that are traded: `base` or `both`."""
         return "both" if self.contender.key.endswith(TWO_LEGS) else "base"
+
+    @property
+    def is_coin(self) -> bool:
+        """Whether it holds a coin: a measure of the others, no trial and no choice."""
+        return self.contender.key == HOLD
+
+    @property
+    def trial(self) -> str:
+        """What was tried, for the ledger: a family's two lines are one trial with other settings."""
+        return self.family.name if self.family is not None else self.book or self.contender.key
 
     @property
     def changes(self) -> dict[str, object]:
@@ -126,10 +141,12 @@ def compare_families(
     now: datetime,
     progress: Progress,
     *,
+    books: Sequence[BookFamily] = (),
     spare: bool = False,
 ) -> Leaderboard:
     """Fit, score and trade every family walk-forward (`settings.evaluation`).
 
+    Families of `books` are traded over the same hours; nothing of them is fitted.
     With `spare`, the hours that the gate keeps back for its last look are left alone.
     Uses nothing that was unknown at `now`. Every line is written into the ledger of trials, holding a coin excepted,
     before any is judged. MissingDataError where the history is too short. A family that cannot be fitted on a fold is
@@ -159,7 +176,7 @@ def compare_families(
     arena = Arena(settings, history)
     fields = _TrainingSets(settings, join, now, training_set, folds, until)
     progress.advance(1)
-    progress.stage("families", len(families) * len(folds) + 1)
+    progress.stage("families", len(families) * len(folds) + len(books) + 1)
     entrants: list[_Entrant] = []
     for family in families:
         try:
@@ -171,15 +188,18 @@ def compare_families(
         entrants += [
             _Entrant(family, contender, walk_scores) for contender in trade_scores(settings, arena, family, walk_scores)
         ]
+    lines, said = trade_book_lines(settings, books, history.hours, now, progress)
+    entrants += [_Entrant(None, line.contender, None, line.trial) for line in lines]
+    notes += said
     entrants.append(_Entrant(None, arena.trade_hold(choose_hold_asset(settings.universe.traded)), None))
     progress.advance(1)
     returns = [compute_hourly_returns(entrant.contender.result) for entrant in entrants]
     market = Market.of(settings, bars, digest_training_rows(training_set.labelled(settings.label)))
     first = history.hours[0]
     runs = [
-        market.make_run(entrant.family.name, first, own, entrant.changes)
+        market.make_run(entrant.trial, first, own, entrant.changes)
         for entrant, own in zip(entrants, returns, strict=True)
-        if entrant.family is not None
+        if not entrant.is_coin
     ]
     book = TrialLedger.of(settings).record(runs, "leaderboard", datetime.now(UTC))
     trials = book.count()
@@ -267,7 +287,7 @@ def _cut(training_set: TrainingSet, until: datetime | None) -> TrainingSet:
 
 
 def _make_standing(settings: Settings, entrant: _Entrant, trials: TrialCount, folds: Sequence[Fold]) -> Standing:
-    family, contender, walk_scores = entrant
+    family, contender, walk_scores = entrant.family, entrant.contender, entrant.walk_scores
     legs = entrant.legs
     ratio = estimate_sharpe(compute_hourly_returns(contender.result))
     by_fold = _measure_by_fold(contender, folds)
@@ -347,5 +367,5 @@ def _measure_by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[s
 
 def _judge_ranks(entrants: Sequence[_Entrant], returns: Sequence[NDArray[np.float64]]) -> Overfitting | None:
     """Judge the choice among families: holding a coin is none of them, and its rank follows the market's."""
-    chosen = [own for entrant, own in zip(entrants, returns, strict=True) if entrant.family is not None]
+    chosen = [own for entrant, own in zip(entrants, returns, strict=True) if not entrant.is_coin]
     return estimate_overfitting_of_distinct(np.column_stack(chosen)) if chosen else None

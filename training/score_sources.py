@@ -14,6 +14,7 @@ from model_registry.loading import load_estimator
 from model_registry.records import ModelRef
 from model_registry.registry import find_alias, find_version
 from model_registry.signatures import Verifier
+from pairity.books.families import BOOK_FAMILIES
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.layout import Layout
 from pairity.names import VERSION
@@ -139,6 +140,10 @@ class RunScores:
 
     def __init__(self, settings: Settings, run: str, family: str | None) -> None:
         self._settings = settings
+        if family in BOOK_FAMILIES:
+            raise ConfigError(
+                f"{family} is a book: it has no scores", f"trade it again with pairity books --family {family}"
+            )
         layout = Layout.of(settings)
         run_id, name = find_run(layout, run, family)
         self._scores = read_scores(layout, run_id)

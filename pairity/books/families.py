@@ -6,7 +6,8 @@ Source: docs/formulas.md, Books.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from pairity.books.continuation import PairNames, hold_pairs
 from pairity.books.features import MIN_FUNDING_SHARE, TREND_DAYS, NameFeatures, choose_universe
@@ -25,6 +26,8 @@ class BookMarket:
     z_scores: Mapping[PairNames, float]
     """Of ln(P_first/P_second) over 720 h; empty for families that need none."""
     held_pairs: PairSides
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """What a ranker forecasts of each name; empty for families without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,13 @@ class Target:
     scores: Mapping[str, float]
     universe: tuple[str, ...]
     pairs: PairSides
+
+
+class Ranker(StrEnum):
+    """What learns the scores of a family."""
+
+    BOOSTING = "boosting"
+    RIDGE = "ridge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,8 @@ class BookFamily:
     band: float
     decide: Callable[[BookMarket, int], Target]
     needs_pairs: bool = False
+    ranker: Ranker | None = None
+    """Set for families whose scores are learnt."""
 
 
 def _trend(market: BookMarket, size: int) -> Target:
@@ -78,6 +90,11 @@ def _trend_carry(market: BookMarket, size: int) -> Target:
     scores = {name: (trend.scores.get(name, 0.0) + carry.scores.get(name, 0.0)) / 2 for name in trend.universe}
     weights = combine_books({"trend": trend.weights, "carry": carry.weights})
     return Target(weights, scores, trend.universe, {})
+
+
+def _rank(market: BookMarket, size: int) -> Target:
+    names = choose_universe(market.features, size)
+    return _weigh(market, names, rank_names({name: market.scores[name] for name in names if name in market.scores}))
 
 
 def _continuation(market: BookMarket, size: int) -> Target:
@@ -140,6 +157,24 @@ BOOK_FAMILIES: Mapping[str, BookFamily] = {
             band=0.01,
             decide=_continuation,
             needs_pairs=True,
+        ),
+        BookFamily(
+            name="book_ranker",
+            description="boosting on ranks of many features",
+            size=12,
+            every_hours=24,
+            band=0.04,
+            decide=_rank,
+            ranker=Ranker.BOOSTING,
+        ),
+        BookFamily(
+            name="book_ranker_ridge",
+            description="ridge regression on ranks of many features",
+            size=12,
+            every_hours=24,
+            band=0.04,
+            decide=_rank,
+            ranker=Ranker.RIDGE,
         ),
     )
 }

@@ -27,22 +27,27 @@ _MEASURES = (
     "exposure",
 )
 
+_BRIEF = ("net_return", "sharpe", "max_drawdown")
+
 
 @click.command()
 @click.option("--family", "families", multiple=True, type=Name(IDENTIFIER), help="Only this family; may be repeated.")
 @click.option("--since", metavar="INSTANT", help="First bar close; by default the first at which a universe exists.")
 @click.option("--until", metavar="INSTANT", help="Last bar close (included); by default the newest.")
 @click.option("--in-depth", is_flag=True, help="Leave every name out once, too: as many backtests as there are names.")
+@click.option("--whole", is_flag=True, help="Look at the hours too that are registered for a last look.")
 @click.option(
     "--as-known-at", metavar="INSTANT", default="now", show_default=True, help="Use only what was known then."
 )
 @reports_errors
 @prints_tables()
-def books(families: tuple[str, ...], since: str | None, until: str | None, in_depth: bool, as_known_at: str) -> None:
+def books(
+    families: tuple[str, ...], since: str | None, until: str | None, in_depth: bool, whole: bool, as_known_at: str
+) -> None:
     """Books of many names, long against short, netted: what they earn after costs, and how sure that is.
 
-    Trades strength, funding carry, both, and pairs that continue over the stored bars of the universe, in whole lots.
-    Nothing is fitted. Every run is noted as a trial; results that lose are shown like all others.
+    Trades strength, funding carry, both, pairs that continue, and scores that are learnt walk-forward over the stored
+    bars of the universe, in whole lots. Every run is noted as a trial; results that lose are shown like all others.
     """
     from pairity.timeline import parse_instant
     from pairity_cli.console import ConsoleProgress
@@ -58,7 +63,9 @@ def books(families: tuple[str, ...], since: str | None, until: str | None, in_de
         for text, name in ((since, "--since"), (until, "--until"))
     )
     with ConsoleProgress() as progress:
-        report = study_books(settings, chosen, progress, now=now, since=first, until=last, in_depth=in_depth)
+        report = study_books(
+            settings, chosen, progress, now=now, since=first, until=last, in_depth=in_depth, whole=whole
+        )
     _show(report)
 
 
@@ -71,8 +78,7 @@ def _show(report: BooksReport) -> None:
     print_heading("Books")
     print_line(f"{report.first:%Y-%m-%d %H:%M} to {report.last:%Y-%m-%d %H:%M} UTC, after costs")
     rows = [
-        (one.family.name, *(format_measure(key, one.base.metrics, span) for key in _MEASURES))
-        for one in report.evidence
+        (one.family.name, *(format_measure(key, one.metrics, span) for key in _MEASURES)) for one in report.evidence
     ]
     print_table(("family", *(MEASURES[key].title for key in _MEASURES)), rows)
     if (too_short := explain_span(span)) is not None:
@@ -83,17 +89,17 @@ def _show(report: BooksReport) -> None:
             [_certainty_row(one) for one in report.evidence],
             "how sure that is",
         )
-    for line in state_findings({one.family.name: judge_sharpe(one.base.metrics, span) for one in report.evidence}):
+    for line in state_findings({one.family.name: judge_sharpe(one.metrics, span) for one in report.evidence}):
         print_line(line)
     years = sorted({year for one in report.evidence for year, _, _ in one.years})
     print_table(("family", *map(str, years)), [_year_row(one, years) for one in report.evidence], "net return by year")
+    _show_quarters(report)
+    _show_placebos(report)
+    _show_capacity(report)
     for one in report.evidence:
         print_table(
-            ("circumstance", *(MEASURES[key].title for key in _MEASURES[:3])),
-            [
-                (other.name, *(format_measure(key, other.metrics, span) for key in _MEASURES[:3]))
-                for other in one.variations
-            ],
+            ("circumstance", *(MEASURES[key].title for key in _BRIEF)),
+            [(other.name, *(format_measure(key, other.metrics, span) for key in _BRIEF)) for other in one.variations],
             one.family.name,
         )
         if one.left_out:
@@ -131,3 +137,54 @@ def _certainty_row(one: BookEvidence) -> tuple[Cell, ...]:
 def _year_row(one: BookEvidence, years: list[int]) -> tuple[Cell, ...]:
     own = {year: earned for year, earned, _ in one.years}
     return (one.family.name, *(format_percent(own.get(year), signed=True) for year in years))
+
+
+def _show_quarters(report: BooksReport) -> None:
+    from pairity_cli.tables import print_table
+
+    quarters = sorted({quarter for one in report.evidence for quarter, _ in one.quarters})
+    own = [dict(one.quarters) for one in report.evidence]
+    print_table(
+        ("quarter", *(one.family.name for one in report.evidence)),
+        [(quarter, *(format_percent(one.get(quarter), signed=True) for one in own)) for quarter in quarters],
+        "net return by quarter",
+    )
+
+
+def _show_placebos(report: BooksReport) -> None:
+    from pairity_cli.tables import print_line, print_table
+
+    print_table(
+        ("family", "weights on other names", "costs", "below the book", "of", "p", "median Sharpe", "highest"),
+        [
+            (
+                one.family.name,
+                found.shuffle.value,
+                "paid" if found.with_costs else "none",
+                found.below,
+                found.permutations,
+                format_fixed(found.p, 3),
+                format_fixed(found.median),
+                format_fixed(found.highest),
+            )
+            for one in report.evidence
+            for found in one.placebos
+        ],
+        "placebos",
+    )
+    print_line("dealt anew at each decision, a placebo pays for trading itself through: its costs are no evidence")
+
+
+def _show_capacity(report: BooksReport) -> None:
+    from pairity_cli.tables import print_line, print_table
+
+    capitals = [capital for capital, _ in report.evidence[0].capacity]
+    earned = [[other.metrics["net_return"] for _, other in one.capacity] for one in report.evidence]
+    rows = [
+        (format_fixed(capital, 0), *(format_percent(own[place], signed=True) for own in earned))
+        for place, capital in enumerate(capitals)
+    ]
+    print_table(("capital, USDT", *(one.family.name for one in report.evidence)), rows, "net return by capital")
+    known = [(one.family.name, one.half_capital) for one in report.evidence if one.half_capital is not None]
+    if known:
+        print_line("half of it is left at " + ", ".join(f"{format_fixed(at, 0)} USDT ({name})" for name, at in known))

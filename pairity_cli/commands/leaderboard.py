@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--families", type=Names(IDENTIFIER), metavar="A,B,…", help="Only these; by default all.")
+@click.option(
+    "--families", type=Names(IDENTIFIER), metavar="A,B,…", help="Only these, books among them; by default all."
+)
 @click.option("--train-bars", type=click.IntRange(24), help="Hourly bars before the first test period.")
 @click.option("--test-bars", type=click.IntRange(24), help="Hourly bars of each test period.")
 @click.option(
@@ -38,7 +40,8 @@ def leaderboard(
 ) -> None:
     """Compare all families walk-forward: same folds, same hours, same costs, beside BTC; logged to MLflow.
 
-    Every test period is scored by models trained on what was known before it. `pairity report` draws the result.
+    Every test period is scored by models trained on what was known before it; books of many names are traded over the
+    same hours. `pairity report` draws the result.
     """
     from pairity.errors import ConfigError
     from pairity.timeline import parse_instant

@@ -144,6 +144,7 @@ def test_every_setting_has_a_section_known_to_the_docs():
         "evaluation",
         "lags",
         "gate",
+        "books",
         "trials",
         "serve",
         "limits",

@@ -73,8 +73,36 @@ def test_families_are_shown_with_errors_years_and_circumstances(run, stored):
     for text in ("trend_book", "costs × 2", "costs × 3", "filled a day later", "decided at 06:00 UTC", "BTC"):
         assert text in result.output
     assert "too short a span to say: trend_book" in result.output  # ten days
-    path = next(Path(stored.home, "reports", "books").glob("*.parquet"))
+    path = next(Path(stored.home, "reports", "books").glob("*[0-9].parquet"))
     assert pl.read_parquet(path)["family"].unique().to_list() == ["trend_book"]
+
+
+def test_quarters_placebos_and_capital_are_shown_and_decisions_written(run, stored):
+    result = run("--family", "trend_book", "--csv")
+    for text in ("2025-Q2", "the same names throughout", "anew at each decision", "100000000", "decided at 03:00 UTC"):
+        assert text in result.output.replace(",", ""), text
+    path = next(Path(stored.home, "reports", "books").glob("*-decisions.parquet"))
+    decisions = pl.read_parquet(path)
+    assert set(decisions["cause"]) >= {"enters"}
+    assert decisions.filter(pl.col("target") != 0)["why"].str.starts_with("score ").all()
+
+
+def test_limits_of_the_settings_are_steps_of_decisions_and_another_trial(run, stored, tmp_path, monkeypatch):
+    run("--family", "trend_book")
+    monkeypatch.setenv("PAIRITY_BOOKS__GROSS_MAX", "0.4")
+    monkeypatch.setenv("PAIRITY_BOOKS__VOLATILITY_TARGET", "0.1")
+    result = run("--family", "trend_book")
+    assert result.exit_code == 0, result.output
+    path = next(Path(stored.home, "reports", "books").glob("*-decisions.parquet"))
+    why = pl.read_parquet(path).filter(pl.col("target") != 0)["why"]
+    assert why.str.contains(r"gross limit × 0\.[45]\d* \(gross").all(), why.unique().to_list()
+    assert why.str.contains("volatility target: as it is").all()  # ten days are not sixty
+    names = {json.loads(line)["name"] for line in (tmp_path / "trials" / "trials.jsonl").read_text().splitlines()}
+    assert {"trend_book", "trend_book within volatility 0.1, gross 0.4"} <= names
+    monkeypatch.setenv("PAIRITY_BOOKS__GROSS_MAX", "-1")
+    refused = run("--family", "trend_book")
+    assert refused.exit_code == 2
+    assert "gross_max" in refused.output
 
 
 def test_a_run_is_noted_as_trials_once(run, stored):

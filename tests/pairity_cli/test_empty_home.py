@@ -66,6 +66,7 @@ OTHERS = {
     "collect": "fills it",
     "universe": "asks a source that needs a key",
     "sources": "lists what exists anywhere",
+    "registrations": "lists what lies beside the ledger of trials, whatever the directory",
     "settings": "shows those of the present, too",
     "halt": "waits for the trading process to start",
     "resume": "as halt",

@@ -32,6 +32,7 @@ def test_the_public_commands_are_these():
         "leaderboard",
         "backtest",
         "books",
+        "registrations",
         "report",
         "models",
         "promote",

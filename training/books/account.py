@@ -43,6 +43,8 @@ class BookAccount:
         self.holdings: dict[str, Holding] = {}
         self.marks: dict[str, float] = {}
         self.trades: list[dict[str, Any]] = []
+        self.fills: list[tuple[int, bool, str, float, float, float]] = []
+        """Hour, whether at its open, name, base units (bought > 0), price and fee of every fill."""
         self.costs_paid = 0.0
         self.funding_paid = 0.0
         self._specs, self._costs, self._opened = specs, costs, 0
@@ -103,6 +105,7 @@ class BookAccount:
             )
             self.marks.setdefault(name, reference)
         held.take(fill)
+        self.fills.append((hour, reason == BOOK_REASON, name, size, price, fill.fee))
         self.cash -= size * price + fill.fee
         self.costs_paid += fill.fee + abs(size) * abs(price - reference)
         if not held.contracts:

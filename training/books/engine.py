@@ -8,27 +8,38 @@ is due, the family decides. Source: docs/formulas.md, Books.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 import numpy as np
 import polars as pl
 
-from pairity.books.families import BookFamily, BookMarket, Target
-from pairity.books.features import NameFeatures, choose_universe
+from pairity.books.families import BookFamily, Target
+from pairity.books.limits import BookLimits
 from pairity.books.rebalance import Change, choose_changes
 from pairity.errors import DataError
-from pairity.timeline import HOUR
 from pairity.universe import ContractSpec
 from training.backtest.records import DECISION_SCHEMA, EQUITY_SCHEMA, TRADE_SCHEMA, BacktestResult
 from training.books.account import DELISTED, ENDED, BookAccount, BookCosts
 from training.books.history_features import FeatureHistory
 from training.books.panel import BookPanel
+from training.books.plan import PlannedDecision, plan_book
 
 _BALANCE = 1e-6
 """Largest gap between the books and the equity, as a fraction of the initial equity."""
+
+
+FILL_SCHEMA: dict[str, pl.DataType] = {
+    "hour": pl.Int64(),
+    "at_open": pl.Boolean(),
+    "name": pl.String(),
+    "size_base": pl.Float64(),
+    "price": pl.Float64(),
+    "fee": pl.Float64(),
+}
+"""Fills: row of the panel, whether at the hour's open or at its close, base units (bought > 0), USDT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +51,35 @@ class BookTerms:
     phase_h: int = 0
     """Hours after 00:00 UTC at which a day's first decision is due."""
     delay_h: int = 0
+    limits: BookLimits = field(default_factory=BookLimits)
 
 
 @dataclass(frozen=True, slots=True)
 class BookDecision:
     """What was decided at one close: per name why it was traded or not."""
 
-    hour: int
-    target: Target
+    plan: PlannedDecision
     changes: tuple[Change, ...]
+
+    @property
+    def hour(self) -> int:
+        """Row at whose close it was made."""
+        return self.plan.hour
+
+    @property
+    def target(self) -> Target:
+        """What the family wanted, before the limits."""
+        return self.plan.target
 
 
 @dataclass(frozen=True, slots=True)
 class BookRun:
-    """Result of a book, with its decisions."""
+    """Result of a book, with its decisions and fills."""
 
     result: BacktestResult
     decisions: tuple[BookDecision, ...]
+    fills: pl.DataFrame
+    """One row per fill (`FILL_SCHEMA`), in their order."""
 
 
 def run_book(
@@ -67,11 +90,13 @@ def run_book(
     *,
     first: int = 0,
     leave_out: frozenset[str] = frozenset(),
+    plan: Sequence[PlannedDecision] | None = None,
 ) -> BookRun:
     """Trade `family` from row `first` of the panel to its end; close what is left at the last close.
 
     Names without a contract and those of `leave_out` are not traded. Hours before `first` are history that features may
-    use. DataError where nothing is left of the equity, ArithmeticError if the books do not balance.
+    use. `plan`: the decisions, where they are made already. DataError where nothing is left of the equity,
+    ArithmeticError if the books do not balance.
     """
     panel = history.panel
     account = BookAccount(terms.initial_equity, specs, terms.costs)
@@ -79,15 +104,17 @@ def run_book(
     last_bars = dict(zip(panel.names, panel.list_last_bars(), strict=True))
     column = {name: place for place, name in enumerate(panel.names)}
     decisions: list[BookDecision] = []
-    waiting: list[tuple[int, BookDecision, float, Mapping[str, NameFeatures]]] = []
+    if plan is None:
+        plan = plan_book(history, family, able, first=first, phase_h=terms.phase_h, limits=terms.limits)
+    due = {one.hour: one for one in plan}
+    waiting: list[tuple[int, BookDecision, float]] = []
     equity: list[tuple[object, float, float, int, float, float]] = []
-    pairs: Mapping[tuple[str, str], int] = {}
     unknown = unfilled = 0
     for hour in range(first, panel.hours):
         close = panel.close_of(hour)
         while waiting and waiting[0][0] <= hour:
-            _, decision, worth, features = waiting.pop(0)
-            unfilled += _fill(account, panel, hour, column, decision, worth, features)
+            _, decision, worth = waiting.pop(0)
+            unfilled += _fill(account, panel, hour, column, decision, worth)
         for name in sorted(account.holdings):
             price = panel.closes[hour, column[name]]
             if not math.isnan(price):
@@ -110,13 +137,10 @@ def run_book(
                 f"{family.name} is ruined at {close:%Y-%m-%d %H:%M} UTC: equity {worth:.2f} USDT",
                 "look at the bars of that hour, lower costs.*, or leave the family out with --family",
             )
-        if (close - HOUR * terms.phase_h).hour % family.every_hours == 0 and hour < panel.hours - 1:
-            features = {name: known for name, known in history.name_features(hour).items() if name in able}
-            target = _decide(history, hour, family, features, pairs)
-            pairs = target.pairs
-            decision = BookDecision(hour, target, tuple(choose_changes(account.weigh(), target.weights, family.band)))
+        if (wanted := due.get(hour)) is not None:
+            decision = BookDecision(wanted, tuple(choose_changes(account.weigh(), wanted.weights, family.band)))
             decisions.append(decision)
-            waiting.append((hour + 1 + terms.delay_h, decision, worth, features))
+            waiting.append((hour + 1 + terms.delay_h, decision, worth))
     result = BacktestResult(
         initial_equity=terms.initial_equity,
         trades=pl.DataFrame(account.trades, schema=TRADE_SCHEMA),
@@ -130,20 +154,8 @@ def run_book(
         funding_unknown_hours=unknown,
     )
     _check_balance(result)
-    return BookRun(result, tuple(decisions))
-
-
-def _decide(
-    history: FeatureHistory,
-    hour: int,
-    family: BookFamily,
-    features: Mapping[str, NameFeatures],
-    pairs: Mapping[tuple[str, str], int],
-) -> Target:
-    z_scores: Mapping[tuple[str, str], float] = {}
-    if family.needs_pairs:
-        z_scores = history.z_scores(hour, tuple(choose_universe(features, family.size)))
-    return family.decide(BookMarket(features, z_scores, pairs), family.size)
+    fills = pl.DataFrame(account.fills, schema=FILL_SCHEMA, orient="row")
+    return BookRun(result, tuple(decisions), fills)
 
 
 def _fill(
@@ -153,7 +165,6 @@ def _fill(
     column: Mapping[str, int],
     decision: BookDecision,
     worth: float,
-    features: Mapping[str, NameFeatures],
 ) -> int:
     """Carry out a decision at the open of row `hour`; return how many names stay as they are for want of a bar."""
     unfilled = 0
@@ -167,7 +178,7 @@ def _fill(
             continue
         decided = float(panel.closes[decision.hour, place])
         sized_at = price if math.isnan(decided) else decided
-        known = features.get(change.name)
+        known = decision.plan.features.get(change.name)
         account.trade(
             change.name,
             account.size(change.name, change.target, worth, sized_at),
@@ -194,7 +205,8 @@ def _rate_in_force(panel: BookPanel, hour: int, place: int) -> float:
 
 def _summarise(decision: BookDecision) -> str:
     traded = sum(change.is_traded for change in decision.changes)
-    return f"{traded} of {len(decision.changes)} names traded; {len(decision.target.universe)} in the universe"
+    said = f"{traded} of {len(decision.changes)} names traded; {len(decision.target.universe)} in the universe"
+    return "; ".join([said, *(f"{step.name}: {step.why}" for step in decision.plan.steps)])
 
 
 def _check_balance(result: BacktestResult) -> None:

@@ -5,19 +5,19 @@ Source: docs/formulas.md, Books.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pairity.books.families import BookFamily
-from pairity.universe import ContractSpec
-from training.backtest.performance import compute_hourly_returns, measure_performance
+from pairity.annualising import may_annualise
+from pairity.timeline import HOUR
+from training.backtest.performance import compute_hourly_returns
 from training.backtest.records import BacktestResult
-from training.books.engine import BookTerms, run_book
 from training.books.history_features import FeatureHistory
+from training.evaluation.sharpe import HOURS_PER_YEAR
 from training.evaluation.uncertainty import estimate_sharpe_error
 
 Floats = NDArray[np.float64]
@@ -46,10 +46,10 @@ class Certainty:
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """The same book under other circumstances."""
+    """The same book under other circumstances: hourly returns, and the measures of `measure_returns`."""
 
     name: str
-    result: BacktestResult
+    returns: Floats
     metrics: Mapping[str, float | None]
 
 
@@ -63,59 +63,50 @@ def measure_certainty(returns: Floats) -> Certainty | None:
 
 def split_by_year(result: BacktestResult) -> list[tuple[int, float, float | None]]:
     """Return year (UTC), net return and annualised Sharpe ratio (None where it is not defined) of each year."""
-    returns = compute_hourly_returns(result)
-    years = _years(result)
-    rows = []
-    for year in np.unique(years):
-        own = returns[years == year]
-        deviation = float(own.std(ddof=1)) if len(own) > 1 else 0.0
-        sharpe = float(own.mean()) / deviation * float(np.sqrt(8760.0)) if deviation > 0 else None
-        rows.append((int(year), float(np.prod(1.0 + own)) - 1.0, sharpe))
-    return rows
+    returns, ends = compute_hourly_returns(result), _end_inside(result)
+    years = ends.dt.year().cast(pl.Int64).to_numpy()
+    return [(int(year), _compound(own := returns[years == year]), compute_ratio(own)) for year in np.unique(years)]
 
 
-def _years(result: BacktestResult) -> NDArray[np.int64]:
+def split_by_quarter(result: BacktestResult) -> list[tuple[str, float]]:
+    """Return quarter (`2025-Q1`, UTC) and net return of each quarter."""
+    returns, ends = compute_hourly_returns(result), _end_inside(result)
+    quarters = (ends.dt.year().cast(pl.Int64) * 10 + ends.dt.quarter().cast(pl.Int64)).to_numpy()
+    return [(f"{one // 10}-Q{one % 10}", _compound(returns[quarters == one])) for one in np.unique(quarters).tolist()]
+
+
+def _end_inside(result: BacktestResult) -> pl.Series:
     # The hour that ends at midnight of January 1st belongs to the year before.
-    ends = result.equity["time"].dt.offset_by("-1us")
-    return ends.dt.year().cast(pl.Int64).to_numpy()
+    return result.equity["time"].dt.offset_by("-1us")
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """All that the variations of a book share."""
-
-    history: FeatureHistory
-    terms: BookTerms
-    specs: Mapping[str, ContractSpec]
-    first: int
-
-    def run(self, family: BookFamily, name: str, *, leave_out: str | None = None, **changes: object) -> Variation:
-        """Run a family with some terms changed, or without one name."""
-        terms = replace(self.terms, **changes)  # type: ignore[arg-type]
-        out = frozenset() if leave_out is None else frozenset({leave_out})
-        result = run_book(self.history, family, terms, self.specs, first=self.first, leave_out=out).result
-        return Variation(name, result, measure_performance(result))
-
-    def list_names(self) -> list[str]:
-        """Return the names that can be traded."""
-        return [name for name in self.history.panel.names if name in self.specs]
+def _compound(returns: Floats) -> float:
+    return float(np.prod(1.0 + returns)) - 1.0
 
 
-def list_variations(bench: Bench, family: BookFamily) -> Iterator[tuple[str, Callable[[], Variation]]]:
-    """Yield the name of every variation with a call that runs it: costs, hours, delay, capital."""
-    costs = bench.terms.costs
-    for factor in (2, 3):
-        dearer = replace(costs, fee_bps=factor * costs.fee_bps, slippage_bps=factor * costs.slippage_bps)
-        name = f"costs × {factor}"
-        yield name, lambda name=name, dearer=dearer: bench.run(family, name, costs=dearer)  # type: ignore[misc]
-    for hour in (6, 12, 18) if family.every_hours == 24 else ():
-        name = f"decided at {hour:02}:00 UTC"
-        yield name, lambda name=name, hour=hour: bench.run(family, name, phase_h=hour)  # type: ignore[misc]
-    name = "filled a day later"
-    yield name, lambda name=name: bench.run(family, name, delay_h=24)  # type: ignore[misc]
-    for capital in (1e6, 1e7, 1e8):
-        name = f"capital {capital:,.0f} USDT"
-        yield name, lambda name=name, capital=capital: bench.run(family, name, initial_equity=capital)  # type: ignore[misc]
+def compute_ratio(returns: Floats) -> float | None:
+    """Return the annualised Sharpe ratio of hourly returns; None for fewer than 2, and where they do not vary."""
+    deviation = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
+    return float(returns.mean()) / deviation * HOURS_PER_YEAR**0.5 if deviation > 0 else None
+
+
+def compute_returns(equity: Floats, capital: float) -> Floats:
+    """Return the hourly returns of an account that began with `capital`; 0 from the hour on that left it nothing."""
+    before = np.concatenate([[capital], equity[:-1]])
+    returns: Floats = np.where(before > 0, equity / np.where(before > 0, before, 1.0) - 1.0, 0.0)
+    return returns
+
+
+def measure_returns(returns: Floats) -> dict[str, float | None]:
+    """Return `net_return`, `sharpe` and `max_drawdown` as `performance.measure_performance` has them."""
+    worth = np.cumprod(1.0 + returns)
+    peak = np.maximum(np.maximum.accumulate(worth), 1.0)
+    annual = may_annualise(len(returns) * HOUR)
+    return {
+        "net_return": float(worth[-1]) - 1.0,
+        "sharpe": compute_ratio(returns) if annual else None,
+        "max_drawdown": float((1.0 - worth / peak).max()),
+    }
 
 
 def correlate(returns: Mapping[str, Floats]) -> dict[str, dict[str, float | None]]:

@@ -17,6 +17,7 @@ from pairity.books.features import TREND_DAYS, NameFeatures
 from training.books.panel import BookPanel
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.integer]
 WINDOW = 720
 """Hours of volatility, notional and the z-scores of pairs."""
 FUNDING_WINDOW = 168
@@ -29,14 +30,20 @@ class FeatureHistory:
 
     def __init__(self, panel: BookPanel) -> None:
         self.panel = panel
+        self._bars = (~np.isnan(panel.closes)).cumsum(axis=0, dtype=np.int32)
         self._names: dict[int, dict[str, NameFeatures]] = {}
         self._pairs: dict[tuple[int, tuple[str, ...]], dict[PairNames, float]] = {}
 
     def name_features(self, hour: int) -> dict[str, NameFeatures]:
         """Return `compute_name_features` of row `hour`."""
         if hour not in self._names:
-            self._names[hour] = compute_name_features(self.panel, hour)
+            self._names[hour] = compute_name_features(self.panel, hour, self._bars[hour])
         return self._names[hour]
+
+    def forget(self) -> None:
+        """Forget the features of all closes: hours of decision that no other study shares need not stay in memory."""
+        self._names.clear()
+        self._pairs.clear()
 
     def z_scores(self, hour: int, names: tuple[str, ...]) -> dict[PairNames, float]:
         """Return `compute_z_scores` of row `hour`."""
@@ -46,27 +53,30 @@ class FeatureHistory:
         return self._pairs[key]
 
 
-def compute_name_features(panel: BookPanel, hour: int) -> dict[str, NameFeatures]:
-    """Return the features of the names that have a bar at row `hour`, as known at its close."""
-    window = _known(panel, panel.closes, hour, WINDOW + 1)
-    moves = np.diff(np.log(window), axis=0)
-    notional = window[1:] * _known(panel, panel.volumes, hour, WINDOW)
-    bars = (~np.isnan(panel.closes[: hour + 1])).sum(axis=0)
-    features = {}
-    for column, name in enumerate(panel.names):
-        close = window[-1, column]
-        if math.isnan(close):
-            continue
-        funding, share = _average_funding(panel, hour, column)
-        features[name] = NameFeatures(
+def compute_name_features(panel: BookPanel, hour: int, bars: Ints | None = None) -> dict[str, NameFeatures]:
+    """Return the features of the names that have a bar at row `hour`, as known at its close.
+
+    `bars`: per name, the bars up to the row, where the caller has counted them already.
+    """
+    window = read_known(panel, panel.closes, hour, WINDOW + 1)
+    volatility = measure_deviations(np.diff(np.log(window), axis=0))
+    notional = measure_means(window[1:] * read_known(panel, panel.volumes, hour, WINDOW))
+    if bars is None:
+        bars = (~np.isnan(panel.closes[: hour + 1])).sum(axis=0)
+    funding, share = _average_funding(panel, hour)
+    trend = {days: values for days in TREND_DAYS if (values := _measure_return(panel, hour, 24 * days)) is not None}
+    columns = np.flatnonzero(~np.isnan(window[-1])).tolist()
+    return {
+        panel.names[column]: NameFeatures(
             bars=int(bars[column]),
-            notional=_mean(notional[:, column]),
-            volatility=_deviation(moves[:, column]),
-            log_returns=_trend(panel, hour, column, close),
-            funding_per_hour=funding,
-            funding_share=share,
+            notional=_read(notional, column),
+            volatility=_read(volatility, column),
+            log_returns={days: value for days, values in trend.items() if (value := _read(values, column)) is not None},
+            funding_per_hour=_read(funding, column),
+            funding_share=float(share[column]),
         )
-    return features
+        for column in columns
+    }
 
 
 def compute_z_scores(panel: BookPanel, hour: int, names: tuple[str, ...]) -> dict[PairNames, float]:
@@ -76,20 +86,22 @@ def compute_z_scores(panel: BookPanel, hour: int, names: tuple[str, ...]) -> dic
     lacks one, or nothing varies.
     """
     columns = [panel.names.index(name) for name in sorted(names)]
-    logs = np.log(_known(panel, panel.closes, hour, WINDOW)[:, columns])
+    pairs = list(combinations(range(len(columns)), 2))
+    if not pairs:
+        return {}
+    logs = np.log(read_known(panel, panel.closes, hour, WINDOW)[:, columns])
+    spreads = logs[:, [first for first, _ in pairs]] - logs[:, [second for _, second in pairs]]
+    deviations, means = measure_deviations(spreads), measure_means(spreads)
     scores = {}
-    for first, second in combinations(range(len(columns)), 2):
-        spread = logs[:, first] - logs[:, second]
-        deviation = _deviation(spread)
-        if deviation is None or deviation == 0.0 or math.isnan(spread[-1]):
-            continue
-        mean = float(spread[~np.isnan(spread)].mean())
-        pair = (panel.names[columns[first]], panel.names[columns[second]])
-        scores[pair] = (float(spread[-1]) - mean) / deviation
+    for place, (first, second) in enumerate(pairs):
+        deviation, last = float(deviations[place]), float(spreads[-1, place])
+        if deviation > 0.0 and not math.isnan(last):
+            pair = (panel.names[columns[first]], panel.names[columns[second]])
+            scores[pair] = (last - float(means[place])) / deviation
     return scores
 
 
-def _known(panel: BookPanel, values: Floats, hour: int, count: int) -> Floats:
+def read_known(panel: BookPanel, values: Floats, hour: int, count: int) -> Floats:
     """Return the last `count` rows up to `hour`, NaN where a bar came later than that hour's decision."""
     rows = np.arange(hour - count + 1, hour + 1)
     window = np.full((count, len(panel.names)), np.nan)
@@ -100,30 +112,45 @@ def _known(panel: BookPanel, values: Floats, hour: int, count: int) -> Floats:
     return window
 
 
-def _trend(panel: BookPanel, hour: int, column: int, close: float) -> dict[int, float]:
-    returns = {}
-    for days in TREND_DAYS:
-        before = hour - 24 * days
-        if before >= 0 and panel.late[before, column] <= hour - before:
-            returns[days] = math.log(close / panel.closes[before, column])
+def _measure_return(panel: BookPanel, hour: int, back: int) -> Floats | None:
+    """Return the log return of each name over `back` hours; NaN where the earlier bar is not known in time."""
+    before = hour - back
+    if before < 0:
+        return None
+    earlier = np.where(panel.late[before] <= back, panel.closes[before], np.nan)
+    returns: Floats = np.log(panel.closes[hour] / earlier)
     return returns
 
 
-def _average_funding(panel: BookPanel, hour: int, column: int) -> tuple[float | None, float]:
+def _average_funding(panel: BookPanel, hour: int) -> tuple[Floats, Floats]:
+    """Return, per name, the mean settled funding per hour (NaN where none is known) and the known share of hours."""
     begin = max(0, hour - FUNDING_WINDOW + 1)
-    rates, covered = panel.rates[begin : hour + 1, column], panel.covered[begin : hour + 1, column]
+    rates, covered = panel.rates[begin : hour + 1], panel.covered[begin : hour + 1]
     use = ~np.isnan(rates) & (covered > 0)
-    known = float(covered[use].sum())
-    if known == 0.0:
-        return None, 0.0
-    return float(rates[use].sum()) / known, min(1.0, known / FUNDING_WINDOW)
+    known = np.where(use, covered, 0.0).sum(axis=0)
+    # Exact sums: venues settle most names at the same few rates, and names that paid the same must share a rank.
+    total = np.array([math.fsum(rates[use[:, column], column]) for column in range(len(known))])
+    return np.where(known > 0, total / np.where(known > 0, known, 1.0), np.nan), np.minimum(1.0, known / FUNDING_WINDOW)
 
 
-def _mean(values: Floats) -> float | None:
-    present = values[~np.isnan(values)]
-    return float(present.mean()) if len(present) >= _LEAST_SHARE * len(values) else None
+def measure_means(values: Floats) -> Floats:
+    """Return the mean of each column; NaN where fewer than 90 % of its rows are known."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=0)
+    means = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
+    return np.where(count >= _LEAST_SHARE * len(values), means, np.nan)
 
 
-def _deviation(values: Floats) -> float | None:
-    present = values[~np.isnan(values)]
-    return float(present.std(ddof=1)) if len(present) >= max(2.0, _LEAST_SHARE * len(values)) else None
+def measure_deviations(values: Floats) -> Floats:
+    """Return the standard deviation (ddof 1) of each column; NaN where fewer than 90 % of its rows are known."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=0)
+    means = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
+    squares = (np.where(known, values - means, 0.0) ** 2).sum(axis=0)
+    deviations = np.sqrt(squares / np.maximum(count - 1, 1))
+    return np.where(count >= max(2.0, _LEAST_SHARE * len(values)), deviations, np.nan)
+
+
+def _read(values: Floats, column: int) -> float | None:
+    value = float(values[column])
+    return None if math.isnan(value) else value

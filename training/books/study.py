@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
-from feature_repo.catalog import ASSET_HOURLY
 from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.durable import replace_file_with
-from pairity.errors import MissingDataError, UnknownNameError
+from pairity.errors import UnknownNameError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import HOUR
 from training.backtest.comparison import choose_hold_asset
-from training.backtest.inputs import read_lake_settlements
-from training.backtest.performance import compute_hourly_returns
-from training.books.account import BookCosts
-from training.books.engine import BookTerms
+from training.backtest.performance import compute_hourly_returns, measure_performance
+from training.backtest.records import BacktestResult
+from training.books.bench import BookBench, find_half_capital
+from training.books.decision_log import write_decisions
+from training.books.engine import BookRun
 from training.books.evidence import (
-    Bench,
     Certainty,
     Variation,
     correlate,
     hold_name,
-    list_variations,
     measure_certainty,
+    split_by_quarter,
     split_by_year,
 )
-from training.books.history_features import FeatureHistory
-from training.books.panel import BookPanel, build_panel
-from training.data.contracts import note_assumed_contracts, read_traded_contracts
-from training.data.history import read_bars
+from training.books.placebo import Placebo, Shuffle
+from training.books.ranker import LEAST_DAYS
+from training.books.registrations import list_open
+from training.books.stored_market import find_first_universe, load_market, make_book_terms, name_trial
+from training.data.contracts import note_assumed_contracts
 from training.data.point_in_time import read_snapshot_id
 from training.data.unit_check import require_one_unit
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
@@ -43,22 +44,35 @@ from training.evaluation.trial_clusters import TrialCount
 from training.trials.ledger import TrialLedger
 from training.trials.run import Market, Run
 
-_IMPACT = 1.0
+_PLACEBOS = ((Shuffle.THROUGHOUT, True), (Shuffle.EACH_DECISION, True), (Shuffle.EACH_DECISION, False))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BookEvidence:
-    """One family: its result, how sure it is, by year, and under other circumstances."""
+    """One family: its result, how sure it is, by year and quarter, under other circumstances, beside placebos."""
 
     family: BookFamily
-    base: Variation
+    run: BookRun
+    metrics: Mapping[str, float | None]
     certainty: Certainty | None
     deflated_sharpe: float | None
     """Probability that the ratio is above what the best of all trials so far would show by luck."""
     years: tuple[tuple[int, float, float | None], ...]
+    quarters: tuple[tuple[str, float], ...]
     variations: tuple[Variation, ...]
+    """Costs, a day's delay, other hours of decision."""
+    capacity: tuple[tuple[float, Variation], ...]
+    """Capital in USDT, ascending → the book with it."""
+    half_capital: float | None
+    """Capital at which half of the smallest one's net return is left."""
+    placebos: tuple[Placebo, ...]
     left_out: tuple[tuple[str, float | None], ...]
     """Name that was left out → Sharpe ratio without it, lowest first; empty where that was not asked for."""
+
+    @property
+    def result(self) -> BacktestResult:
+        """The book itself."""
+        return self.run.result
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,108 +105,148 @@ def study_books(
     since: datetime | None = None,
     until: datetime | None = None,
     in_depth: bool = False,
+    whole: bool = False,
 ) -> BooksReport:
     """Backtest `families` on the stored bars of the universe from `since` to `until` (closes), as known at `now`.
 
     Default is from the first close at which a universe of books exists. `in_depth` leaves each name out once, too. All
-    runs are noted as trials. MissingDataError where no book can be made, and for features in a unit of before a
+    runs are noted as trials. Hours from the first on that is registered and was not looked at are left alone, unless
+    `whole`. MissingDataError where no book can be made, and for features in a unit of before a
     redenomination. Writes the equity curves as Parquet.
     """
     require_one_unit(settings)
     layout = Layout.of(settings)
-    history, bars = _load(settings, now, until)
-    panel = history.panel
-    first = _find_first(panel, since)
-    costs = BookCosts(settings.costs.taker_fee_bps, settings.costs.slippage_bps, _IMPACT)
-    specs = read_traded_contracts(settings, layout)
-    bench = Bench(history, BookTerms(settings.costs.initial_equity_usdt or 100_000.0, costs), specs, first)
-    market = Market.of(settings, bars, read_snapshot_id(layout))
-    found, runs = [], []
-    for family in families:
-        variations = list(list_variations(bench, family))
-        names = bench.list_names() if in_depth else []
-        progress.stage(family.name, 1 + len(variations) + len(names))
-        base = bench.run(family, family.name)
-        progress.advance(1)
-        others = []
-        for _, run in variations:
-            others.append(run())
-            progress.advance(1)
-        without = []
-        for name in names:
-            one = bench.run(family, f"without {name}", leave_out=name)
-            without.append((name, one.metrics["sharpe"]))
-            progress.advance(1)
-        found.append((family, base, tuple(others), tuple(sorted(without, key=lambda pair: pair[1] or 0.0))))
-        runs += [_make_run(market, family, base), *(_make_run(market, family, one) for one in others)]
+    until, spared = (until, []) if whole else _spare_registered(settings, now, until)
+    stored = load_market(settings, now, until)
+    panel = stored.history.panel
+    first = find_first_universe(panel, since)
+    terms = make_book_terms(settings)
+    benches = [BookBench(stored.history, family, terms, stored.specs, first) for family in families]
+    studies = [_study(bench, progress, in_depth=in_depth) for bench in benches]
+    hours = _try_hours(benches, progress)
+    market = Market.of(settings, stored.bars, read_snapshot_id(layout))
+    runs = [
+        run
+        for bench, study in zip(benches, studies, strict=True)
+        for run in _list_runs(market, bench, study, hours[bench.family.name])
+    ]
     count = TrialLedger.of(settings).record(runs, "books", datetime.now(UTC)).count()
-    evidence = tuple(_judge(*one, count) for one in found)
-    returns = {one.family.name: compute_hourly_returns(one.base.result) for one in evidence}
+    evidence = tuple(
+        _judge(bench, study, hours[bench.family.name], count) for bench, study in zip(benches, studies, strict=True)
+    )
+    returns = {one.family.name: compute_hourly_returns(one.result) for one in evidence}
     coin = choose_hold_asset(panel.names)
+    files = (_write(layout, evidence), write_decisions(layout, [(one.family.name, one.run) for one in evidence], panel))
     return BooksReport(
         evidence=evidence,
-        correlations=correlate({**returns, coin: hold_name(history, coin, first)}),
+        correlations=correlate({**returns, coin: hold_name(stored.history, coin, first)}),
         first=panel.close_of(first),
         last=panel.close_of(panel.hours - 1),
         trials=count,
-        files=(_write(layout, evidence),),
-        notes=tuple(note_assumed_contracts(settings)),
+        files=files,
+        notes=(*spared, *_note_idle(evidence), *note_assumed_contracts(settings)),
     )
 
 
-def _load(settings: Settings, now: datetime, until: datetime | None) -> tuple[FeatureHistory, pl.DataFrame]:
-    layout, assets = Layout.of(settings), settings.universe.assets
-    beginning = datetime(2009, 1, 1, tzinfo=UTC)
-    bars = read_bars(settings, assets, beginning, until or now, now)
-    if bars.is_empty():
-        raise MissingDataError(f"no bars of {ASSET_HOURLY.name} are stored", "ingest or collect the universe first")
-    settlements = read_lake_settlements(layout, settings.features.venue, assets, now)
-    return FeatureHistory(build_panel(bars, settlements, settings.features.decision_lag / HOUR)), bars
+def _note_idle(evidence: Sequence[BookEvidence]) -> list[str]:
+    """Return a note about rankers that had too little to learn from, and when the others began."""
+    notes = []
+    for one in evidence:
+        if one.family.ranker is not None:
+            begun = min(one.result.trades["opened_at"].to_list(), default=None)
+            until = "" if begun is None else f" before {begun:%Y-%m-%d}"
+            lacks = f"for want of {LEAST_DAYS} days of decisions to learn from"
+            notes.append(f"{one.family.name}: nothing is held{until}, {lacks}")
+    return notes
 
 
-def _find_first(panel: BookPanel, since: datetime | None) -> int:
-    """Return the first row from which a universe can exist, or that of `since` where it is later."""
-    from pairity.books.features import MIN_BARS
-    from pairity.books.ranks import MIN_NAMES
-
-    old = ((~(panel.closes != panel.closes)).cumsum(axis=0) >= MIN_BARS).sum(axis=1) >= MIN_NAMES
-    if not old.any():
-        raise MissingDataError(
-            f"fewer than {MIN_NAMES} names have {MIN_BARS:,} hourly bars: there is no universe of a book",
-            "put more names into universe.assets, and ingest or collect a longer history of them",
-        )
-    earliest = int(old.argmax())
-    return earliest if since is None else max(earliest, (since - panel.start) // HOUR)
+def _spare_registered(settings: Settings, now: datetime, until: datetime | None) -> tuple[datetime | None, list[str]]:
+    """Return the last close to look at, and a note where that is before the first hour of a registered look."""
+    waiting = min(list_open(settings), key=lambda one: one.first, default=None)
+    if waiting is None or waiting.first > (until or now):
+        return until, []
+    said = (
+        f"hours from {waiting.first:%Y-%m-%d %H:%M} UTC on are left alone: the look at {waiting.name} is not taken yet"
+    )
+    return waiting.first - HOUR, [f"{said} (--whole looks at them)"]
 
 
-def _make_run(market: Market, family: BookFamily, one: Variation) -> Run:
-    name = family.name if one.name == family.name else f"{family.name}, {one.name}"
-    return market.make_run(name, one.result.equity["time"][0], compute_hourly_returns(one.result))
+class _Study(NamedTuple):
+    """What is found of a family before trials are counted."""
+
+    run: BookRun
+    variations: list[Variation]
+    capacity: list[tuple[float, Variation]]
+    placebos: list[Placebo]
+    left_out: list[tuple[str, float | None]]
 
 
-def _judge(
-    family: BookFamily,
-    base: Variation,
-    variations: tuple[Variation, ...],
-    left_out: tuple[tuple[str, float | None], ...],
-    count: TrialCount,
-) -> BookEvidence:
-    returns = compute_hourly_returns(base.result)
+def _study(bench: BookBench, progress: Progress, *, in_depth: bool) -> _Study:
+    names = bench.list_names() if in_depth else []
+    progress.stage(bench.family.name, 4 + len(_PLACEBOS) + len(names))
+    run = bench.run()
+    progress.advance(1)
+    variations = bench.trade_costs()
+    progress.advance(1)
+    variations.append(bench.trade_late())
+    progress.advance(1)
+    capacity = bench.trade_capitals()
+    progress.advance(1)
+    placebos, left_out = [], []
+    for shuffle, with_costs in _PLACEBOS:
+        placebos.append(bench.try_placebos(shuffle, with_costs=with_costs))
+        progress.advance(1)
+    for name in names:
+        left_out.append((name, bench.leave_out(name)))
+        progress.advance(1)
+    return _Study(run, variations, capacity, placebos, sorted(left_out, key=lambda pair: pair[1] or 0.0))
+
+
+def _try_hours(benches: Sequence[BookBench], progress: Progress) -> dict[str, list[Variation]]:
+    """Trade every book at other hours of decision, hour by hour: features of one hour serve all books."""
+    found: dict[str, list[Variation]] = {bench.family.name: [] for bench in benches}
+    phases = sorted({phase for bench in benches for phase in bench.list_phases()})
+    progress.stage("hours of decision", len(phases))
+    for phase in phases:
+        benches[0].history.forget()
+        for bench in benches:
+            if phase in bench.list_phases():
+                found[bench.family.name].append(bench.trade_hour(phase))
+        progress.advance(1)
+    return found
+
+
+def _list_runs(market: Market, bench: BookBench, study: _Study, hours: Sequence[Variation]) -> Iterator[Run]:
+    """Yield what was tried; placebos and books without a name are no choices, and none of them is kept."""
+    family, at = name_trial(bench.family, bench.terms), study.run.result.equity["time"][0]
+    yield market.make_run(family, at, compute_hourly_returns(study.run.result))
+    for one in (*study.variations, *hours, *(one for _, one in study.capacity)):
+        yield market.make_run(f"{family}, {one.name}", at, one.returns)
+
+
+def _judge(bench: BookBench, study: _Study, hours: Sequence[Variation], count: TrialCount) -> BookEvidence:
+    result = study.run.result
+    returns = compute_hourly_returns(result)
     ratio = estimate_sharpe(returns)
     return BookEvidence(
-        family=family,
-        base=base,
+        family=bench.family,
+        run=study.run,
+        metrics=measure_performance(result),
         certainty=measure_certainty(returns),
         deflated_sharpe=None if ratio is None else deflate_sharpe(ratio, count.effective),
-        years=tuple(split_by_year(base.result)),
-        variations=variations,
-        left_out=left_out,
+        years=tuple(split_by_year(result)),
+        quarters=tuple(split_by_quarter(result)),
+        variations=(*study.variations, *hours),
+        capacity=tuple(study.capacity),
+        half_capital=find_half_capital(study.capacity),
+        placebos=tuple(study.placebos),
+        left_out=tuple(study.left_out),
     )
 
 
 def _write(layout: Layout, evidence: Sequence[BookEvidence]) -> Path:
     curves = pl.concat(
-        [one.base.result.equity.select(pl.lit(one.family.name).alias("family"), pl.all()) for one in evidence]
+        [one.result.equity.select(pl.lit(one.family.name).alias("family"), pl.all()) for one in evidence]
     )
     first, last = curves["time"].min(), curves["time"].max()
     assert isinstance(first, datetime)

@@ -73,7 +73,7 @@ def write_family(settings: Settings, board: Leaderboard, standing: Standing) -> 
     ]
     if standing.decided.height:
         files.append(write_scores(where, standing.decided))
-    if result.trades.height and not result.trades["pair_id"][0].endswith("__USDT"):
+    if result.trades.height and _is_pair_id(result.trades["pair_id"][0]):
         files.append(figures.draw_traded_pair(where / "most_traded_pair.png", result.trades, board.bars))
     if standing.importances:
         files.append(figures.draw_importance(where / "feature_importance.png", standing.importances))
@@ -120,3 +120,8 @@ def _make_empty(where: Path) -> Path:
 def _write_csv(path: Path, table: pl.DataFrame) -> Path:
     replace_file_with(path, escape_formulas(table).write_csv)
     return path
+
+
+def _is_pair_id(pair_id: str) -> bool:
+    """Return whether a trade log names a pair, and not one asset: those of books are names alone."""
+    return "__" in pair_id and not pair_id.endswith("__USDT")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from feature_repo.catalog import PAIR_HOURLY
+from pairity.books.families import BOOK_FAMILIES
 from pairity.code_revision import read_code_revision
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -149,6 +150,8 @@ def _list_metrics(standing: Standing) -> dict[str, float | None]:
 
 
 def _describe_legs(standing: Standing) -> str:
+    if standing.family in BOOK_FAMILIES:
+        return "many names, netted"
     if "candidates_rows" not in standing.quality:
         return "single assets"
     return "both" if standing.family.endswith(TWO_LEGS) else "base"

@@ -169,7 +169,7 @@ def _list_params(settings: Settings, split: Split) -> dict[str, object]:
 def list_setting_params(settings: Settings) -> dict[str, object]:
     """Return every setting that a result depends on, as `section.name`."""
     params: dict[str, object] = {}
-    for section in ("universe", "features", "label", "model", "evaluation", "strategy", "costs"):
+    for section in ("universe", "features", "label", "model", "evaluation", "strategy", "costs", "books"):
         values = getattr(settings, section).model_dump()
         params |= {f"{section}.{name}": value for name, value in values.items()}
     return params

@@ -70,6 +70,21 @@ def test_a_bar_without_a_volume_is_not_one_of_volume_0(market):
     assert compute_name_features(make_panel(quiet), 2_399)["N00"].notional is None
 
 
+def test_names_that_paid_the_same_share_a_rank_whatever_the_order(market):
+    """Venues settle most names at the same few rates: a last bit of a sum must not put one above the other."""
+    rates = [0.0001, 0.0003, 0.00007, 0.0002, 0.0001, 0.00011, 0.0009] * 3
+    funding = {**market["funding"]}
+    for place, name in enumerate(("N01", "N02", "N07", "N08")):  # settled every 8 hours
+        hours = sorted(hour for hour in funding[name] if 2_399 - 168 < hour <= 2_399)
+        own = sorted(rates) if place == 1 else rates[place:] + rates[:place]
+        funding[name] = {**funding[name], **dict(zip(hours, own, strict=True))}
+    for name in ("N06",):  # and every 4 hours, half of it each time
+        hours = sorted(hour for hour in funding[name] if 2_399 - 168 < hour <= 2_399)
+        funding[name] = {**funding[name], **dict(zip(hours, [rate / 2 for rate in rates for _ in (0, 1)], strict=True))}
+    features = compute_name_features(make_panel({**market, "funding": funding}), 2_399)
+    assert len({features[name].funding_per_hour for name in ("N01", "N02", "N06", "N07", "N08")}) == 1
+
+
 def test_two_runs_are_the_same_bytes(market, history):
     family = BOOK_FAMILIES["trend_carry_book"]
     first = run_book(history, family, TERMS, make_specs(market), first=FIRST).result

@@ -1,0 +1,171 @@
+"""The ranker: features that do not look ahead, targets by loops, models that have seen nothing of their test."""
+
+import math
+import statistics
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pairity.books.families import BOOK_FAMILIES, Ranker
+from tests.training.books.markets import make_market, make_panel, make_specs
+from training.books import ranker as ranker_module
+from training.books.history_features import FeatureHistory
+from training.books.plan import plan_book
+from training.books.rank_features import (
+    FEATURES,
+    RETURN_DAYS,
+    compute_rank_features,
+    compute_targets,
+)
+from training.books.ranker import WalkForwardRanker, fit_ranker, rank_columns
+
+FIRST = 2_183
+"""A close at midnight soon after the first universe."""
+
+
+@pytest.fixture(scope="module")
+def market():
+    return make_market(41, hours=2_760)
+
+
+@pytest.fixture(scope="module")
+def panel(market):
+    return make_panel(market, late={("N01", 2_399): 2})
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Days instead of years: made-up markets are short."""
+    for name, value in (("TRAIN_DAYS", 12), ("LEAST_DAYS", 5), ("ROLL_DAYS", 4)):
+        monkeypatch.setattr(ranker_module, name, value)
+
+
+@pytest.mark.parametrize("hour", [2_303, 2_399, 2_640])
+def test_features_depend_on_nothing_that_comes_later(market, panel, hour):
+    cut = make_panel(market, late={("N01", 2_399): 2}, until=hour + 1)
+    np.testing.assert_array_equal(compute_rank_features(cut, hour), compute_rank_features(panel, hour))
+
+
+def test_features_are_those_of_loops_over_plain_lists(market, panel):
+    hour, name = 2_400, "N02"
+    closes, volumes = market["close"][name], market["volume"][name]
+    table = dict(zip(FEATURES, compute_rank_features(panel, hour)[:, panel.names.index(name)], strict=True))
+    for days in RETURN_DAYS:
+        assert table[f"return_{days}d"] == pytest.approx(math.log(closes[hour] / closes[hour - 24 * days]))
+    month = range(hour - 719, hour + 1)
+    logs = [math.log(closes[i] / closes[i - 1]) for i in month]
+    assert table["volatility"] == pytest.approx(statistics.stdev(logs))
+    assert table["volatility_shock"] == pytest.approx(math.log(statistics.stdev(logs[-168:]) / statistics.stdev(logs)))
+    worth = [closes[i] * volumes[i] for i in month]
+    assert table["notional"] == pytest.approx(statistics.mean(worth))
+    assert table["volume_shock_1d"] == pytest.approx(math.log(statistics.mean(worth[-24:]) / statistics.mean(worth)))
+    for hours in (24, 720):
+        vwap = sum(worth[-hours:]) / sum(volumes[i] for i in month[-hours:])
+        assert table[f"vwap_distance_{hours}h"] == pytest.approx(math.log(closes[hour] / vwap))
+    assert table["drawdown"] == pytest.approx(math.log(closes[hour] / max(closes[i] for i in month)))
+    days = [[closes[i] for i in range(hour - 24 * (d + 1) + 1, hour - 24 * d + 1)] for d in range(30)]
+    assert table["daily_range"] == pytest.approx(statistics.mean(math.log(max(day) / min(day)) for day in days))
+    returns = [math.log(closes[hour - 24 * d] / closes[hour - 24 * (d + 1)]) for d in range(30)]
+    mean = statistics.mean(returns)
+    second, third = (statistics.mean((r - mean) ** power for r in returns) for power in (2, 3))
+    assert table["daily_skew"] == pytest.approx(third / second**1.5)
+    rates = [rate for i, rate in market["funding"][name].items() if hour - 168 < i <= hour]
+    assert table["funding_7d"] == pytest.approx(sum(rates) / 168)
+    assert table["funding_share_30d"] == 1.0
+
+
+def test_what_is_not_known_is_not_made_up(panel):
+    late = compute_rank_features(panel, 2_399)[:, panel.names.index("N01")]
+    assert np.isnan(late).all()
+    unpaid = dict(zip(FEATURES, compute_rank_features(panel, 2_400)[:, panel.names.index("N05")], strict=True))
+    assert math.isnan(unpaid["funding_7d"])
+    assert unpaid["funding_share_7d"] == 0.0
+
+
+def test_targets_are_those_of_loops(market, panel):
+    hour, days, names = 2_400, 3, ["N00", "N02", "N05", "N06", "N07", "N08"]
+    columns = [panel.names.index(name) for name in names]
+    moved = {n: math.log(market["open"][n][hour + 73] / market["open"][n][hour + 1]) for n in names}
+    mean = statistics.mean(moved.values())
+    got = dict(zip(names, compute_targets(panel, hour, columns, days), strict=True))
+    for name in names:
+        closes = market["close"][name]
+        risk = statistics.stdev([math.log(closes[i] / closes[i - 1]) for i in range(hour - 719, hour + 1)])
+        assert got[name] == pytest.approx(max(-4, min(4, (moved[name] - mean) / (risk * math.sqrt(72)))))
+    assert np.isnan(compute_targets(panel, panel.hours - 73, columns, days)).all()
+
+
+def score_all(history, kind=Ranker.RIDGE, until=2_750):
+    able = frozenset(history.panel.names)
+    walk = WalkForwardRanker(history=history, kind=kind, able=able, size=12)
+    return {hour: walk.score(hour) for hour in range(FIRST, min(until, history.panel.hours), 24)}
+
+
+def test_scores_are_the_same_whatever_comes_later(market, panel, short):
+    whole = score_all(FeatureHistory(panel))
+    cut = score_all(FeatureHistory(make_panel(market, late={("N01", 2_399): 2}, until=2_560)))
+    assert any(cut.values())
+    assert cut == {hour: whole[hour] for hour in cut}
+
+
+def test_scores_change_with_what_was_known_at_training(panel, short):
+    """Opens of one day are poisoned: scores before its targets are known keep their bits, later ones do not."""
+    opens = panel.opens.copy()
+    opens[2_500:2_524] *= np.exp(np.random.default_rng(1).normal(0, 0.2, (24, len(panel.names))))
+    poisoned = score_all(FeatureHistory(replace(panel, opens=opens)))
+    whole = score_all(FeatureHistory(panel))
+    different = [hour for hour in whole if whole[hour] != poisoned[hour]]
+    assert different
+    assert min(different) >= 2_500
+
+
+def test_nothing_is_scored_before_there_is_enough_to_learn_from(panel, short):
+    scores = score_all(FeatureHistory(panel))
+    scored = [hour for hour, found in scores.items() if found]
+    assert scored
+    begun = 2_159  # the first close at which names are old enough
+    assert scored[0] >= begun + 24 * 5
+    assert all(len(scores[hour]) == 12 for hour in scored)
+
+
+@pytest.mark.parametrize("kind", list(Ranker))
+def test_a_ranker_finds_what_there_is_and_gives_the_same_bits(kind):
+    rng = np.random.default_rng(4)
+    rows = rng.uniform(-0.5, 0.5, (4_000, len(FEATURES)))
+    rows[rng.random(rows.shape) < 0.05] = np.nan
+    wanted = 1.5 * np.nan_to_num(rows[:, 3]) + rng.normal(0, 1, 4_000)
+    one, two = (fit_ranker(kind, rows, wanted)(rows) for _ in range(2))
+    assert one.tobytes() == two.tobytes()
+    assert np.corrcoef(one, np.nan_to_num(rows[:, 3]))[0, 1] > 0.8
+
+
+def test_ridge_is_that_of_the_normal_equations():
+    from sklearn.linear_model import Ridge
+
+    rng = np.random.default_rng(5)
+    rows = rng.uniform(-0.5, 0.5, (300, 5))
+    wanted = rows @ [1, 2, 0, -1, 0.5] + rng.normal(0, 0.1, 300) + 3
+    peer = Ridge(alpha=10.0, fit_intercept=False).fit(rows, wanted - wanted.mean())
+    np.testing.assert_allclose(fit_ranker(Ranker.RIDGE, rows, wanted)(rows), peer.predict(rows) + wanted.mean())
+
+
+def test_ranks_of_features_are_within_the_universe():
+    names = tuple("ABCDEFG")
+    table = np.array([[3.0, 1.0, 2.0, 9.0, 4.0, np.nan, 5.0], [np.nan] * 3 + [1.0] * 4])
+    ranks = rank_columns(table, names)
+    assert ranks.shape == (7, 2)
+    assert ranks[3, 0] == 0.5
+    assert math.isnan(ranks[5, 0])
+    assert np.isnan(ranks[:, 1]).all()  # four names have no ranks
+
+
+def test_a_ranker_is_a_book_with_both_sides(market, panel, short):
+    specs, family = make_specs(market), BOOK_FAMILIES["book_ranker_ridge"]
+    plan = plan_book(FeatureHistory(panel), family, frozenset(specs), first=FIRST)
+    held = [one for one in plan if one.weights]
+    assert held
+    for one in held:
+        assert sum(w for w in one.weights.values() if w > 0) <= 0.5 + 1e-9
+        assert sum(w for w in one.weights.values() if w < 0) >= -0.5 - 1e-9
+        assert set(one.weights) <= set(one.target.universe)

@@ -1,0 +1,210 @@
+"""Many accounts through one plan at once: what costs, capital and weights change, without a trade log.
+
+The engine (`engine.run_book`) trades one account, contract by contract in exact decimals, and keeps its trades. Here
+the same hours are traded by hundreds of accounts as arrays, accounts × names: equities are the engine's to 1e-9, and
+nothing else is kept. Source: docs/formulas.md, Books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairity.universe import ContractSpec
+from training.books.account import BookCosts
+from training.books.panel import BookPanel
+from training.books.plan import PlannedDecision
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+_ROUNDING = 1e-9
+"""Part of a lot that division in floats may lack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """Lots of each name in base units, and the least and most of one order; 0: not traded."""
+
+    lots: Floats
+    least: Floats
+    most: Floats
+
+    @classmethod
+    def of(cls, panel: BookPanel, specs: Mapping[str, ContractSpec]) -> Contracts:
+        """Return the contracts of the panel's names."""
+        rows = []
+        for name in panel.names:
+            spec = specs.get(name)
+            if spec is None:
+                rows.append((0.0, 0.0, 0.0))
+                continue
+            most = spec.max_entry_sz
+            rows.append(
+                (
+                    float(spec.lot_sz * spec.ct_val),
+                    float(spec.min_sz * spec.ct_val),
+                    np.inf if most is None else float(most * spec.ct_val),
+                )
+            )
+        table = np.array(rows)
+        return cls(table[:, 0], table[:, 1], table[:, 2])
+
+    def round(self, sizes: Floats) -> Floats:
+        """Return whole lots of at most |size|, base units; 0 where they are fewer than the least."""
+        lots = np.where(self.lots > 0, self.lots, 1.0)
+        whole = np.floor(np.minimum(np.abs(sizes), self.most) / lots + _ROUNDING) * lots
+        return np.where((whole >= self.least * (1 - _ROUNDING)) & (self.lots > 0), np.copysign(whole, sizes), 0.0)
+
+
+def make_targets(panel: BookPanel, plan: Sequence[PlannedDecision]) -> Floats:
+    """Return the weights of a plan, decisions × names; 0 where a name is not wanted."""
+    column = {name: place for place, name in enumerate(panel.names)}
+    targets = np.zeros((len(plan), len(panel.names)))
+    for row, one in enumerate(plan):
+        for name, weight in one.weights.items():
+            targets[row, column[name]] = weight
+    return targets
+
+
+def simulate_books(
+    panel: BookPanel,
+    plan: Sequence[PlannedDecision],
+    targets: Floats,
+    specs: Mapping[str, ContractSpec],
+    costs: Sequence[BookCosts],
+    capital: Sequence[float],
+    *,
+    band: float,
+    first: int = 0,
+    delay_h: int = 0,
+) -> Floats:
+    """Return the equity at each close from row `first` on, accounts × hours.
+
+    `targets`: decisions × accounts × names, or decisions × names where all accounts want the same; the hours are those
+    of `plan`. `costs` and `capital`: one per account. An account that is ruined has 0 from then on.
+    """
+    book = _Books(panel, plan, targets, Contracts.of(panel, specs), costs, capital, band)
+    return book.run(first, delay_h)
+
+
+class _Books:
+    def __init__(
+        self,
+        panel: BookPanel,
+        plan: Sequence[PlannedDecision],
+        targets: Floats,
+        contracts: Contracts,
+        costs: Sequence[BookCosts],
+        capital: Sequence[float],
+        band: float,
+    ) -> None:
+        self._panel, self._plan, self._contracts, self._band = panel, plan, contracts, band
+        self._targets = targets if targets.ndim == 3 else targets[:, None, :]
+        self._fee, self._slip, self._impact = (
+            np.array([getattr(one, name) for one in costs])[:, None] * unit
+            for name, unit in (("fee_bps", 1e-4), ("slippage_bps", 1e-4), ("impact", 1.0))
+        )
+        self._cash = np.array(capital, dtype=np.float64)
+        self._sizes = np.zeros((len(self._cash), len(panel.names)))
+        self._marks = _fill_forward(panel.closes)
+        self._flows = self._marks * np.nan_to_num(panel.rates)
+        self._volatilities = _read_volatilities(panel, plan)
+        self._alive = np.ones(len(self._cash), dtype=np.bool_)
+
+    def run(self, first: int, delay_h: int) -> Floats:
+        last = self._panel.hours - 1
+        gone = self._panel.list_last_bars()
+        leaving = {int(hour) for hour in gone if first <= hour < last}
+        fills = {one.hour + 1 + delay_h: row for row, one in enumerate(self._plan)}
+        decided = {one.hour: row for row, one in enumerate(self._plan)}
+        breaks = sorted({first, last + 1, *(h for h in fills if h <= last), *(h + 1 for h in {*leaving, *decided})})
+        equity = np.empty((len(self._cash), last + 1 - first))
+        waiting: dict[int, tuple[Bools, Floats]] = {}
+        for begin, after in pairwise(breaks):
+            if begin in fills and fills[begin] in waiting:
+                row = fills[begin]
+                self._fill(begin, self._volatilities[row], *waiting.pop(row))
+            own = slice(begin, after)
+            paid = np.cumsum(self._value(self._flows[own]), axis=1)
+            worth = self._cash[:, None] + self._value(self._marks[own]) - paid
+            self._cash -= paid[:, -1]
+            closing = gone == after - 1 if after <= last else np.ones(len(gone), dtype=np.bool_)
+            if closing.any():
+                self._close(after - 1, closing)
+                worth[:, -1] = self._cash + self._value(self._marks[after - 1 : after])[:, 0]
+            equity[:, begin - first : after - first] = worth
+            self._ruin(equity, begin - first, after - first)
+            if after - 1 in decided:
+                row = decided[after - 1]
+                waiting[row] = self._decide(row, after - 1, equity[:, after - 1 - first])
+        return equity
+
+    def _value(self, prices: Floats) -> Floats:
+        """Return what is held at each row of prices, accounts × rows."""
+        # A matrix product would add in an order that depends on the number of accounts and threads.
+        return np.einsum("an,hn->ah", self._sizes, prices)
+
+    def _decide(self, row: int, hour: int, worth: Floats) -> tuple[Bools, Floats]:
+        """Return which names each account trades, and the sizes that it wants of them."""
+        safe = np.where(worth > 0, worth, 1.0)[:, None]
+        held = self._sizes * np.nan_to_num(self._marks[hour]) / safe
+        target = np.broadcast_to(self._targets[row], held.shape)
+        leaves, turns = (target == 0) & (held != 0), held * target < 0
+        traded = leaves | turns | ((target != 0) & (np.abs(target - held) >= self._band))
+        close = self._panel.closes[hour]
+        wanted = target * worth[:, None] / np.where(np.isnan(close), 1.0, close)
+        return traded & self._alive[:, None], self._contracts.round(wanted)
+
+    def _fill(self, hour: int, volatility: Floats, traded: Bools, wanted: Floats) -> None:
+        opens = self._panel.opens[hour]
+        there = traded & ~np.isnan(opens)
+        price = np.nan_to_num(opens)
+        turnover = np.nan_to_num(self._panel.volumes[hour - 1] * self._panel.closes[hour - 1])
+        now, after = self._sizes, np.where(there, wanted, self._sizes)
+        turned = now * after < 0
+        # A change of side closes and opens: two orders, each with an impact of its own.
+        for change in (np.where(turned, -now, after - now), np.where(turned, after, 0.0)):
+            notional = np.abs(change) * price
+            strain = np.sqrt(notional / np.where(turnover > 0, turnover, np.inf))
+            self._pay(change, price, self._slip + self._impact * volatility * strain)
+        self._sizes = after
+
+    def _pay(self, change: Floats, price: Floats, slip: Floats) -> None:
+        paid = price * (1 + np.sign(change) * slip)
+        self._cash -= (change * paid + np.abs(change) * paid * self._fee).sum(axis=1)
+
+    def _close(self, hour: int, closing: Bools) -> None:
+        change = np.where(closing, -self._sizes, 0.0)
+        self._pay(change, np.nan_to_num(self._marks[hour]), np.broadcast_to(self._slip, change.shape))
+        self._sizes = self._sizes + change
+
+    def _ruin(self, equity: Floats, begin: int, after: int) -> None:
+        """Leave nothing to accounts from the hour on in which they are worth nothing."""
+        lost = self._alive & (equity[:, begin:after] <= 0).any(axis=1)
+        for account in np.flatnonzero(lost):
+            hour = begin + int((equity[account, begin:after] <= 0).argmax())
+            equity[account, hour:after] = 0.0
+            self._cash[account] = 0.0
+            self._sizes[account] = 0.0
+            self._alive[account] = False
+
+
+def _read_volatilities(panel: BookPanel, plan: Sequence[PlannedDecision]) -> Floats:
+    """Return the hourly volatility of each name at each decision; 0 where none was known."""
+    rows = [
+        [0.0 if (known := one.features.get(name)) is None else known.volatility or 0.0 for name in panel.names]
+        for one in plan
+    ]
+    return np.array(rows).reshape(len(plan), len(panel.names))
+
+
+def _fill_forward(closes: Floats) -> Floats:
+    """Return the last known close of each name at each hour; 0 before its first."""
+    rows = np.where(np.isnan(closes), -1, np.arange(len(closes))[:, None])
+    latest = np.maximum.accumulate(rows, axis=0)
+    known: Floats = np.where(latest >= 0, np.take_along_axis(closes, np.maximum(latest, 0), axis=0), 0.0)
+    return known

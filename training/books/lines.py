@@ -1,0 +1,76 @@
+"""Books as lines of the leaderboard: traded over the very hours of the other families, with the same measures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pairity.books.families import BookFamily
+from pairity.errors import DataError, MissingDataError
+from pairity.progress import Progress
+from pairity.settings import Settings
+from pairity.timeline import HOUR
+from training.backtest.comparison import Contender
+from training.backtest.performance import measure_performance
+from training.books.engine import run_book
+from training.books.ranker import LEAST_DAYS
+from training.books.stored_market import find_first_universe, load_market, make_book_terms, name_trial
+
+
+@dataclass(frozen=True, slots=True)
+class BookLine:
+    """One family of books that was traded."""
+
+    trial: str
+    """What the ledger of trials calls it."""
+    contender: Contender
+
+
+def trade_book_lines(
+    settings: Settings,
+    families: Sequence[BookFamily],
+    hours: Sequence[datetime],
+    now: datetime,
+    progress: Progress,
+) -> tuple[list[BookLine], list[str]]:
+    """Trade each family from the first to the last of `hours` (bar closes), as known at `now`; return lines and notes.
+
+    Nothing is fitted, so that no fold has a model: hours before the first are history that features use. Costs are the
+    others', with the impact of size; equity begins as in `pairity books`. A note says which families are left out and
+    why, and from when on there is a universe.
+    """
+    if not families:
+        return [], []
+    names = ", ".join(family.name for family in families)
+    try:
+        market = load_market(settings, now, hours[-1])
+        panel = market.history.panel
+        universe = panel.close_of(find_first_universe(panel))
+        if universe >= hours[-1]:
+            raise MissingDataError(f"there is a universe from {universe:%Y-%m-%d %H:%M} UTC on", "collect more history")
+        if panel.start > hours[0] or panel.close_of(panel.hours - 1) != hours[-1]:
+            raise MissingDataError("the bars of the universe do not reach over these hours", "collect them")
+    except MissingDataError as error:
+        progress.advance(len(families), "books are left out")
+        return [], [f"{names}: left out: {error.what}"]
+    notes = []
+    if universe > hours[0]:
+        notes.append(f"{names}: nothing is held before {universe:%Y-%m-%d %H:%M} UTC, for want of a universe")
+    lines = []
+    terms, first = make_book_terms(settings), (hours[0] - panel.start) // HOUR
+    for family in families:
+        try:
+            result = run_book(market.history, family, terms, market.specs, first=first).result
+        except DataError as error:  # ruined
+            notes.append(f"{family.name} is left out: {error.what}")
+        else:
+            name = f"book: {family.description}"
+            contender = Contender(family.name, name, result, measure_performance(result))
+            lines.append(BookLine(name_trial(family, terms), contender))
+            if family.ranker is not None and result.trades.is_empty():
+                notes.append(
+                    f"{family.name}: nothing is held, for want of {LEAST_DAYS} days of decisions to learn from"
+                )
+        progress.advance(1)
+    return lines, notes

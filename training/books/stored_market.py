@@ -1,0 +1,80 @@
+"""The stored market as books see it: bars and settlements of the universe, contracts, account and costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from feature_repo.catalog import ASSET_HOURLY
+from pairity.books.families import BookFamily
+from pairity.books.features import MIN_BARS
+from pairity.books.limits import BookLimits
+from pairity.books.ranks import MIN_NAMES
+from pairity.errors import MissingDataError
+from pairity.layout import Layout
+from pairity.settings import Settings
+from pairity.timeline import HOUR
+from pairity.universe import ContractSpec
+from training.backtest.inputs import read_lake_settlements
+from training.books.account import BookCosts
+from training.books.engine import BookTerms
+from training.books.history_features import FeatureHistory
+from training.books.panel import BookPanel, build_panel
+from training.data.contracts import read_traded_contracts
+from training.data.history import read_bars
+
+_IMPACT = 1.0
+_EQUITY = 100_000.0
+"""A dozen names need more than one pair does: below this the lots of a book are too coarse to say anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMarket:
+    """What all books of one study trade: history with features, stored bars, contracts by name."""
+
+    history: FeatureHistory
+    bars: pl.DataFrame
+    specs: Mapping[str, ContractSpec]
+
+
+def load_market(settings: Settings, now: datetime, until: datetime | None) -> StoredMarket:
+    """Return the market of the universe up to the close `until`, as known at `now`; MissingDataError without bars."""
+    layout, assets = Layout.of(settings), settings.universe.assets
+    bars = read_bars(settings, assets, datetime(2009, 1, 1, tzinfo=UTC), until or now, now)
+    if bars.is_empty():
+        raise MissingDataError(f"no bars of {ASSET_HOURLY.name} are stored", "ingest or collect the universe first")
+    settlements = read_lake_settlements(layout, settings.features.venue, assets, now)
+    panel = build_panel(bars, settlements, settings.features.decision_lag / HOUR)
+    return StoredMarket(FeatureHistory(panel), bars, read_traded_contracts(settings, layout))
+
+
+def make_book_terms(settings: Settings) -> BookTerms:
+    """Return account, costs and limits of books; they begin with `costs.initial_equity_usdt` or 100,000 USDT."""
+    costs = BookCosts(settings.costs.taker_fee_bps, settings.costs.slippage_bps, _IMPACT)
+    own = settings.books
+    limits = BookLimits(volatility=own.volatility_target, gross=own.gross_max, net=own.net_max)
+    return BookTerms(settings.costs.initial_equity_usdt or _EQUITY, costs, limits=limits)
+
+
+def name_trial(family: BookFamily, terms: BookTerms) -> str:
+    """Return the name under which a book is noted as a trial: a book within other limits is another trial."""
+    limits = str(terms.limits)
+    return f"{family.name} within {limits}" if limits else family.name
+
+
+def find_first_universe(panel: BookPanel, since: datetime | None = None) -> int:
+    """Return the first row from which a universe can exist, or that of `since` where it is later.
+
+    MissingDataError where too few names are ever old enough.
+    """
+    old = ((~(panel.closes != panel.closes)).cumsum(axis=0) >= MIN_BARS).sum(axis=1) >= MIN_NAMES
+    if not old.any():
+        raise MissingDataError(
+            f"fewer than {MIN_NAMES} names have {MIN_BARS:,} hourly bars: there is no universe of a book",
+            "put more names into universe.assets, and ingest or collect a longer history of them",
+        )
+    earliest = int(old.argmax())
+    return earliest if since is None else max(earliest, (since - panel.start) // HOUR)
