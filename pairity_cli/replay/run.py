@@ -1,0 +1,207 @@
+"""Run of a replay: features, trading, the backtest of the same hours, and what differs.
+
+It stands with the command line because nothing below the command line may start a paper exchange.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
+from feature_repo.contract_specs import read_contracts
+from ingestion.pipeline import ingest
+from ingestion.report import IngestReport
+from pairity.digest import digest_bytes
+from pairity.durable import replace_file
+from pairity.errors import ConfigError, TimeRangeError
+from pairity.home_settings import collect_values, remember
+from pairity.layout import Layout
+from pairity.private_home import secure_home
+from pairity.progress import Progress
+from pairity.settings import Settings
+from pairity.timeline import HOUR, MINUTE, Clock, month_start
+from pairity_cli.context import run_async
+from pairity_cli.demo.exchange import DemoExchange, running_exchange
+from pairity_cli.home_check import describe_exchange
+from pairity_cli.replay.expected import Expected, backtest_replayed
+from pairity_cli.replay.models import load_registered, make_rule
+from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
+from serving.journal.reading import ReadingJournal
+from serving.process import serve
+from serving.replay.published_data import PublishedData
+from serving.replay.scheduled_champion import Promotion, ScheduledChampion
+from serving.replay.stand_ins import StandIns, VirtualWaiting
+from serving.replay.traded import Traded, read_traded
+from serving.report import ServeReport
+from training.backtest.trade_differences import Comparison, Replayed, compare_trades
+from venue.clock import clock_for
+
+_MARK = ".pairity-replay"
+
+
+@dataclass(slots=True)
+class Spent:
+    """Seconds of the wall clock by part of the replay, and of the exchange's processor while trading."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    exchange_cpu_s: float = 0.0
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Add what the block takes."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """What a replay did, and how it compares with the backtest."""
+
+    plan: ReplayPlan
+    settings: Settings
+    market: str
+    ingested: IngestReport
+    served: ServeReport
+    traded: Traded
+    expected: Expected
+    comparison: Comparison
+    spent: Spent
+    model: str
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of every leg, position and decision: the same on every run over the same data."""
+        frames = (self.traded.legs, self.traded.positions, self.traded.equity, self.traded.decisions)
+        return digest_bytes("\n".join(frame.write_csv() for frame in frames).encode())
+
+
+def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> ReplayReport:
+    """Replay the plan in a directory of its own, which is emptied first.
+
+    Raises ConfigError where it holds anything but an earlier replay, TimeRangeError where the recording does not
+    cover the plan, what `load_registered` raises, and VenueUnreachableError where the exchange does not start.
+    """
+    if plan.rule is None:
+        scorer = load_registered(settings, plan.model, plan.since)
+        name = f"{scorer.ref.name} version {scorer.ref.version}"
+    else:
+        scorer = make_rule(settings, plan.rule, plan.since)
+        name = f"rule {plan.rule}"
+    promotions = (Promotion(plan.since, scorer),)
+    spent = Spent()
+    _empty(plan.home)
+    secure_home(plan.home, progress.say)
+    with tempfile.TemporaryDirectory() as scratch:
+        if plan.features == "store":
+            with spent.part("features"), _exchange(plan, Path(scratch) / "history.log") as exchange:
+                own = make_replay_settings(settings, plan, exchange)
+                exchange.advance(plan.until + MINUTE)
+                ingested = run_async(_ingest(own, exchange, plan.until, progress))
+        before = _children_cpu_s()
+        with _exchange(plan, Path(scratch) / "exchange.log") as exchange:
+            _check_span(plan, exchange)
+            own = make_replay_settings(settings, plan, exchange)
+            if plan.features == "live":
+                with spent.part("features"):
+                    ingested = run_async(_ingest(own, exchange, plan.since - HOUR, progress))
+            with spent.part("trading"):
+                served = run_async(_trade(own, plan, promotions, progress))
+        spent.exchange_cpu_s = _children_cpu_s() - before
+    with spent.part("comparison"):
+        contracts = read_contracts(Layout.of(own))
+        journal = ReadingJournal.connect(Layout.of(own).journal)
+        try:
+            traded = read_traded(journal, contracts, plan.until)
+        finally:
+            journal.close()
+        seen = dict(traded.equity.select("time", "available").iter_rows())
+        expected = backtest_replayed(own, promotions, (plan.since, plan.until), seen)
+        replayed = Replayed(traded.legs, traded.positions, traded.equity, traded.decisions)
+        comparison = compare_trades(expected.result, replayed, expected.history.bars, expected.quotes)
+    return ReplayReport(
+        plan=plan,
+        settings=own,
+        market=exchange.label,
+        ingested=ingested,
+        served=served,
+        traded=traded,
+        expected=expected,
+        comparison=comparison,
+        spent=spent,
+        model=name,
+    )
+
+
+def _exchange(plan: ReplayPlan, log: Path) -> contextlib.AbstractContextManager[DemoExchange]:
+    options = ("--start", plan.starts_at.isoformat(), "--balance", str(plan.balance))
+    return running_exchange("recorded", plan.data, 0, log, options)
+
+
+def _check_span(plan: ReplayPlan, exchange: DemoExchange) -> None:
+    """Raise TimeRangeError where the recording ends before the replay does: its last orders need a bar after it."""
+    if plan.until + HOUR > exchange.market_end:
+        raise TimeRangeError(
+            f"the replay ends at {plan.until:%Y-%m-%d %H:%M} UTC, and the recording at "
+            f"{exchange.market_end:%Y-%m-%d %H:%M}",
+            f"give --to {exchange.market_end - HOUR:%Y-%m-%dT%H:%M} at most",
+        )
+
+
+async def _ingest(settings: Settings, exchange: DemoExchange, until: datetime, progress: Progress) -> IngestReport:
+    """Collect what features until then need, and publish them, as `pairity ingest` does."""
+    clock = await clock_for(settings.exchange)
+    remember(Layout.of(settings), collect_values(settings, interval=True, exchange=describe_exchange(settings)))
+    needed = month_start(min(until, exchange.now)) - max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
+    return await ingest(settings, max(exchange.market_start, needed), until, clock=clock, progress=progress)
+
+
+async def _trade(
+    settings: Settings, plan: ReplayPlan, promotions: tuple[Promotion, ...], progress: Progress
+) -> ServeReport:
+    champion, waiting = ScheduledChampion(promotions), VirtualWaiting()
+
+    def open_champion() -> ScheduledChampion:
+        return champion
+
+    def open_published(own: Settings, clock: Clock) -> PublishedData:
+        champion.attach(clock)
+        return PublishedData(own, clock, plan.since, plan.until)
+
+    stand_ins = StandIns(
+        open_data=open_published if plan.features == "store" else None,
+        open_champion=open_champion,
+        make_pace=waiting.make_pace,
+    )
+    return await serve(
+        settings, live=False, cycles=plan.cycles, progress=progress, on_ready=_say_nothing, stand_ins=stand_ins
+    )
+
+
+def _say_nothing(_url: str) -> None:
+    """Nobody looks at the status page of a replay."""
+
+
+def _children_cpu_s() -> float:
+    """Return the processor's seconds of all children that have ended: the exchange is the only one."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _empty(directory: Path) -> None:
+    """Make an empty data directory; one that holds anything but an earlier replay is refused."""
+    if directory.exists() and any(directory.iterdir()):
+        if not (directory / _MARK).exists():
+            raise ConfigError(f"{directory} holds data that no replay made", "choose another --home")
+        shutil.rmtree(directory)
+    replace_file(directory / _MARK, b"")
