@@ -184,12 +184,28 @@ async def _trade(
         make_pace=waiting.make_pace,
     )
     return await serve(
-        settings, live=False, cycles=plan.cycles, progress=progress, on_ready=_say_nothing, stand_ins=stand_ins
+        settings,
+        live=False,
+        cycles=plan.cycles,
+        progress=_Stages(progress),
+        on_ready=_show_no_page,
+        stand_ins=stand_ins,
     )
 
 
-def _say_nothing(_url: str) -> None:
+def _show_no_page(_url: str) -> None:
     """Nobody looks at the status page of a replay."""
+
+
+class _Stages:
+    """Progress without the lines that the trading process says at every decision: the log has them."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.stage = progress.stage
+        self.advance = progress.advance
+
+    def say(self, line: str) -> None:
+        """Leave it to the log."""
 
 
 def _children_cpu_s() -> float:
