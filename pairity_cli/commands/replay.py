@@ -41,6 +41,7 @@ _DIFFERS = 1
     "--balance", type=click.IntRange(100, 10**9), default=_BALANCE, show_default=True, help="USDT in the account."
 )
 @click.option("--home", type=click.Path(path_type=Path), help="Data directory (default: PAIRITY_HOME/replay).")
+@click.option("--again", is_flag=True, help="Use the features that an earlier replay of the same hours left there.")
 @reports_errors
 @prints_tables()
 def replay(
@@ -54,6 +55,7 @@ def replay(
     positions: int | None,
     balance: int,
     home: Path | None,
+    again: bool,
 ) -> None:
     """Trade recorded hours through the real trading process and a paper exchange, and compare with the backtest.
 
@@ -79,6 +81,8 @@ def replay(
     )
     if first >= last:
         raise TimeRangeError(f"--from {since} is not before --to {until}", "give a range of at least two whole hours")
+    if again and features == "live":
+        raise ConfigError("--again is given with --features live", "leave out one of the two: live computes them anew")
     version = settings.serve.model_alias if model is None else find_version_number(settings, model)
     plan = ReplayPlan(
         data=data,
@@ -89,6 +93,7 @@ def replay(
         model=version,
         rule=rule,
         balance=Decimal(balance),
+        again=again,
     )
     with ConsoleProgress() as progress:
         report = run_replay(settings, plan, progress)

@@ -39,6 +39,8 @@ class ReplayPlan:
     model: str
     rule: str | None
     balance: Decimal
+    again: bool = False
+    """Whether the features of an earlier replay of the same hours are used."""
 
     @property
     def cycles(self) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import resource
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,8 +19,7 @@ from feature_repo.contract_specs import read_contracts
 from ingestion.pipeline import ingest
 from ingestion.report import IngestReport
 from pairity.digest import digest_bytes
-from pairity.durable import replace_file
-from pairity.errors import ConfigError, TimeRangeError
+from pairity.errors import TimeRangeError
 from pairity.home_settings import collect_values, remember
 from pairity.layout import Layout
 from pairity.private_home import secure_home
@@ -32,6 +30,7 @@ from pairity_cli.context import run_async
 from pairity_cli.demo.exchange import DemoExchange, running_exchange
 from pairity_cli.home_check import describe_exchange
 from pairity_cli.replay.expected import Expected, backtest_replayed
+from pairity_cli.replay.home import note_features, prepare_home
 from pairity_cli.replay.models import load_registered, make_rule
 from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
 from serving.journal.reading import ReadingJournal
@@ -43,8 +42,6 @@ from serving.replay.traded import Traded, read_traded
 from serving.report import ServeReport
 from training.backtest.trade_differences import Comparison, Replayed, compare_trades
 from venue.clock import clock_for
-
-_MARK = ".pairity-replay"
 
 
 @dataclass(slots=True)
@@ -71,7 +68,6 @@ class ReplayReport:
     plan: ReplayPlan
     settings: Settings
     market: str
-    ingested: IngestReport
     served: ServeReport
     traded: Traded
     expected: Expected
@@ -87,10 +83,11 @@ class ReplayReport:
 
 
 def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> ReplayReport:
-    """Replay the plan in a directory of its own, which is emptied first.
+    """Replay the plan in a directory of its own (`prepare_home`).
 
-    Raises ConfigError where it holds anything but an earlier replay, TimeRangeError where the recording does not
-    cover the plan, what `load_registered` raises, and VenueUnreachableError where the exchange does not start.
+    Raises ConfigError where it cannot be used, TimeRangeError where the recording does not
+    cover the plan, what `load_registered` raises, and VenueUnreachableError where the exchange does not start; KeyboardInterrupt where
+    a signal ended the trading early.
     """
     if plan.rule is None:
         scorer = load_registered(settings, plan.model, plan.since)
@@ -100,24 +97,28 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
         name = f"rule {plan.rule}"
     promotions = (Promotion(plan.since, scorer),)
     spent = Spent()
-    _empty(plan.home)
+    prepare_home(settings, plan)
     secure_home(plan.home, progress.say)
     with tempfile.TemporaryDirectory() as scratch:
-        if plan.features == "store":
+        if plan.features == "store" and not plan.again:
             with spent.part("features"), _exchange(plan, Path(scratch) / "history.log") as exchange:
                 own = make_replay_settings(settings, plan, exchange)
                 exchange.advance(plan.until + MINUTE)
-                ingested = run_async(_ingest(own, exchange, plan.until, progress))
+                run_async(_ingest(own, exchange, plan.until, progress))
+                note_features(settings, plan)
         before = _children_cpu_s()
         with _exchange(plan, Path(scratch) / "exchange.log") as exchange:
             _check_span(plan, exchange)
             own = make_replay_settings(settings, plan, exchange)
             if plan.features == "live":
                 with spent.part("features"):
-                    ingested = run_async(_ingest(own, exchange, plan.since - HOUR, progress))
+                    run_async(_ingest(own, exchange, plan.since - HOUR, progress))
             with spent.part("trading"):
                 served = run_async(_trade(own, plan, promotions, progress))
         spent.exchange_cpu_s = _children_cpu_s() - before
+    if served.cycles < plan.cycles:
+        progress.say(f"stopped after {served.cycles:,} of {plan.cycles:,} hours: nothing is compared")
+        raise KeyboardInterrupt
     with spent.part("comparison"):
         contracts = read_contracts(Layout.of(own))
         journal = ReadingJournal.connect(Layout.of(own).journal)
@@ -133,7 +134,6 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
         plan=plan,
         settings=own,
         market=exchange.label,
-        ingested=ingested,
         served=served,
         traded=traded,
         expected=expected,
@@ -212,12 +212,3 @@ def _children_cpu_s() -> float:
     """Return the processor's seconds of all children that have ended: the exchange is the only one."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _empty(directory: Path) -> None:
-    """Make an empty data directory; one that holds anything but an earlier replay is refused."""
-    if directory.exists() and any(directory.iterdir()):
-        if not (directory / _MARK).exists():
-            raise ConfigError(f"{directory} holds data that no replay made", "choose another --home")
-        shutil.rmtree(directory)
-    replace_file(directory / _MARK, b"")
