@@ -85,9 +85,9 @@ class ReplayReport:
 def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> ReplayReport:
     """Replay the plan in a directory of its own (`prepare_home`).
 
-    Raises ConfigError where it cannot be used, TimeRangeError where the recording does not
-    cover the plan, what `load_registered` raises, and VenueUnreachableError where the exchange does not start; KeyboardInterrupt where
-    a signal ended the trading early.
+    Raises ConfigError where it cannot be used, TimeRangeError where the recording does not cover the plan, what
+    `load_registered` raises, VenueUnreachableError where the exchange does not start, and KeyboardInterrupt where a
+    signal ended the trading early.
     """
     if plan.rule is None:
         scorer = load_registered(settings, plan.model, plan.since)
@@ -102,6 +102,7 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
     with tempfile.TemporaryDirectory() as scratch:
         if plan.features == "store" and not plan.again:
             with spent.part("features"), _exchange(plan, Path(scratch) / "history.log") as exchange:
+                _check_span(plan, exchange)
                 own = make_replay_settings(settings, plan, exchange)
                 exchange.advance(plan.until + MINUTE)
                 run_async(_ingest(own, exchange, plan.until, progress))

@@ -46,7 +46,9 @@ def make_arrivals(names):
         arrivals.append((START + hour * HOUR + lag, make_rows(PAIR_HOURLY, names, [hour], seed=hour, lag=lag)))
         if rng.random() < 0.4:
             late = lag + timedelta(seconds=rng.choice([1, 600, 9000]))
-            arrivals.append((START + hour * HOUR + late, make_rows(PAIR_HOURLY, names, [hour], seed=1000 + hour, lag=late)))
+            arrivals.append(
+                (START + hour * HOUR + late, make_rows(PAIR_HOURLY, names, [hour], seed=1000 + hour, lag=late))
+            )
     return sorted(arrivals, key=lambda arrival: arrival[0])
 
 
