@@ -18,7 +18,7 @@ from pairity_cli.table_output import prints_tables
 if TYPE_CHECKING:
     from pairity_cli.replay.plan import Features
 
-_BALANCE = 10_000
+_BALANCE, _HISTORY_DAYS = 10_000, 60
 _DIFFERS = 1
 
 
@@ -35,6 +35,20 @@ _DIFFERS = 1
 )
 @click.option("--model", type=MODEL_VERSION, metavar="VERSION", help="A registered version; by default the champion.")
 @click.option("--rule", type=Name(IDENTIFIER), help="A rule instead: always_revert or zero_forecast.")
+@click.option(
+    "--retrain-every",
+    "retrain_days",
+    type=click.IntRange(1, 1000),
+    metavar="DAYS",
+    help="Train before the first decision and then every so many days; the gate decides who is champion.",
+)
+@click.option(
+    "--history",
+    "history_days",
+    type=click.IntRange(0, 3650),
+    metavar="DAYS",
+    help=f"Days before the first decision to learn from (default: {_HISTORY_DAYS} with --retrain-every).",
+)
 @click.option("--legs", type=click.Choice(["base", "both"]), help="The setting strategy.legs.")
 @click.option("--positions", type=click.IntRange(1, 50), help="The setting strategy.max_concurrent_positions.")
 @click.option(
@@ -51,6 +65,8 @@ def replay(
     features: str,
     model: str | None,
     rule: str | None,
+    retrain_days: int | None,
+    history_days: int | None,
     legs: str | None,
     positions: int | None,
     balance: int,
@@ -81,6 +97,11 @@ def replay(
     )
     if first >= last:
         raise TimeRangeError(f"--from {since} is not before --to {until}", "give a range of at least two whole hours")
+    if retrain_days is not None and (model is not None or rule is not None or features == "live"):
+        raise ConfigError(
+            "--retrain-every is given with --model, --rule or --features live",
+            "leave the others out: models are trained on features that are computed once",
+        )
     if again and features == "live":
         raise ConfigError("--again is given with --features live", "leave out one of the two: live computes them anew")
     version = settings.serve.model_alias if model is None else find_version_number(settings, model)
@@ -94,6 +115,8 @@ def replay(
         rule=rule,
         balance=Decimal(balance),
         again=again,
+        retrain_days=retrain_days,
+        history_days=history_days or (0 if retrain_days is None else _HISTORY_DAYS),
     )
     with ConsoleProgress() as progress:
         report = run_replay(settings, plan, progress)

@@ -23,6 +23,8 @@ from training.models import pair_forest
 from training.models.registrable import fit_registrable
 from training.score_sources import RULES
 
+RULE_VERSION = "0"
+"""Version of a rule: no registered model has it."""
 _INSTANT = pl.Datetime("us", "UTC")
 
 
@@ -59,7 +61,7 @@ def make_rule(settings: Settings, name: str, since: datetime) -> Scorer:
     made = fit_registrable(pl.DataFrame(), service, changed)
     ref = ModelRef(
         name=name,
-        version="0",
+        version=RULE_VERSION,
         run_id="",
         uri="",
         sha256=made.digest,

@@ -41,6 +41,10 @@ class ReplayPlan:
     balance: Decimal
     again: bool = False
     """Whether the features of an earlier replay of the same hours are used."""
+    retrain_days: int | None = None
+    """Days between two trainings; None: `model` or `rule` decides from beginning to end."""
+    history_days: int = 0
+    """Days before the first decision from which there are features, at least."""
 
     @property
     def cycles(self) -> int:
@@ -96,6 +100,7 @@ def make_replay_settings(settings: Settings, plan: ReplayPlan, exchange: DemoExc
             "serve": settings.serve.model_copy(update=serve),
             "limits": lifted,
             "alerts": AlertSettings(),
+            "trials": settings.trials.model_copy(update={"folder": plan.home / "trials"}),
             "costs": settings.costs.model_copy(update=costs),
             "strategy": settings.strategy.model_copy(update={"entry_order": "market"}),
         }

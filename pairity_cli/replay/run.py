@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
@@ -31,9 +31,11 @@ from pairity_cli.demo.exchange import DemoExchange, running_exchange
 from pairity_cli.home_check import describe_exchange
 from pairity_cli.replay.expected import Expected, backtest_replayed
 from pairity_cli.replay.home import note_features, prepare_home
-from pairity_cli.replay.models import load_registered, make_rule
+from pairity_cli.replay.models import RULE_VERSION, load_registered, make_rule
 from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
+from pairity_cli.replay.walk_forward import train_walk_forward
 from serving.journal.reading import ReadingJournal
+from serving.models.scoring import Scorer
 from serving.process import serve
 from serving.replay.published_data import PublishedData
 from serving.replay.scheduled_champion import Promotion, ScheduledChampion
@@ -73,7 +75,8 @@ class ReplayReport:
     expected: Expected
     comparison: Comparison
     spent: Spent
-    model: str
+    models: tuple[tuple[datetime, str], ...]
+    """Who decided, from when on."""
 
     @property
     def fingerprint(self) -> str:
@@ -89,31 +92,29 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
     `load_registered` raises, VenueUnreachableError where the exchange does not start, and KeyboardInterrupt where a
     signal ended the trading early.
     """
-    if plan.rule is None:
-        scorer = load_registered(settings, plan.model, plan.since)
-        name = f"{scorer.ref.name} version {scorer.ref.version}"
-    else:
-        scorer = make_rule(settings, plan.rule, plan.since)
-        name = f"rule {plan.rule}"
-    promotions = (Promotion(plan.since, scorer),)
+    promotions = _choose_promotions(settings, plan)
     spent = Spent()
     prepare_home(settings, plan)
     secure_home(plan.home, progress.say)
     with tempfile.TemporaryDirectory() as scratch:
-        if plan.features == "store" and not plan.again:
+        if plan.features == "store":
             with spent.part("features"), _exchange(plan, Path(scratch) / "history.log") as exchange:
                 _check_span(plan, exchange)
                 own = make_replay_settings(settings, plan, exchange)
-                exchange.advance(plan.until + MINUTE)
-                run_async(_ingest(own, exchange, plan.until, progress))
-                note_features(settings, plan)
+                if not plan.again:
+                    exchange.advance(plan.until + MINUTE)
+                    run_async(_ingest(own, plan, exchange, plan.until, progress))
+                    note_features(settings, plan)
+        if plan.retrain_days is not None:
+            with spent.part("training"):
+                promotions = train_walk_forward(own, plan, progress)
         before = _children_cpu_s()
         with _exchange(plan, Path(scratch) / "exchange.log") as exchange:
             _check_span(plan, exchange)
             own = make_replay_settings(settings, plan, exchange)
             if plan.features == "live":
                 with spent.part("features"):
-                    run_async(_ingest(own, exchange, plan.since - HOUR, progress))
+                    run_async(_ingest(own, plan, exchange, plan.since - HOUR, progress))
             with spent.part("trading"):
                 served = run_async(_trade(own, plan, promotions, progress))
         spent.exchange_cpu_s = _children_cpu_s() - before
@@ -140,7 +141,7 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
         expected=expected,
         comparison=comparison,
         spent=spent,
-        model=name,
+        models=tuple((one.at, _name(one.scorer)) for one in promotions),
     )
 
 
@@ -159,11 +160,27 @@ def _check_span(plan: ReplayPlan, exchange: DemoExchange) -> None:
         )
 
 
-async def _ingest(settings: Settings, exchange: DemoExchange, until: datetime, progress: Progress) -> IngestReport:
+def _choose_promotions(settings: Settings, plan: ReplayPlan) -> tuple[Promotion, ...]:
+    """Return who decides from beginning to end; nobody where models are trained on the way."""
+    if plan.retrain_days is not None:
+        return ()
+    if plan.rule is not None:
+        return (Promotion(plan.since, make_rule(settings, plan.rule, plan.since)),)
+    return (Promotion(plan.since, load_registered(settings, plan.model, plan.since)),)
+
+
+def _name(scorer: Scorer) -> str:
+    return f"rule {scorer.ref.name}" if scorer.ref.version == RULE_VERSION else f"version {scorer.ref.version}"
+
+
+async def _ingest(
+    settings: Settings, plan: ReplayPlan, exchange: DemoExchange, until: datetime, progress: Progress
+) -> IngestReport:
     """Collect what features until then need, and publish them, as `pairity ingest` does."""
     clock = await clock_for(settings.exchange)
     remember(Layout.of(settings), collect_values(settings, interval=True, exchange=describe_exchange(settings)))
-    needed = month_start(min(until, exchange.now)) - max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
+    first = plan.since - timedelta(days=plan.history_days)
+    needed = month_start(min(until, first)) - max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
     return await ingest(settings, max(exchange.market_start, needed), until, clock=clock, progress=progress)
 
 

@@ -16,11 +16,15 @@ def show_replay(report: ReplayReport) -> None:
     """Print what was traded, what differs from the backtest, the fingerprint, and where the time went."""
     plan, comparison, spent = report.plan, report.comparison, report.spent
     print_heading("Replay")
-    print_line(f"market: {report.market}; decided by {report.model}")
+    print_line(f"market: {report.market}")
     print_line(
         f"{plan.cycles:,} hours, {plan.since:%Y-%m-%d %H:%M} to {plan.until:%Y-%m-%d %H:%M} UTC, "
         f"features {plan.features}"
     )
+    if len(report.models) == 1:
+        print_line(f"decided by {report.models[0][1]}")
+    else:
+        print_table(("from", "decided by"), report.models)
     actions = ", ".join(f"{count:,} {name}" for name, count in sorted(report.served.actions.items()))
     print_line(f"decisions: {actions}")
     problems = Counter(report.served.problems)
