@@ -82,7 +82,7 @@ class ReplayReport:
     def fingerprint(self) -> str:
         """SHA-256 of every leg, position and decision: the same on every run over the same data."""
         frames = (self.traded.legs, self.traded.positions, self.traded.equity, self.traded.decisions)
-        return digest_bytes("\n".join(frame.write_csv() for frame in frames).encode())
+        return digest_bytes("\n".join(repr(frame.rows()) for frame in frames).encode())
 
 
 def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> ReplayReport:

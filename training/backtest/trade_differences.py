@@ -220,7 +220,16 @@ class _Comparing:
         self._note(row, what, _write(theirs), _write(ours), explanation)
 
     def _note(self, row: Mapping[str, Any], what: str, theirs: str, ours: str, explanation: str | None) -> None:
-        self._found.append(Difference(row["position_id"], row["asset"], what, theirs, ours, explanation))
+        self._found.append(
+            Difference(
+                position_id=row["position_id"],
+                asset=row["asset"],
+                what=what,
+                backtest=theirs,
+                replay=ours,
+                explanation=explanation,
+            )
+        )
 
 
 def _write(value: Any) -> str:  # noqa: ANN401 - a value of any column
