@@ -6,7 +6,8 @@ differ there, and the explanation is checked on the values themselves; anything 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isclose
@@ -16,16 +17,16 @@ import polars as pl
 
 from pairity.strategy.types import ExitReason
 from pairity.timeline import HOUR, ceil_to, floor_to
-from training.backtest.records import BacktestResult, PriceBar, Quotes
+from training.backtest.records import BacktestResult, MarketHistory, Quotes
 
-CENT_MILLIONTH = 1e-8
-"""USDT: money is compared to this, times the size of the sums behind it."""
-_RELATIVE = 1e-9
+_RELATIVE, _OF_TRADED = 1e-9, 1e-10
+"""How near values are: of the value itself, and of what was traded for it, because profits are small differences."""
 _ON_VENUE = {ExitReason.STOP_LOSS.value, ExitReason.TAKE_PROFIT.value, ExitReason.LIQUIDATION.value}
 _LEFT_LEG, _LOST_LEG = ExitReason.OTHER_LEG.value, "leg_risk"
 AT_NEXT_OPEN = (
     "what is left of a position that lost a leg: the engine closes it at the bar's close, the process after it"
 )
+HELD_INTO_SETTLEMENT = "what is left of such a position is held into the settlement at that close by the process alone"
 GAP = "the bar opened beyond the level: the engine dates that at the open, the exchange when the bar is over"
 
 
@@ -72,26 +73,18 @@ class Comparison:
         return tuple(one for one in self.differences if one.explanation is None)
 
 
-def compare_trades(
-    result: BacktestResult, replayed: Replayed, bars: Mapping[str, Mapping[datetime, PriceBar]], quotes: Quotes
-) -> Comparison:
+def compare_trades(result: BacktestResult, replayed: Replayed, history: MarketHistory, quotes: Quotes) -> Comparison:
     """Compare a backtest's log with a replay's, over the same hours.
 
-    Positions that the backtest closed because its data ended are compared as open ones. `bars` and `quotes` are those
-    of the backtest: an explanation by the next open is checked against them.
+    Positions that the backtest closed because its data ended are compared as open ones. `history` and `quotes` are
+    those of the backtest: explanations are checked against them.
     """
-    return _Comparing(result, replayed, bars, quotes).run()
+    return _Comparing(result, replayed, history, quotes).run()
 
 
 class _Comparing:
-    def __init__(
-        self,
-        result: BacktestResult,
-        replayed: Replayed,
-        bars: Mapping[str, Mapping[datetime, PriceBar]],
-        quotes: Quotes,
-    ) -> None:
-        self._result, self._replayed, self._bars, self._quotes = result, replayed, bars, quotes
+    def __init__(self, result: BacktestResult, replayed: Replayed, history: MarketHistory, quotes: Quotes) -> None:
+        self._result, self._replayed, self._history, self._quotes = result, replayed, history, quotes
         self._found: list[Difference] = []
         self._values = 0
         self._explained_money: list[tuple[datetime, float]] = []
@@ -149,7 +142,7 @@ class _Comparing:
             self._explained_money.append((closed, moved))
 
     def _open(self, leg: Mapping[str, Any]) -> float | None:
-        bar = self._bars.get(leg["asset"], {}).get(leg["closed_at"] + HOUR)
+        bar = self._history.bars.get(leg["asset"], {}).get(leg["closed_at"] + HOUR)
         return None if bar is None else bar.open
 
     def _is_at_next_open(self, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
@@ -171,9 +164,22 @@ class _Comparing:
                 continue  # said leg by leg
             first, own = dict(rows[0]), ours[position_id]
             first["asset"] = ""
-            self._compare(first, "reason", _LOST_LEG if _LEFT_LEG in reasons else reasons[0], own["exit_reason"])
-            scale = sum(row["traded_notional"] for row in rows)
-            self._compare(first, "funding", sum(row["funding"] for row in rows), own["funding"], None, scale)
+            self._compare(first, "reason", _name_end(reasons), own["exit_reason"])
+            paid, scale = sum(row["funding"] for row in rows), sum(row["traded_notional"] for row in rows)
+            later = sum(self._pay_on(row) for row in rows if row["exit_reason"] == _LEFT_LEG)
+            why = HELD_INTO_SETTLEMENT if later and _is_same_money(paid + later, own["funding"], scale) else None
+            self._compare(first, "funding", paid, own["funding"], why, scale)
+            if why is not None:
+                self._explained_money.append((max(row["closed_at"] for row in rows), -later))
+
+    def _pay_on(self, leg: Mapping[str, Any]) -> float:
+        """Return the funding of a left leg at the instant at which the engine closes it, if it is still held then."""
+        at, sign = leg["closed_at"], 1 if leg["side"] == "buy" else -1
+        bar, marks = self._history.bars[leg["asset"]].get(at), self._history.marks.get(leg["asset"], {})
+        due = [one for one in self._history.settlements.get(leg["asset"], ()) if ceil_to(one.time, HOUR) == at]
+        prices = [marks.get(one.time, math.nan if bar is None else bar.close) for one in due]
+        paid = sum(one.rate * price for one, price in zip(due, prices, strict=True))
+        return float(sign * leg["size_base"] * paid)
 
     def _compare_decisions(self) -> int:
         ours = dict(self._replayed.decisions.select("time", "action").iter_rows())
@@ -213,7 +219,7 @@ class _Comparing:
     ) -> None:
         self._values += 1
         if isinstance(theirs, float) and isinstance(ours, float):
-            if isclose(theirs, ours, rel_tol=_RELATIVE, abs_tol=CENT_MILLIONTH * max(scale, 1.0) / 100):
+            if _is_same_money(theirs, ours, scale):
                 return
         elif theirs == ours:
             return
@@ -230,6 +236,18 @@ class _Comparing:
                 explanation=explanation,
             )
         )
+
+
+def _is_same_money(theirs: float, ours: float | None, scale: float) -> bool:
+    return ours is not None and isclose(theirs, ours, rel_tol=_RELATIVE, abs_tol=_OF_TRADED * max(scale, 1.0))
+
+
+def _name_end(reasons: Sequence[str]) -> str:
+    """Return the process's name for the end of a position whose legs ended so: of several, a stop says why."""
+    if _LEFT_LEG in reasons:
+        return _LOST_LEG
+    stop = ExitReason.STOP_LOSS.value
+    return stop if stop in reasons else reasons[0]
 
 
 def _write(value: Any) -> str:  # noqa: ANN401 - a value of any column

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 
 import polars as pl
@@ -14,7 +15,7 @@ from training.backtest.engine import run_backtest
 from training.backtest.fills import apply_slippage
 from training.backtest.policies import Strategy
 from training.backtest.records import Terms
-from training.backtest.trade_differences import AT_NEXT_OPEN, GAP, Replayed, compare_trades
+from training.backtest.trade_differences import AT_NEXT_OPEN, GAP, HELD_INTO_SETTLEMENT, Replayed, compare_trades
 
 HOUR = timedelta(hours=1)
 
@@ -64,7 +65,7 @@ def compare(traded, **changed):
     result, history = traded
     own = mirror(result)
     parts = {name: changed.get(name, getattr(own, name)) for name in ("legs", "positions", "equity", "decisions")}
-    return compare_trades(result, Replayed(**parts), history.bars, quotes)
+    return compare_trades(result, Replayed(**parts), history, quotes)
 
 
 def change(frame, row, **values):
@@ -160,6 +161,48 @@ def test_a_left_leg_may_go_at_the_next_open_and_nowhere_else(traded):
     assert AT_NEXT_OPEN not in {one.explanation for one in found.unexplained}
 
 
+def test_a_left_leg_may_be_held_into_the_settlement_at_its_close_and_pays_exactly_that(traded):
+    result, history = traded
+    trades = result.trades.with_row_index()
+    left = next(
+        row
+        for row in trades.filter(pl.col("exit_reason") == "other_leg").iter_rows(named=True)
+        if row["closed_at"].hour % 8 == 0
+    )
+    own = mirror(result)
+    rate = next(one.rate for one in history.settlements[left["asset"]] if one.time == left["closed_at"])
+    close = history.bars[left["asset"]][left["closed_at"]].close
+    later = (1 if left["side"] == "buy" else -1) * left["size_base"] * close * rate
+    at = pl.col("position_id") == left["position_id"]
+    moved = own.positions.with_columns(funding=pl.col("funding") + pl.when(at).then(later).otherwise(0.0))
+    # The equity of the hours after it has the payment, too.
+    paid = own.equity.with_columns(
+        equity=pl.col("equity") - pl.when(pl.col("time") >= left["closed_at"]).then(later).otherwise(0.0)
+    )
+    found = compare(traded, positions=moved, equity=paid)
+    assert [(one.what, one.explanation) for one in found.differences] == [("funding", HELD_INTO_SETTLEMENT)]
+    twice = own.positions.with_columns(funding=pl.col("funding") + pl.when(at).then(2 * later).otherwise(0.0))
+    assert [one.what for one in compare(traded, positions=twice).unexplained] == ["funding"]
+
+
+def test_of_two_legs_that_end_on_the_venue_a_stop_names_the_position(traded):
+    result, history = traded
+    both = result.trades.filter(pl.col("exit_reason") == "z_cross")["position_id"][0]
+    own = pl.col("position_id") == both
+    reasons = pl.when(pl.col("leg") == 0).then(pl.lit("take_profit")).otherwise(pl.lit("stop_loss"))
+    trades = result.trades.with_columns(exit_reason=pl.when(own).then(reasons).otherwise(pl.col("exit_reason")))
+    changed = dataclasses.replace(result, trades=trades)
+    seen = mirror(result)
+    named = seen.positions.with_columns(
+        exit_reason=pl.when(own).then(pl.lit("stop_loss")).otherwise(pl.col("exit_reason"))
+    )
+    legs = seen.legs.with_columns(
+        closed_at=pl.when(own).then(result.trades["closed_at"]).otherwise(pl.col("closed_at"))
+    )
+    replayed = Replayed(legs, named, seen.equity, seen.decisions)
+    assert compare_trades(changed, replayed, history, quotes).differences == ()
+
+
 def test_a_gap_is_dated_at_the_open_or_at_the_bars_end(traded):
     result, history = traded
     trades = result.trades
@@ -167,7 +210,5 @@ def test_a_gap_is_dated_at_the_open_or_at_the_bars_end(traded):
     earlier = stopped["closed_at"] - HOUR
     bar = history.bars[stopped["asset"]][stopped["closed_at"]]
     gapped = change(trades, stopped["index"], closed_at=earlier, exit_reference=bar.open)
-    import dataclasses
-
-    found = compare_trades(dataclasses.replace(result, trades=gapped), mirror(result), history.bars, quotes)
+    found = compare_trades(dataclasses.replace(result, trades=gapped), mirror(result), history, quotes)
     assert [(one.what, one.explanation) for one in found.differences] == [("closed at", GAP)]
