@@ -100,6 +100,7 @@ def make_replay_settings(settings: Settings, plan: ReplayPlan, exchange: DemoExc
             "serve": settings.serve.model_copy(update=serve),
             "limits": lifted,
             "alerts": AlertSettings(),
+            "logs": settings.logs.model_copy(update={"level": "warning"}),
             "trials": settings.trials.model_copy(update={"folder": plan.home / "trials"}),
             "costs": settings.costs.model_copy(update=costs),
             "strategy": settings.strategy.model_copy(update={"entry_order": "market"}),

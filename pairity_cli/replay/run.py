@@ -6,11 +6,8 @@ It stands with the command line because nothing below the command line may start
 from __future__ import annotations
 
 import contextlib
-import resource
 import tempfile
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -33,6 +30,7 @@ from pairity_cli.replay.expected import Expected, backtest_replayed
 from pairity_cli.replay.home import note_features, prepare_home
 from pairity_cli.replay.models import RULE_VERSION, load_registered, make_rule
 from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
+from pairity_cli.replay.spent import Spent, count_children_cpu_s
 from pairity_cli.replay.walk_forward import train_walk_forward
 from serving.journal.reading import ReadingJournal
 from serving.models.scoring import Scorer
@@ -44,23 +42,6 @@ from serving.replay.traded import Traded, read_traded
 from serving.report import ServeReport
 from training.backtest.trade_differences import Comparison, Replayed, compare_trades
 from venue.clock import clock_for
-
-
-@dataclass(slots=True)
-class Spent:
-    """Seconds of the wall clock by part of the replay, and of the exchange's processor while trading."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    exchange_cpu_s: float = 0.0
-
-    @contextlib.contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Add what the block takes."""
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +89,16 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
         if plan.retrain_days is not None:
             with spent.part("training"):
                 promotions = train_walk_forward(own, plan, progress)
-        before = _children_cpu_s()
+        before = count_children_cpu_s()
         with _exchange(plan, Path(scratch) / "exchange.log") as exchange:
             _check_span(plan, exchange)
             own = make_replay_settings(settings, plan, exchange)
             if plan.features == "live":
                 with spent.part("features"):
                     run_async(_ingest(own, plan, exchange, plan.since - HOUR, progress))
-            with spent.part("trading"):
+            with spent.part("trading"), spent.timing_requests():
                 served = run_async(_trade(own, plan, promotions, progress))
-        spent.exchange_cpu_s = _children_cpu_s() - before
+        spent.exchange_cpu_s = count_children_cpu_s() - before
     if served.cycles < plan.cycles:
         progress.say(f"stopped after {served.cycles:,} of {plan.cycles:,} hours: nothing is compared")
         raise KeyboardInterrupt
@@ -224,9 +205,3 @@ class _Stages:
 
     def say(self, line: str) -> None:
         """Leave it to the log."""
-
-
-def _children_cpu_s() -> float:
-    """Return the processor's seconds of all children that have ended: the exchange is the only one."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime

@@ -47,7 +47,11 @@ def show_replay(report: ReplayReport) -> None:
     print_line(f"fingerprint of the trades {report.fingerprint}")
     print_heading("Time")
     parts = [(name, format_fixed(seconds, 1)) for name, seconds in spent.seconds.items()]
-    parts.append(("exchange's processor, while trading", format_fixed(spent.exchange_cpu_s, 1)))
+    parts += [
+        (f"of trading: {spent.requests:,} requests to the exchange", format_fixed(spent.wire_s, 1)),
+        ("of trading: the exchange's processor", format_fixed(spent.exchange_cpu_s, 1)),
+        ("of trading: the journal", format_fixed(report.served.journal_s, 1)),
+    ]
     print_table(("part", "s"), parts)
     show_hour_costs(report.served)
     rate = 60 * report.served.cycles / max(spent.seconds["trading"], 1e-9)
