@@ -15,8 +15,8 @@ from pairity.settings import Settings
 from pairity_cli.replay.plan import ReplayPlan
 
 _MARK = ".pairity-replay"
-_OF_FEATURES = {_MARK, "lake", "features", "feast", "reference", "quarantine", "gx", "settings.json"}
-"""What ingestion and feature jobs leave; everything else is of the trading, and goes."""
+_OF_FEATURES = {"lake", "staging", "features", "feast", "reference", "quarantine", "gx", "settings.json"}
+"""What ingestion and feature jobs leave, besides files that begin with a dot; all else is of the trading, and goes."""
 
 
 def prepare_home(settings: Settings, plan: ReplayPlan) -> None:
@@ -60,7 +60,7 @@ def _describe(settings: Settings, plan: ReplayPlan) -> dict[str, Any]:
 
 def _forget_trading(home: Path) -> None:
     for path in home.iterdir():
-        if path.name in _OF_FEATURES:
+        if path.name in _OF_FEATURES or path.name.startswith("."):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -16,7 +16,7 @@ from feature_repo.contract_specs import read_contracts
 from ingestion.pipeline import ingest
 from ingestion.report import IngestReport
 from pairity.digest import digest_bytes
-from pairity.errors import TimeRangeError
+from pairity.errors import ConfigError, TimeRangeError
 from pairity.home_settings import collect_values, remember
 from pairity.layout import Layout
 from pairity.private_home import secure_home
@@ -69,10 +69,15 @@ class ReplayReport:
 def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> ReplayReport:
     """Replay the plan in a directory of its own (`prepare_home`).
 
-    Raises ConfigError where it cannot be used, TimeRangeError where the recording does not cover the plan, what
-    `load_registered` raises, VenueUnreachableError where the exchange does not start, and KeyboardInterrupt where a
-    signal ended the trading early.
+    Raises ConfigError where it cannot be used and for decisions that are not hourly, TimeRangeError where the recording
+    does not cover the plan, what `load_registered` raises, VenueUnreachableError where the exchange does not start, and
+    KeyboardInterrupt where a signal ended the trading early.
     """
+    if settings.serve.interval_minutes != HOUR // MINUTE:
+        raise ConfigError(
+            f"serve.interval_minutes is {settings.serve.interval_minutes}, and a backtest decides every hour",
+            "set it to 60 to replay",
+        )
     promotions = _choose_promotions(settings, plan)
     spent = Spent()
     prepare_home(settings, plan)

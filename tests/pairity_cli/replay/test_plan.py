@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from pairity.errors import ConfigError
+from pairity.progress import SilentProgress
 from pairity.settings import Settings
 from pairity_cli.demo.exchange import DemoExchange
 from pairity_cli.main import main
@@ -17,6 +18,7 @@ from pairity_cli.replay.expected import make_quotes
 from pairity_cli.replay.home import note_features, prepare_home
 from pairity_cli.replay.models import make_rule
 from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
+from pairity_cli.replay.run import run_replay
 from paper_exchange.market.prices import best_quotes
 from paper_exchange.market.specifications import specify_instrument
 from tests.training.generated import spec
@@ -146,3 +148,9 @@ def test_what_cannot_be_replayed_is_refused_before_anything_begins(options, said
     result = CliRunner().invoke(main, ["replay", *options])
     assert result.exit_code == 2, result.output
     assert said in result.output
+
+
+def test_decisions_of_every_few_hours_are_no_backtests(plan):
+    with pytest.raises(ConfigError, match="every hour"):
+        run_replay(Settings(serve={"interval_minutes": 240}), plan, SilentProgress())
+    assert not plan.home.exists()
