@@ -78,6 +78,9 @@ def test_features_computed_hour_by_hour_and_once_give_the_same_trades(recording,
     fingerprints += FINGERPRINT.findall(again.stdout)
     assert len(fingerprints) == 3
     assert len(set(fingerprints)) == 1
+    proven = Place(tmp_path / "store", SETTINGS).run("parity")
+    assert proven.returncode == 0, proven.stdout + proven.stderr
+    assert "all identical, bit for bit" in proven.stdout
     positions = int(re.search(r"(\d+) positions, ", again.stdout)[1])
     assert positions > 5
 
