@@ -143,7 +143,7 @@ class Opening:
     async def open_guard(self, stakes: Stakes) -> GuardParts:
         """Connect to the venue, for which `stakes` may make it wait, and open the journal."""
         clock = await self._connect(stakes)
-        journal = Journal.open(self._layout.journal)
+        journal = self._stand_ins.open_journal(self._layout.journal)
         self._stack.callback(journal.close)
         sightings, status = self._presence.sightings, self._presence.status
         sightings.started_at, sightings.contracts = clock.now(), self._contracts

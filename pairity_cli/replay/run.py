@@ -9,6 +9,7 @@ import contextlib
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
@@ -32,6 +33,7 @@ from pairity_cli.replay.models import RULE_VERSION, load_registered, make_rule
 from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
 from pairity_cli.replay.spent import Spent, count_children_cpu_s
 from pairity_cli.replay.walk_forward import train_walk_forward
+from serving.journal import Journal
 from serving.journal.reading import ReadingJournal
 from serving.models.scoring import Scorer
 from serving.process import serve
@@ -186,6 +188,7 @@ async def _trade(
         open_data=open_published if plan.features == "store" else None,
         open_champion=open_champion,
         make_pace=waiting.make_pace,
+        open_journal=partial(Journal.open, durable=False),
     )
     return await serve(
         settings,

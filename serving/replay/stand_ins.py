@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.trading_settings import ServeSettings
 from serving.execution.pace import Pace
 from serving.hourly_data import HourlyData
+from serving.journal import Journal
 from serving.models.deciding_model import DecidingModel
 
 
@@ -22,6 +24,7 @@ class StandIns:
     open_data: Callable[[Settings, Clock], HourlyData] | None = None
     open_champion: Callable[[], DecidingModel] | None = None
     make_pace: Callable[[ServeSettings], Pace] = Pace.of
+    open_journal: Callable[[Path], Journal] = Journal.open
 
 
 class VirtualWaiting:

@@ -12,9 +12,10 @@ import pytest
 from model_registry.records import ModelRef
 from pairity.errors import ConfigError
 from pairity.trading_settings import ServeSettings
+from serving.journal import Journal
 from serving.models.scoring import Scorer
 from serving.replay.scheduled_champion import Promotion, ScheduledChampion
-from serving.replay.stand_ins import VirtualWaiting
+from serving.replay.stand_ins import StandIns, VirtualWaiting
 from tests.feature_repo.rows import HOUR, START
 from tests.serving.replay.test_published_data import Stopped
 
@@ -53,3 +54,20 @@ def test_waiting_counts_and_takes_no_time():
         asyncio.run(pace.wait(attempt))
     assert timedelta(seconds=pace.monotonic() - begun) > timedelta(minutes=10)
     assert time.monotonic() - real < 5
+
+
+@pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 0)])
+def test_only_a_journal_that_can_be_made_again_is_not_synced(durable, level, tmp_path):
+    tmp_path.chmod(0o700)
+    journal = Journal.open(tmp_path / "journal.db", durable=durable)
+    try:
+        with journal._begin() as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == level
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert journal.spent_s > 0
+    finally:
+        journal.close()
+
+
+def test_the_trading_process_syncs_its_journal_unless_told_otherwise():
+    assert StandIns().open_journal == Journal.open
