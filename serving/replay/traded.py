@@ -26,12 +26,15 @@ LEG_SCHEMA: dict[str, pl.DataType] = {
     "opened_at": INSTANT,
     "closed_at": INSTANT,
     "entry_price": pl.Float64(),
+    "stop_price": pl.Float64(),
+    "target_price": pl.Float64(),
     "exit_price": pl.Float64(),
     "leg_pnl": pl.Float64(),
     "fees": pl.Float64(),
 }
-"""One row per leg. Instants are those of the venue's executions; prices are averages over them; `leg_pnl` is before
-fees, `fees` > 0 were paid, both USDT. What a leg that is open has no value for is null."""
+"""One row per leg. Instants are those of the venue's executions; prices are averages over them, stop and target those
+that rested on the venue last; `leg_pnl` is before fees, `fees` > 0 were paid, both USDT. What a leg that is open has no
+value for is null."""
 
 POSITION_SCHEMA: dict[str, pl.DataType] = {
     "position_id": pl.String(),
@@ -108,6 +111,8 @@ def _make_legs(
                 "opened_at": min((fill.at for fill in entries), default=None),
                 "closed_at": max(fill.at for fill in exits) if closed else None,
                 "entry_price": float(_notional(entries) / opened) if opened else None,
+                "stop_price": leg.stop_price,
+                "target_price": leg.target_price,
                 "exit_price": float(_notional(exits) / opened) if closed else None,
                 "leg_pnl": float(moved * contracts[leg.asset].ct_val) * leg.side.sign if closed else None,
                 "fees": known,
