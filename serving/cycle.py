@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from feature_repo import feature_store
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, MARKET_STATE, PAIR_HOURLY, Service
 from pairity.errors import JournalError, TradingError, VenueError
 from pairity.layout import Layout
@@ -110,7 +109,7 @@ class Cycle:
             if self._parts.shadow is not None and inputs is not None:
                 self._reporter.add_problems(self._parts.shadow.follow(record, inputs, self._parts.champion.ref))
             # In a thread: the page goes on meanwhile, and the next hour is far away.
-            ahead = asyncio.to_thread(self._parts.ingest.work_ahead, record.event_timestamp)
+            ahead = asyncio.to_thread(self._parts.data.work_ahead, record.event_timestamp)
             self._reporter.add_problems(await self._watch.look_while(ahead))
             self._archive()
         except BaseException as error:  # as in `Supervisor.covering`, for what is not worth guarding for
@@ -141,7 +140,7 @@ class Cycle:
             since = month_start(close - MINUTE) - max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
         report = None
         with self._supervisor.covering("data"):
-            report = await self._watch.look_while(self._parts.ingest.run(since, close, live=True))
+            report = await self._watch.look_while(self._parts.data.run(since, close, live=True))
         if report is None:
             return [f"no new data for {format_instant(close)}: {self._supervisor.causes['data']}"], False
         self._caught_up = True
@@ -176,10 +175,8 @@ class Cycle:
         service, pairs = parts.champion.ref.service, settings.universe.pairs
         decision_time = parts.clock.now()
         names = [pair.pair_id for pair in pairs]
-        pair_rows = feature_store.read_online(parts.store, service.name, names, at=decision_time)
-        asset_rows = feature_store.read_online(
-            parts.store, MARKET_STATE.name, settings.universe.traded, at=decision_time
-        )
+        pair_rows = parts.data.read_online(service.name, names, at=decision_time)
+        asset_rows = parts.data.read_online(MARKET_STATE.name, settings.universe.traded, at=decision_time)
         views = make_asset_views(asset_rows, settings.universe.traded, parts.contracts, close)
         self._drift.seen = None  # what another reason keeps from being looked at was not seen
         inputs = DecisionInputs(

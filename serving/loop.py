@@ -55,6 +55,7 @@ class TradingLoop:
         """
         try:
             report = await self._run(cycles)
+            report.journal_s = self._guard.journal.spent_s
             before_end()
             if self._watch.has_requests():
                 await self._watch.look(entries=False)

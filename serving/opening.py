@@ -42,12 +42,14 @@ from serving.execution.executor import Executor
 from serving.execution.limit_entries import LimitTerms
 from serving.execution.okx import OkxVenue
 from serving.execution.orders import OrderDesk
-from serving.execution.pace import Pace
+from serving.hourly_data import HourlyData, LiveData
 from serving.journal import Journal, Run
 from serving.models.champion import Champion
+from serving.models.deciding_model import DecidingModel
 from serving.models.shadow import Shadow
 from serving.parts import GuardParts, Parts
 from serving.presence import Presence
+from serving.replay.stand_ins import StandIns
 from serving.report import describe_model
 from serving.retraining import Retrainer
 from serving.risk import Mode, check_balance, check_leverage
@@ -113,6 +115,7 @@ class Opening:
         stack: contextlib.AsyncExitStack,
         venue: OkxVenue,
         presence: Presence,
+        stand_ins: StandIns | None = None,
     ) -> None:
         self._settings = settings
         self._mode = mode
@@ -123,14 +126,16 @@ class Opening:
         self._presence = presence
         self._metrics = presence.metrics
         self._contracts: dict[str, ContractSpec] = {}
-        self._champion: Champion | None = None
+        self._stand_ins = stand_ins or StandIns()
+        self._champion: DecidingModel | None = None
         self._parts: Parts | None = None
 
-    def load_champion(self, pinned: str | None) -> Champion:
+    def load_champion(self, pinned: str | None) -> DecidingModel:
         """Read the contracts and load the champion, once. Raises what their modules raise."""
         if self._champion is None:
             self._contracts.update(_read_universe_contracts(self._settings, self._layout, self._progress))
-            self._champion = Champion(self._settings, self._mode, pinned=pinned)
+            stand_in = self._stand_ins.open_champion
+            self._champion = Champion(self._settings, self._mode, pinned=pinned) if stand_in is None else stand_in()
             if (trial := self._champion.ref.explain_trial()) is not None:
                 self._progress.say(trial)
         return self._champion
@@ -138,7 +143,7 @@ class Opening:
     async def open_guard(self, stakes: Stakes) -> GuardParts:
         """Connect to the venue, for which `stakes` may make it wait, and open the journal."""
         clock = await self._connect(stakes)
-        journal = Journal.open(self._layout.journal)
+        journal = self._stand_ins.open_journal(self._layout.journal)
         self._stack.callback(journal.close)
         sightings, status = self._presence.sightings, self._presence.status
         sightings.started_at, sightings.contracts = clock.now(), self._contracts
@@ -146,7 +151,7 @@ class Opening:
         events.flush()  # before the first state: a journal that is older than its events begins here
         if not self._contracts:
             await self._read_contracts_somewhere()
-        desk = OrderDesk(self._venue, journal, clock, Pace.of(self._settings.serve))
+        desk = OrderDesk(self._venue, journal, clock, self._stand_ins.make_pace(self._settings.serve))
         guard = GuardParts(
             settings=self._settings,
             clock=clock,
@@ -192,14 +197,13 @@ class Opening:
         champion = self.load_champion(pinned)
         status.model, guard.sightings.model = describe_model(champion.ref), champion.ref
         async with contextlib.AsyncExitStack() as opened:
-            session = await opened.enter_async_context(Pipeline(settings, clock))
+            data = await self._open_data(opened, clock)
             run = _make_run(settings, clock, self._mode, champion.ref)
             shadow = Shadow(settings, journal, status, self._progress.say) if settings.serve.shadow else None
             retrainer = None
             if settings.serve.retrain:
                 retrainer = Retrainer(settings, clock, journal, run.run_id, status, guard.events, self._progress.say)
                 opened.push_async_callback(retrainer.aclose)
-            store = _open_store(settings)
             # Only while flat: margin of an open position lowers what is available.
             if not journal.open_positions():
                 check_leverage(settings, guard.contracts)
@@ -208,8 +212,7 @@ class Opening:
             journal.record_run(run)
             self._parts = Parts(
                 **{name: getattr(guard, name) for name in GuardParts.__dataclass_fields__},
-                ingest=session,
-                store=store,
+                data=data,
                 champion=champion,
                 shadow=shadow,
                 retrainer=retrainer,
@@ -217,6 +220,12 @@ class Opening:
             )
             self._stack.push_async_callback(opened.pop_all().aclose)
         return self._parts
+
+    async def _open_data(self, opened: contextlib.AsyncExitStack, clock: Clock) -> HourlyData:
+        if self._stand_ins.open_data is not None:
+            return self._stand_ins.open_data(self._settings, clock)
+        pipeline = await opened.enter_async_context(Pipeline(self._settings, clock))
+        return LiveData(pipeline, _open_store(self._settings))
 
     async def _connect(self, stakes: Stakes) -> Clock:
         """Return the clock of a venue that answers and is in net mode. Raises VenueError where it does not wait."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -12,20 +11,16 @@ from pairity.universe import ContractSpec
 from serving.alerts.events import Events
 from serving.execution.executor import Executor
 from serving.health import Pulse
+from serving.hourly_data import HourlyData
 from serving.journal import Journal
 from serving.metrics import Metrics
-from serving.models.champion import Champion
+from serving.models.deciding_model import DecidingModel
 from serving.models.shadow import Shadow
 from serving.retraining import Retrainer
 from serving.sightings import Sightings
 from serving.status import Status
 from serving.supervisor import Supervisor
 from venue.okx_stream import OkxStream
-
-if TYPE_CHECKING:
-    from feast import FeatureStore
-
-    from ingestion.pipeline import Pipeline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +50,8 @@ class GuardParts:
 class Parts(GuardParts):
     """Everything that the loop talks to; built once per process."""
 
-    ingest: Pipeline
-    store: FeatureStore
-    champion: Champion
+    data: HourlyData
+    champion: DecidingModel
     shadow: Shadow | None
     retrainer: Retrainer | None
     run_id: str

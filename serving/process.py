@@ -24,6 +24,7 @@ from serving.notify import STOPPING, UP, Notifier
 from serving.opening import Opening, read_stakes
 from serving.pages import Pages
 from serving.presence import Presence
+from serving.replay.stand_ins import StandIns
 from serving.report import ServeReport
 from serving.risk import Mode, choose_mode
 from serving.shutdown import finish_unless_stopped, stop_on_signals
@@ -39,11 +40,13 @@ async def serve(
     on_ready: Callable[[str], None],
     model_version: str | None = None,
     on_end: Callable[[ServeReport], Awaitable[None]] | None = None,
+    stand_ins: StandIns | None = None,
 ) -> ServeReport:
     """Trade until `cycles` bars are decided or a signal asks to stop; `on_ready` gets the status API's base URL.
 
     With `model_version` only that version may open positions. `on_end` is awaited after the last decision, while the
     status API still answers (its state is `stopped` then); of a start that was stopped there is no end to await.
+    `stand_ins` are parts of a replay in place of its own.
 
     Refuses, in this order: real money without both switches, no credentials, a journal that cannot be used, alerts
     without their secrets, missing contracts, no champion, one that is not signed and without a predecessor that is,
@@ -64,7 +67,7 @@ async def serve(
         presence = Presence(settings, str(mode))
         stack.enter_context(counting_requests(presence.metrics))
         venue = OkxVenue(client, retries=settings.exchange.max_retries)
-        opening = Opening(settings, mode, progress, stack, venue, presence)
+        opening = Opening(settings, mode, progress, stack, venue, presence, stand_ins)
         pages = await stack.enter_async_context(Pages(settings, presence, lambda: log.lost, notifier, on_ready))
         loops: list[TradingLoop] = []
 

@@ -34,6 +34,8 @@ class ServeReport:
     """Decisions at which not one pair had fresh features."""
     spent: Stopwatch = field(default_factory=Stopwatch)
     """Seconds of all decisions together: of each step, the pipeline's among them, and whole as `DECISION`."""
+    journal_s: float = 0.0
+    """Seconds of the wall clock inside the journal's transactions, decisions or not."""
 
 
 class Reporter:

@@ -42,14 +42,18 @@ def require_private_database(path: Path) -> None:
     require_private([path, *(path.with_name(f"{path.name}{ending}") for ending in _BESIDE)])
 
 
-def open_database(path: Path) -> Engine:
-    """Open SQLite with the pragmas under which a transaction that returned survives a kill and a power cut."""
+def open_database(path: Path, *, durable: bool = True) -> Engine:
+    """Open SQLite with the pragmas under which a transaction that returned survives a kill and a power cut.
+
+    Not `durable`: it survives a kill alone.
+    """
     database = create_engine(f"sqlite:///{path}")
 
     @event.listens_for(database, "connect")
     def configure(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DB-API connection
         # In WAL mode only FULL syncs the log at every commit; NORMAL could lose the last intents in a power cut.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        synchronous = "synchronous=FULL" if durable else "synchronous=OFF"
+        for pragma in ("journal_mode=WAL", synchronous, "foreign_keys=ON", "busy_timeout=10000"):
             connection.execute(f"PRAGMA {pragma}")
 
     return database

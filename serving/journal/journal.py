@@ -54,10 +54,11 @@ class Journal(DecisionPages, OrderPages, PositionPages):
         self.deliveries = DeliveryPages(self._begin)
 
     @classmethod
-    def open(cls, path: Path, scope: str | None = None) -> Journal:
+    def open(cls, path: Path, scope: str | None = None, *, durable: bool = True) -> Journal:
         """Open for writing, creating it if needed; only one process may do so at a time.
 
         `scope` names a new journal (default: random) and goes into every id; an existing journal keeps its own.
+        Not `durable`, it survives a kill and no power cut: for a journal of a replay, which can be made again.
         """
         make_folder(path.parent)
         # The lock comes first: two processes must not create, or extend, the same tables.
@@ -66,7 +67,7 @@ class Journal(DecisionPages, OrderPages, PositionPages):
             undo.callback(lock.close)
             scope = scope or uuid.uuid4().hex
             make_private_database(path, scope)
-            database = open_database(path)
+            database = open_database(path, durable=durable)
             undo.callback(database.dispose)
             create_tables(database, path, scope)
             journal = cls(path, database, lock)

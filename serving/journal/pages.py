@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ class Pages:
         self._lock = lock
         self._seen_tables: set[str] = set()
         """Tables that a reader has found: they stay."""
+        self.spent_s = 0.0
+        """Seconds of the wall clock inside transactions so far."""
         self.scope = self._check_and_read_scope()
 
     def close(self) -> None:
@@ -37,11 +40,14 @@ class Pages:
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
+        begun = time.perf_counter()
         try:
             with self._database.begin() as connection:
                 yield connection
         except DatabaseError as error:
             raise unusable_journal(self.path, error) from error
+        finally:
+            self.spent_s += time.perf_counter() - begun
 
     def _insert(self, table: Table, row: dict[str, Any]) -> None:
         with self._begin() as connection:

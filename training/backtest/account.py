@@ -14,7 +14,7 @@ from pairity.strategy.types import Action, Decision, Entry, ExitReason, Leg, Leg
 from pairity.timeline import HOUR, ceil_to
 from pairity.universe import ContractSpec, exact
 from training.backtest import fills
-from training.backtest.records import LegExit, MarketHistory, OpenLeg, OpenPosition, PriceBar, Terms
+from training.backtest.records import LegExit, MarketHistory, OpenLeg, OpenPosition, PriceBar, Settlement, Terms
 from training.backtest.trade_log import make_trade_row
 
 _IDENTITY_TOLERANCE = 1e-9
@@ -39,7 +39,7 @@ class Account:
         self._closing_rate = terms.maintenance_rate + terms.taker_fee_bps * fills.BPS
         self._held: dict[str, OpenPosition] = {}
         self._leaving: dict[str, ExitReason] = {}
-        self._rates: dict[str, dict[datetime, float]] = {}
+        self._settlements: dict[str, dict[datetime, list[Settlement]]] = {}
 
     @property
     def value(self) -> float:
@@ -127,7 +127,8 @@ class Account:
         done = [
             (index, order, fill)
             for index, (order, bar) in enumerate(zip(entry.legs, bars, strict=True))
-            if bar is not None and (fill := fills.fill_entry(order.side, order.reference_price, bar, self._terms))
+            if bar is not None
+            and (fill := fills.fill_entry(order.asset, order.side, order.reference_price, bar, self._terms))
         ]
         decided_at = hour - HOUR
         legs = [self._open_leg(index, order, fill, decided_at) for index, order, fill in done]
@@ -230,7 +231,7 @@ class Account:
 
     def _settle(self, leg: OpenLeg, hour: datetime) -> None:
         """Book the funding settlements of this bar on the marked notional (rate > 0: longs pay shorts)."""
-        paid = leg.sign * leg.notional * self._funding_rate(leg.asset, hour)
+        paid = leg.sign * self._sum_funding(leg, hour)
         leg.funding += paid
         if self._isolated:
             leg.margin -= paid
@@ -240,18 +241,21 @@ class Account:
         if view is None or view.funding_rate is None:
             self.funding_unknown_hours += 1
 
-    def _funding_rate(self, asset: str, hour: datetime) -> float:
-        """Return the sum of the rates settled in (hour − 1h, hour]."""
-        if asset not in self._rates:
-            rates: dict[datetime, float] = {}
-            for settlement in self._history.settlements.get(asset, ()):
-                until = ceil_to(settlement.time, HOUR)
-                rates[until] = rates.get(until, 0.0) + settlement.rate
-            self._rates[asset] = rates
-        return self._rates[asset].get(hour, 0.0)
+    def _sum_funding(self, leg: OpenLeg, hour: datetime) -> float:
+        """Return what the leg would pay in (hour − 1h, hour] if it were long."""
+        if leg.asset not in self._settlements:
+            by_hour: dict[datetime, list[Settlement]] = {}
+            for settlement in self._history.settlements.get(leg.asset, ()):
+                by_hour.setdefault(ceil_to(settlement.time, HOUR), []).append(settlement)
+            self._settlements[leg.asset] = by_hour
+        due = self._settlements[leg.asset].get(hour, ())
+        marks = self._history.marks.get(leg.asset)
+        if not marks:
+            return leg.notional * sum(one.rate for one in due)
+        return leg.size * sum(one.rate * marks.get(one.time, leg.mark) for one in due)
 
     def _close(self, position: OpenPosition, leg: OpenLeg, leg_exit: LegExit) -> None:
-        price = fills.apply_slippage(leg_exit.reference_price, -leg.sign, self._terms.slippage_bps)
+        price = fills.price_market_order(leg.asset, leg_exit.reference_price, -leg.sign, self._terms)
         if self._isolated:  # whatever closes it: a price that leaves less would have liquidated it before
             price = fills.limit_loss(leg, price, self._terms.taker_fee_bps * fills.BPS)
         fee = leg.size * price * self._terms.taker_fee_bps * fills.BPS

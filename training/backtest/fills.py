@@ -22,15 +22,22 @@ class FillPrice(NamedTuple):
     fee_bps: float
 
 
-def fill_entry(side: Side, limit: float, bar: PriceBar, terms: Terms) -> FillPrice | None:
+def fill_entry(asset: str, side: Side, limit: float, bar: PriceBar, terms: Terms) -> FillPrice | None:
     """Return the price at which an entry decided at the close `limit` fills in the next `bar`; None: it does not fill.
 
     See `Terms.fill_model`.
     """
     if terms.fill_model == "next_open_taker":
-        return FillPrice(bar.open, apply_slippage(bar.open, side.sign, terms.slippage_bps), terms.taker_fee_bps)
+        return FillPrice(bar.open, price_market_order(asset, bar.open, side.sign, terms), terms.taker_fee_bps)
     through = bar.low < limit if side is Side.BUY else bar.high > limit
     return FillPrice(limit, limit, terms.maker_fee_bps) if through else None
+
+
+def price_market_order(asset: str, reference: float, sign: int, terms: Terms) -> float:
+    """Return what a market order pays at the price `reference`: the venue's quote there, or with slippage."""
+    if terms.quotes is not None:
+        return terms.quotes(asset, reference, sign)
+    return apply_slippage(reference, sign, terms.slippage_bps)
 
 
 def apply_slippage(reference: float, sign: int, slippage_bps: float) -> float:

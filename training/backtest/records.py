@@ -5,7 +5,7 @@ Prices and money are USDT floats, sizes are contracts (Decimal), times are aware
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -48,13 +48,15 @@ class MarketHistory:
 
     `hours` are bar closes, ascending, without holes (a missing bar is missing in `bars`, not here). `views` holds, per
     hour, what was *known* at the decision after that close. `bars` holds what happened, whenever it became known.
-    `settlements` are ascending per asset.
+    `settlements` are ascending per asset. `marks` are the venue's mark prices at instants of settlements: funding is
+    paid on them where they are known, else on the close of the bar.
     """
 
     hours: Sequence[datetime]
     views: Mapping[datetime, Mapping[str, AssetView]]
     bars: Mapping[str, Mapping[datetime, PriceBar]]
     settlements: Mapping[str, Sequence[Settlement]]
+    marks: Mapping[str, Mapping[datetime, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,10 @@ class Policy(Protocol):
         ...
 
 
+Quotes = Callable[[str, float, int], float]
+"""(asset, price, sign) → what a market order pays at that price: +1 buys at the ask, −1 sells at the bid."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """Terms of account and venue. Fees and slippage are basis points of notional per side.
@@ -102,6 +108,8 @@ class Terms:
     maker_fee_bps: float = 2.0
     fill_model: Literal["next_open_taker", "limit_maker"] = "next_open_taker"
     margin_mode: MarginMode = MarginMode.CROSS
+    quotes: Quotes | None = None
+    """Prices of a venue's own quotes, in place of `slippage_bps`."""
 
 
 @dataclass(slots=True, eq=False)

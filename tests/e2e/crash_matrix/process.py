@@ -155,8 +155,7 @@ def _make_parts(guard: GuardParts) -> Parts:
     scripted: Any = None
     return Parts(
         **{name: getattr(guard, name) for name in GuardParts.__dataclass_fields__},
-        ingest=scripted,
-        store=scripted,
+        data=scripted,
         champion=scripted,
         shadow=None,
         retrainer=None,

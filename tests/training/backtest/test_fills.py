@@ -93,8 +93,8 @@ MAKER = Terms(initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=10.0, maker
 
 def test_a_taker_fills_at_the_open_whatever_the_close_was():
     bar = PriceBar(101.0, 102.0, 100.5, 101.5)
-    assert fill_entry(Side.BUY, 100.0, bar, TAKER) == (101.0, pytest.approx(101.101), 5.0)
-    assert fill_entry(Side.SELL, 100.0, bar, TAKER) == (101.0, pytest.approx(100.899), 5.0)
+    assert fill_entry("BTC", Side.BUY, 100.0, bar, TAKER) == (101.0, pytest.approx(101.101), 5.0)
+    assert fill_entry("BTC", Side.SELL, 100.0, bar, TAKER) == (101.0, pytest.approx(100.899), 5.0)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_taker_fills_at_the_open_whatever_the_close_was():
     ],
 )
 def test_a_limit_is_filled_only_if_the_bar_trades_through_it(side, low, high, filled):
-    found = fill_entry(side, 100.0, PriceBar(100.0, high, low, 100.0), MAKER)
+    found = fill_entry("BTC", side, 100.0, PriceBar(100.0, high, low, 100.0), MAKER)
     assert found == ((100.0, 100.0, 2.0) if filled else None)
 
 

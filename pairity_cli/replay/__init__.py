@@ -1,0 +1,1 @@
+"""The replay: the trading process on recorded data over the wire, and its trades beside the backtest's."""

@@ -1,0 +1,58 @@
+"""Summary of a replay."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pairity.number_formats import format_fixed
+from pairity_cli.replay.run import ReplayReport
+from pairity_cli.summaries import show_hour_costs
+from pairity_cli.tables import print_heading, print_line, print_table
+
+MOST_SHOWN = 40
+
+
+def show_replay(report: ReplayReport) -> None:
+    """Print what was traded, what differs from the backtest, the fingerprint, and where the time went."""
+    plan, comparison, spent = report.plan, report.comparison, report.spent
+    print_heading("Replay")
+    print_line(f"market: {report.market}")
+    print_line(
+        f"{plan.cycles:,} hours, {plan.since:%Y-%m-%d %H:%M} to {plan.until:%Y-%m-%d %H:%M} UTC, "
+        f"features {plan.features}"
+    )
+    if len(report.models) == 1:
+        print_line(f"decided by {report.models[0][1]}")
+    else:
+        print_table(("from", "decided by"), report.models)
+    actions = ", ".join(f"{count:,} {name}" for name, count in sorted(report.served.actions.items()))
+    print_line(f"decisions: {actions}")
+    problems = Counter(report.served.problems)
+    for problem, count in problems.most_common(10):
+        print_line(f"problem: {problem}" + (f" ({count:,} times)" if count > 1 else ""))
+    print_heading("Beside the backtest")
+    explained = Counter(one.explanation for one in comparison.differences if one.explanation is not None)
+    print_line(
+        f"{comparison.positions:,} positions, {comparison.legs:,} legs, {comparison.decisions:,} decisions, equity at "
+        f"{comparison.equity_hours:,} hours: {comparison.values:,} values compared, "
+        f"{len(comparison.unexplained):,} unexplained differences, {sum(explained.values()):,} explained"
+    )
+    for reason, count in explained.most_common():
+        print_line(f"{count:,} explained: {reason}")
+    shown = comparison.unexplained[:MOST_SHOWN]
+    if shown:
+        rows = [(one.position_id, one.asset, one.what, one.backtest, one.replay) for one in shown]
+        more = f", the first {MOST_SHOWN}" if len(comparison.unexplained) > MOST_SHOWN else ""
+        print_table(("position", "asset", "what", "backtest", "replay"), rows, f"Unexplained differences{more}")
+    print_line(f"fingerprint of the trades {report.fingerprint}")
+    print_heading("Time")
+    parts = [(name, format_fixed(seconds, 1)) for name, seconds in spent.seconds.items()]
+    parts += [
+        (f"of trading: {spent.requests:,} requests to the exchange", format_fixed(spent.wire_s, 1)),
+        ("of trading: the exchange's processor", format_fixed(spent.exchange_cpu_s, 1)),
+        ("of trading: the journal", format_fixed(report.served.journal_s, 1)),
+    ]
+    print_table(("part", "s"), parts)
+    show_hour_costs(report.served)
+    rate = 60 * report.served.cycles / max(spent.seconds["trading"], 1e-9)
+    print_line(f"{rate:,.0f} hours per minute while trading")

@@ -1,0 +1,56 @@
+"""What a replay may give the trading process in place of its own parts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pairity.settings import Settings
+from pairity.timeline import Clock
+from pairity.trading_settings import ServeSettings
+from serving.execution.pace import Pace
+from serving.hourly_data import HourlyData
+from serving.journal import Journal
+from serving.models.deciding_model import DecidingModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandIns:
+    """Parts in place of the trading process's own; None: its own."""
+
+    open_data: Callable[[Settings, Clock], HourlyData] | None = None
+    open_champion: Callable[[], DecidingModel] | None = None
+    make_pace: Callable[[ServeSettings], Pace] = Pace.of
+    open_journal: Callable[[Path], Journal] = Journal.open
+
+
+class VirtualWaiting:
+    """Waiting that takes no real time: execution's deadlines count what was asked for instead.
+
+    For a stepped exchange that does at once whatever it is asked: while execution waits, its clock stands anyway.
+    """
+
+    def __init__(self) -> None:
+        self.waited_s = 0.0
+        """Seconds that execution asked for so far."""
+
+    def make_pace(self, settings: ServeSettings) -> Pace:
+        """Return the pace of the settings, in virtual seconds."""
+        own = Pace.of(settings)
+        return Pace(
+            poll_s=own.poll_s,
+            deadline_s=own.deadline_s,
+            leg_deadline_s=own.leg_deadline_s,
+            sleep=self._sleep,
+            monotonic=self._monotonic,
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waited_s += seconds
+        await asyncio.sleep(0)
+
+    def _monotonic(self) -> float:
+        return time.monotonic() + self.waited_s
