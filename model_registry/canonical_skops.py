@@ -22,6 +22,13 @@ _WITHOUT_IDENTITY = frozenset({"JsonNode", "TypeNode"})
 """Parts that are what they say: whether two equal ones are one object in memory is an accident."""
 
 
+def encode_forest(pipeline: Any) -> bytes:  # noqa: ANN401 - sklearn.Pipeline
+    """Return the file of a fitted pipeline; of equal ones the bytes are equal. Nothing is loaded."""
+    from skops.io import dumps
+
+    return write_canonically(dumps(pipeline))
+
+
 def write_canonically(content: bytes) -> bytes:
     """Return the archive with numbered objects and without times; of equal forests the bytes are equal.
 

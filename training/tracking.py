@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from model_registry.canonical_skops import write_canonically
+from model_registry.canonical_skops import encode_forest
 from model_registry.connection import load_mlflow, open_client, store_errors
 from model_registry.files import MODEL_FILE
 from model_registry.forest_schema import TRUSTED_TYPES
@@ -93,10 +93,8 @@ def log_forest(layout: Layout, pipeline: Any, example: pd.DataFrame) -> str:  # 
 
 def _replace_archive(client: MlflowClient, model_id: str, pipeline: Any) -> None:  # noqa: ANN401
     """Put an archive in the place of the one that MLflow had skops write: equal forests have equal files."""
-    from skops.io import dumps
-
     with TemporaryDirectory() as folder:
-        replace_file(Path(folder) / MODEL_FILE, write_canonically(dumps(pipeline)))
+        replace_file(Path(folder) / MODEL_FILE, encode_forest(pipeline))
         client.log_model_artifacts(model_id, folder)
 
 

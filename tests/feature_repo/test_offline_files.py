@@ -117,7 +117,7 @@ def test_a_refusal_in_one_month_leaves_every_month_as_it_was(layout, bad_month):
     before = contents(layout)
     is_bad = pl.col("event_timestamp").dt.strftime("%Y-%m") == bad_month
     known = pl.when(is_bad).then("created_timestamp").otherwise(pl.col("created_timestamp") + MINUTE)
-    with pytest.raises(DataError, match=f"1 corrected rows .* A at {bad_month}"):
+    with pytest.raises(DataError, match=f"1 corrected row .* A at {bad_month}"):
         publish(layout, ASSET_HOURLY, rows.with_columns(close=pl.lit(7.5), created_timestamp=known))
     assert contents(layout) == before
 

@@ -88,7 +88,8 @@ def test_the_command_rechecks_and_tells_what_failed_from_what_is_lacking(web, tm
     write_hours(tmp_path / "in" / "BTC-USDT.parquet", range(9))
     folder = invoke(web, tmp_path, "collect", "--source", "parquet-folder", "--folder", str(tmp_path / "in"), *span)
     assert folder.exit_code == 0
-    assert "lacks: BTC funding: parquet-folder has no funding of it: its files hold candles_1h only" in folder.output
+    assert "parquet-folder does not serve 7 of what was asked for: book_tops, candles_1m, funding" in folder.output
+    assert "files hold candles_1h only" in folder.output
 
 
 def settings_for(home, **more):

@@ -105,7 +105,7 @@ def test_a_line_is_flushed_and_so_is_the_folder_of_a_new_journal(tmp_path, calls
     for line in ("first", "zweite Zeile: ±5%"):
         append_line(tmp_path / "journal.jsonl", line)
     assert calls == ["fsync journal.jsonl", f"fsync {tmp_path.name}", "fsync journal.jsonl"]
-    assert (tmp_path / "journal.jsonl").read_text(encoding="utf-8") == "first\nzweite Zeile: ±5 %\n"
+    assert (tmp_path / "journal.jsonl").read_text(encoding="utf-8") == "first\nzweite Zeile: ±5%\n"
 
 
 def test_what_is_removed_for_good_is_flushed_once_per_folder(tmp_path, calls):

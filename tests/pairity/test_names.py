@@ -30,6 +30,7 @@ EXAMPLES = {
     "quarantine id": ("0a1b2c3d4e5f", "0a1"),
     "run": ("0a1b2c3d4e5f60718293a4b5c6d7e8f9", "0a1b"),
     "run name": ("pair_forest tested from 2025-04-01", "leaderboard"),
+    "snapshot": ("20260102-0304", "before_the.change"),
     "source": ("tiingo", "ccxt:bybit"),
     "time format": ("%d/%m/%Y %H:%M", "%Y-%m-%dT%H:%M:%S"),
     "time zone": ("America/New_York", "UTC", "Etc/GMT+5"),

@@ -62,6 +62,7 @@ NEEDS: dict[str, list[str]] = {
 OTHERS = {
     "paper-exchange": "an exchange of its own",
     "demo": "makes its own data directory",
+    "replay": "as demo",
     "ingest": "fills it",
     "collect": "fills it",
     "universe": "asks a source that needs a key",

@@ -134,7 +134,7 @@ def _average_funding(panel: BookPanel, hour: int) -> tuple[Floats, Floats]:
 
 
 def measure_means(values: Floats) -> Floats:
-    """Return the mean of each column; NaN where fewer than 90 % of its rows are known."""
+    """Return the mean of each column; NaN where fewer than 90% of its rows are known."""
     known = ~np.isnan(values)
     count = known.sum(axis=0)
     means = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
@@ -142,7 +142,7 @@ def measure_means(values: Floats) -> Floats:
 
 
 def measure_deviations(values: Floats) -> Floats:
-    """Return the standard deviation (ddof 1) of each column; NaN where fewer than 90 % of its rows are known."""
+    """Return the standard deviation (ddof 1) of each column; NaN where fewer than 90% of its rows are known."""
     known = ~np.isnan(values)
     count = known.sum(axis=0)
     means = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)

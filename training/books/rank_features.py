@@ -40,7 +40,7 @@ _CLIP = 4.0
 def compute_rank_features(panel: BookPanel, hour: int) -> Floats:
     """Return the features of every name at row `hour`, `FEATURES` × names; NaN where one is not known.
 
-    Returns and distances are natural logarithms. Funding is per hour and needs 90 % of the hours; `volatility_shock` is
+    Returns and distances are natural logarithms. Funding is per hour and needs 90% of the hours; `volatility_shock` is
     ln σ(168 h)/σ(720 h), a volume shock ln of the mean notional of 1 or 7 days over that of 30; `drawdown` is ln of the
     close over the highest of 720 hours; range and skew are of thirty days of closes.
     """
@@ -88,7 +88,7 @@ def compute_targets(panel: BookPanel, hour: int, columns: list[int], days: int) 
 
 
 def _average_price(closes: Floats, volumes: Floats) -> Floats:
-    """Return the volume-weighted mean of closes per name; NaN where fewer than 90 % of the hours are known."""
+    """Return the volume-weighted mean of closes per name; NaN where fewer than 90% of the hours are known."""
     known = ~np.isnan(closes) & ~np.isnan(volumes)
     traded = np.where(known, closes * volumes, 0.0).sum(axis=0)
     average = traded / np.where(known, volumes, 0.0).sum(axis=0)
@@ -96,7 +96,7 @@ def _average_price(closes: Floats, volumes: Floats) -> Floats:
 
 
 def _average_funding(panel: BookPanel, hour: int, hours: int) -> tuple[Floats, Floats]:
-    """Return the mean settled funding per hour (NaN below 90 % of the hours) and the share that is known."""
+    """Return the mean settled funding per hour (NaN below 90% of the hours) and the share that is known."""
     begin = max(0, hour - hours + 1)
     rates, covered = panel.rates[begin : hour + 1], panel.covered[begin : hour + 1]
     use = ~np.isnan(rates) & (covered > 0)

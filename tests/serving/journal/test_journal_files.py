@@ -75,7 +75,12 @@ def test_a_refused_journal_is_closed_again(opened, tmp_path: Path, monkeypatch: 
         connection.execute("DELETE FROM meta")
     databases = []
     real = journal_module.open_database
-    monkeypatch.setattr(journal_module, "open_database", lambda path: databases.append(real(path)) or databases[-1])
+
+    def opening(path, **options):
+        databases.append(real(path, **options))
+        return databases[-1]
+
+    monkeypatch.setattr(journal_module, "open_database", opening)
     with pytest.raises(JournalError, match="schema version"):
         opened(tmp_path / "j.db")
     assert [database.pool.checkedin() for database in databases] == [0]

@@ -162,5 +162,5 @@ def test_trap_3_every_hour_must_be_scored_by_a_model_trained_before_it():
 
     assert backtest().trades.is_empty()
     scores[history.hours[2]] = HourScores(KEEP, train_end=second)
-    with pytest.raises(TimeRangeError, match=r"1 of 6 hours were scored by models that had seen them; the first is "):
+    with pytest.raises(TimeRangeError, match=r"1 of 6 hours was scored by models that had seen them; the first is "):
         backtest()

@@ -73,7 +73,7 @@ def test_a_history_that_the_purge_eats_up_is_refused_with_numbers():
 @pytest.mark.parametrize("count", [0, 1])
 def test_too_few_bars_to_split(count):
     rows = labelled(range(2), horizon=1).clear() if count == 0 else labelled([0], horizon=1)
-    with pytest.raises(MissingDataError, match=f"{count} bars cannot be split"):
+    with pytest.raises(MissingDataError, match=f"{count} bars? cannot be split"):
         split_chronologically(rows, 0.30, horizon_bars=1)
 
 

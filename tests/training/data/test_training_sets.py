@@ -141,9 +141,7 @@ def test_too_short_a_history_is_refused_with_counts_need_and_remedy(tmp_path):
     publish_all(settings, bars=150)
     with pytest.raises(MissingDataError) as caught:
         build(settings)
-    assert (
-        "1 pairs have features at 150 hours, 25 of them with all 102 future bars; 180 are needed" in caught.value.what
-    )
+    assert "1 pair has features at 150 hours, 25 of them with all 102 future bars; 180 are needed" in caught.value.what
     assert "21 days in all" in caught.value.remedy
 
 
@@ -164,7 +162,7 @@ def test_a_snapshot_file_that_names_none_is_refused(tmp_path, content):
 
 def test_a_universe_whose_pairs_are_not_published_is_refused(home):
     other = home.model_copy(update={"universe": home.universe.model_copy(update={"assets": ("SOL", "XRP")})})
-    with pytest.raises(MissingDataError, match="any of the 1 pairs"):
+    with pytest.raises(MissingDataError, match="any of the 1 pair"):
         build(other)
 
 

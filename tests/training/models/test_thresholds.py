@@ -30,7 +30,13 @@ def test_frequencies_have_a_threshold_and_votes_and_rules_have_the_reference_s()
         (
             OWN,
             PLAIN,
-            ["above a probability of 0.5632:", "+2.10%", "-1.80%", "margin 20 bps", "120 of 1,000 candidates"],
+            [
+                "above a probability of 0.5632:",
+                "+2.10%",
+                "-1.80%",
+                "margin 20 bps",
+                "of 1,000 candidates of the training rows 120 pass",
+            ],
         ),
         (OWN, StrategySettings(probability_min=0.4), ["of 0.4: strategy.probability_min overrides", "of 0.5632"]),
         (SHUT, PLAIN, ["NOTHING IS TRADED", "3 of 40 candidates"]),
