@@ -54,7 +54,7 @@ def list_month(folder: Path) -> list[Path]:
 def read_replacements(folder: Path) -> Sequence[Replacement]:
     """Return what compactions noted in a month folder; empty without a note, LakeCorruptError for one that is damaged.
 
-    Without it rows would be counted twice, in two files: nothing wrong is read, and the error says what to do.
+    Without it rows would be counted twice, in two files: nothing is read then, and the error says what to do.
     """
     path = folder / RETIRED
     try:
@@ -66,7 +66,8 @@ def read_replacements(folder: Path) -> Sequence[Replacement]:
         return []
     except (KeyError, OutOfBoundsError, TypeError, ValueError) as error:
         raise LakeCorruptError(
-            f"{path} cannot be read ({type(error).__name__}: {error})", "put it back from a copy, or run pairity doctor"
+            f"{path} cannot be read ({type(error).__name__}: {error})",
+            "put it back from a copy of the data directory, such as a `pairity snapshot`",
         ) from None
 
 
