@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, View, find_service, find_view
+from feature_repo.feast_import import import_feast
 from feature_repo.offline_files import make_schema
 from pairity.errors import ConfigError, DataError, JoinError, MissingDataError
 from pairity.layout import Layout
@@ -34,6 +35,7 @@ def open_store(settings: Settings) -> FeatureStore:
 
     LakeCorruptError where its registry cannot be read, or holds what Feast would run.
     """
+    import_feast()
     import yaml
     from feast import FeatureStore, RepoConfig
 

@@ -1,0 +1,39 @@
+"""Feast is imported without its type checks at run time, and typeguard is left as it was."""
+
+import subprocess
+import sys
+
+from feature_repo.feast_import import import_feast
+
+_PROGRAM = """
+from pathlib import Path
+import typeguard
+from pairity.settings import Settings
+from feature_repo.feature_store import open_store
+
+open_store(Settings(home=Path(".")))
+
+from feast import FeatureView
+print("typeguard._functions" in FeatureView.__init__.__code__.co_names)
+
+@typeguard.typechecked
+def add(one: int) -> int:
+    return one
+
+try:
+    add("a")
+except typeguard.TypeCheckError:
+    print("others are checked")
+"""
+
+
+def test_its_classes_are_not_compiled_again_and_those_of_others_are(tmp_path):
+    (tmp_path / "program.py").write_text(_PROGRAM)
+    done = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["False", "others are checked"], done.stderr
+
+
+def test_what_somebody_has_imported_before_stays_as_it_is(monkeypatch):
+    monkeypatch.setitem(sys.modules, "feast", sys)
+    monkeypatch.setattr("feature_repo.feast_import.import_module", lambda name: 1 / 0)
+    import_feast.__wrapped__()
