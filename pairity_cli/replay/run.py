@@ -119,8 +119,7 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
         seen = dict(traded.equity.select("time", "available").iter_rows())
         expected = backtest_replayed(own, promotions, (plan.since, plan.until), seen)
         replayed = Replayed(traded.legs, traded.positions, traded.equity, traded.decisions)
-        ticks = {asset: float(spec.tick_sz) for asset, spec in contracts.items()}
-        comparison = compare_trades(expected.result, replayed, expected.history, expected.quotes, ticks)
+        comparison = compare_trades(expected.result, replayed, expected.history, expected.quotes)
     return ReplayReport(
         plan=plan,
         settings=own,

@@ -27,7 +27,6 @@ AT_NEXT_OPEN = (
     "what is left of a position that lost a leg: the engine closes it at the bar's close, the process after it"
 )
 HELD_INTO_SETTLEMENT = "what is left of such a position is held into the settlement at that close by the process alone"
-LEFT_WITHIN_A_TICK = "a stop that rests within a tick of what the fill gives is left alone by the process"
 GAP = "the bar opened beyond the level: the engine dates that at the open, the exchange when the bar is over"
 
 
@@ -80,14 +79,13 @@ def compare_trades(
     replayed: Replayed,
     history: MarketHistory,
     quotes: Quotes,
-    ticks: Mapping[str, float],
 ) -> Comparison:
     """Compare a backtest's log with a replay's, over the same hours.
 
     Positions that the backtest closed because its data ended are compared as open ones. `history` and `quotes` are
-    those of the backtest, `ticks` the assets' steps of prices: explanations are checked against them.
+    those of the backtest: explanations are checked against them.
     """
-    return _Comparing(result, replayed, history, quotes, ticks).run()
+    return _Comparing(result, replayed, history, quotes).run()
 
 
 class _Comparing:
@@ -97,10 +95,9 @@ class _Comparing:
         replayed: Replayed,
         history: MarketHistory,
         quotes: Quotes,
-        ticks: Mapping[str, float],
     ) -> None:
         self._result, self._replayed, self._history = result, replayed, history
-        self._quotes, self._ticks = quotes, ticks
+        self._quotes = quotes
         self._found: list[Difference] = []
         self._values = 0
         self._explained_money: list[tuple[datetime, float]] = []
@@ -136,8 +133,7 @@ class _Comparing:
         self._compare(theirs, "opened at", theirs["opened_at"], floor_to(ours["opened_at"], HOUR))
         self._compare(theirs, "entry price", theirs["entry_price"], ours["entry_price"])
         for name in ("stop_price", "target_price"):
-            near = LEFT_WITHIN_A_TICK if self._is_near(theirs, theirs[name], ours[name]) else None
-            self._compare(theirs, name.replace("_", " "), theirs[name], ours[name], near)
+            self._compare(theirs, name.replace("_", " "), theirs[name], ours[name])
         if theirs["exit_reason"] == ExitReason.END.value:
             self._compare(theirs, "closed at", None, ours["closed_at"])
             return
@@ -151,7 +147,7 @@ class _Comparing:
         closed = (ceil_to if on_venue else floor_to)(ours["closed_at"], HOUR)
         early = on_venue and theirs["closed_at"] == closed - HOUR and theirs["exit_reference"] == self._open(theirs)
         self._compare(theirs, "closed at", theirs["closed_at"], closed, GAP if early else None)
-        why = self._explain_price(theirs, ours)
+        why = AT_NEXT_OPEN if self._is_at_next_open(theirs, ours) else None
         self._compare(theirs, "exit price", theirs["exit_price"], ours["exit_price"], why)
         scale = theirs["traded_notional"]
         self._compare(theirs, "profit", theirs["leg_pnl"], ours["leg_pnl"], why, scale)
@@ -163,20 +159,6 @@ class _Comparing:
     def _open(self, leg: Mapping[str, Any]) -> float | None:
         bar = self._history.bars.get(leg["asset"], {}).get(leg["closed_at"] + HOUR)
         return None if bar is None else bar.open
-
-    def _explain_price(self, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str | None:
-        if self._is_at_next_open(theirs, ours):
-            return AT_NEXT_OPEN
-        name = {ExitReason.STOP_LOSS.value: "stop_price", ExitReason.TAKE_PROFIT.value: "target_price"}
-        level = name.get(theirs["exit_reason"])
-        if level is None or ours[level] is None or not self._is_near(theirs, theirs[level], ours[level]):
-            return None
-        price = self._quotes(theirs["asset"], ours[level], -1 if theirs["side"] == "buy" else 1)
-        return LEFT_WITHIN_A_TICK if isclose(price, ours["exit_price"], rel_tol=_RELATIVE) else None
-
-    def _is_near(self, leg: Mapping[str, Any], theirs: float | None, ours: float | None) -> bool:
-        tick = self._ticks.get(leg["asset"], 0.0)
-        return theirs is not None and ours is not None and abs(theirs - ours) <= tick * (1 + _RELATIVE**0.5)
 
     def _is_at_next_open(self, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
         """Whether the replay closed a left leg at exactly the quote of the next bar's open."""

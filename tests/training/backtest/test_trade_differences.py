@@ -8,7 +8,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from tests.serving.pair_replay import ASSETS, make_history
+from tests.serving.pair_replay import make_history
 from tests.serving.test_replay_equals_backtest import strategy
 from tests.training.generated import LAG
 from training.backtest.engine import run_backtest
@@ -19,13 +19,11 @@ from training.backtest.trade_differences import (
     AT_NEXT_OPEN,
     GAP,
     HELD_INTO_SETTLEMENT,
-    LEFT_WITHIN_A_TICK,
     Replayed,
     compare_trades,
 )
 
 HOUR = timedelta(hours=1)
-TICKS = dict.fromkeys(ASSETS, 0.01)
 
 
 def quotes(_asset, price, sign):
@@ -73,7 +71,7 @@ def compare(traded, **changed):
     result, history = traded
     own = mirror(result)
     parts = {name: changed.get(name, getattr(own, name)) for name in ("legs", "positions", "equity", "decisions")}
-    return compare_trades(result, Replayed(**parts), history, quotes, TICKS)
+    return compare_trades(result, Replayed(**parts), history, quotes)
 
 
 def change(frame, row, **values):
@@ -210,22 +208,17 @@ def test_of_two_legs_that_end_on_the_venue_a_stop_names_the_position(traded):
         closed_at=pl.when(own).then(result.trades["closed_at"]).otherwise(pl.col("closed_at"))
     )
     replayed = Replayed(legs, named, seen.equity, seen.decisions)
-    assert compare_trades(changed, replayed, history, quotes, TICKS).differences == ()
+    assert compare_trades(changed, replayed, history, quotes).differences == ()
 
 
-def test_a_stop_within_a_tick_of_the_fills_explains_its_own_fill_and_no_other(traded):
+def test_a_stop_one_tick_away_is_a_difference_and_so_is_its_fill(traded):
     result, _ = traded
     legs = mirror(result).legs
     stopped = legs.with_row_index().filter(pl.col("exit_reason") == "stop_loss").row(0, named=True)
-    sign = -1 if stopped["side"] == "buy" else 1
-    for ticks, explained in ((1, True), (2, False)):
-        level = round(stopped["stop_price"] + ticks * 0.01, 2)
-        price = quotes(stopped["asset"], level, sign)
-        found = compare(traded, legs=change(legs, stopped["index"], stop_price=level, exit_price=price))
-        assert {one.what for one in found.differences} == {"stop price", "exit price"}
-        assert [one.explanation == LEFT_WITHIN_A_TICK for one in found.differences] == [explained] * 2
-    found = compare(traded, legs=change(legs, stopped["index"], exit_price=stopped["exit_price"] * 1.0001))
-    assert [(one.what, one.explanation) for one in found.differences] == [("exit price", None)]
+    level = round(stopped["stop_price"] + 0.01, 2)
+    price = quotes(stopped["asset"], level, -1 if stopped["side"] == "buy" else 1)
+    found = compare(traded, legs=change(legs, stopped["index"], stop_price=level, exit_price=price))
+    assert [(one.what, one.explanation) for one in found.differences] == [("stop price", None), ("exit price", None)]
 
 
 def test_a_gap_is_dated_at_the_open_or_at_the_bars_end(traded):
@@ -235,5 +228,5 @@ def test_a_gap_is_dated_at_the_open_or_at_the_bars_end(traded):
     earlier = stopped["closed_at"] - HOUR
     bar = history.bars[stopped["asset"]][stopped["closed_at"]]
     gapped = change(trades, stopped["index"], closed_at=earlier, exit_reference=bar.open)
-    found = compare_trades(dataclasses.replace(result, trades=gapped), mirror(result), history, quotes, TICKS)
+    found = compare_trades(dataclasses.replace(result, trades=gapped), mirror(result), history, quotes)
     assert [(one.what, one.explanation) for one in found.differences] == [("closed at", GAP)]
