@@ -16,6 +16,7 @@ from training.backtest.fills import apply_slippage
 from training.backtest.policies import Strategy
 from training.backtest.records import Terms
 from training.backtest.trade_differences import (
+    AFTER_SILENCE,
     AT_NEXT_OPEN,
     GAP,
     HELD_INTO_SETTLEMENT,
@@ -230,3 +231,54 @@ def test_a_gap_is_dated_at_the_open_or_at_the_bars_end(traded):
     gapped = change(trades, stopped["index"], closed_at=earlier, exit_reference=bar.open)
     found = compare_trades(dataclasses.replace(result, trades=gapped), mirror(result), history, quotes)
     assert [(one.what, one.explanation) for one in found.differences] == [("closed at", GAP)]
+
+
+def left_leg(result):
+    """The first leg that the engine closed because its position had lost the other one."""
+    return result.trades.with_row_index().filter(pl.col("exit_reason") == "other_leg").row(0, named=True)
+
+
+def test_decisions_that_nobody_made_are_explained_where_a_reason_is_given(traded):
+    result, history = traded
+    own, closes = mirror(result), result.decisions["time"][10:12].to_list()
+    fewer = dataclasses.replace(own, decisions=own.decisions.filter(~pl.col("time").is_in(closes)))
+    silent = {closes[0]: "the venue was out"}
+    found = compare_trades(result, fewer, history, quotes, silent)
+    assert [(one.position_id, one.what, one.replay, one.explanation) for one in found.differences] == [
+        (f"{closes[0]:%Y-%m-%d %H:%M}", "decision", "none", "the venue was out"),
+        (f"{closes[1]:%Y-%m-%d %H:%M}", "decision", "none", None),
+    ]
+
+
+@pytest.mark.parametrize(("hours", "silence", "explained"), [(2, 2, True), (1, 2, True), (2, 1, False), (2, 0, False)])
+def test_a_left_leg_is_closed_when_the_process_looks_again_at_the_quote_there(traded, hours, silence, explained):
+    result, history = traded
+    leg = left_leg(result)
+    at, sign = leg["closed_at"], 1 if leg["side"] == "buy" else -1
+    closed = at + hours * HOUR
+    price = quotes(leg["asset"], history.bars[leg["asset"]][closed + HOUR].open, -sign)
+    moved = sign * leg["size_base"] * (price - leg["exit_price"])
+    legs = change(
+        mirror(result).legs,
+        leg["index"],
+        closed_at=closed + LAG,
+        exit_price=price,
+        leg_pnl=leg["leg_pnl"] + moved,
+    )
+    silent = {at + hour * HOUR: "the venue was out" for hour in range(silence)}
+    parts = dataclasses.replace(mirror(result), legs=legs)
+    found = compare_trades(result, parts, history, quotes, silent)
+    own = {one.what: one.explanation for one in found.differences if one.position_id == leg["position_id"]}
+    assert {"closed at", "exit price", "profit"} <= own.keys()
+    assert {own["closed at"], own["exit price"], own["profit"]} == {AFTER_SILENCE if explained else None}
+
+
+def test_a_leg_that_is_left_at_the_last_close_is_still_open_in_the_replay(traded):
+    result, history = traded
+    leg = left_leg(result)
+    opened = change(mirror(result).legs, leg["index"], closed_at=None, exit_price=None)
+    until = dataclasses.replace(result, equity=result.equity.filter(pl.col("time") <= leg["closed_at"]))
+    for cut, explained in ((until, True), (result, False)):
+        found = compare_trades(cut, dataclasses.replace(mirror(result), legs=opened), history, quotes)
+        own = [one.explanation for one in found.differences if one.what == "closed at"]
+        assert own == [AT_NEXT_OPEN if explained else None]
