@@ -56,7 +56,7 @@ from serving.risk import Mode, check_balance, check_leverage
 from serving.status import Status
 from serving.supervisor import Supervisor
 from serving.wakes import start_stream
-from venue.clock import SteppedClock, clock_for
+from venue.clock import SteppedClock
 from venue.okx_stream import OkxStream
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class Opening:
             while True:
                 self._presence.note_connecting()
                 try:
-                    clock = await clock_for(self._settings.exchange)
+                    clock = await self._stand_ins.open_clock(self._settings.exchange)
                     await self._venue.ensure_net_mode()
                 except (VenueError, ConfigError) as error:
                     if not stakes.allow_waiting(error):

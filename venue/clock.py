@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from pairity.bounded_body import ACCEPTED_ENCODINGS
 from pairity.bounded_numbers import OutOfBoundsError
@@ -52,7 +52,7 @@ class SteppedClock:
         self._timeout_s = timeout_s
 
     @classmethod
-    async def connect(cls, control_url: str, timeout_s: float = 60.0) -> SteppedClock:
+    async def connect(cls, control_url: str, timeout_s: float = 60.0) -> Self:
         """Return a clock at the exchange's present instant.
 
         VenueUnreachableError where nothing answers, ConfigError for an address that is not of this machine.

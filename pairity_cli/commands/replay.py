@@ -56,6 +56,26 @@ _DIFFERS = 1
 )
 @click.option("--home", type=click.Path(path_type=Path), help="Data directory (default: PAIRITY_HOME/replay).")
 @click.option("--again", is_flag=True, help="Use the features that an earlier replay of the same hours left there.")
+@click.option(
+    "--faults",
+    "script",
+    type=click.Path(path_type=Path),
+    help="Script of faults and venue events while trading, TOML or JSON, as paper-exchange takes it.",
+)
+@click.option(
+    "--restart",
+    "restarts",
+    multiple=True,
+    metavar="INSTANT",
+    help="Kill the trading process then, and start it again on the same journal; may be repeated.",
+)
+@click.option(
+    "--recheck",
+    "rechecks",
+    multiple=True,
+    metavar="INSTANT",
+    help="Collect everything once more then, between two processes (with --features live); may be repeated.",
+)
 @reports_errors
 @prints_tables()
 def replay(
@@ -72,6 +92,9 @@ def replay(
     balance: int,
     home: Path | None,
     again: bool,
+    script: Path | None,
+    restarts: tuple[str, ...],
+    rechecks: tuple[str, ...],
 ) -> None:
     """Trade recorded hours through the real trading process and a paper exchange, and compare with the backtest.
 
@@ -116,6 +139,9 @@ def replay(
         balance=Decimal(balance),
         again=again,
         retrain_days=retrain_days,
+        script=script,
+        restarts=tuple(sorted(parse_instant(one, now=now, name="--restart") for one in restarts)),
+        rechecks=tuple(sorted(parse_instant(one, now=now, name="--recheck") for one in rechecks)),
         history_days=history_days or (0 if retrain_days is None else _HISTORY_DAYS),
     )
     with ConsoleProgress() as progress:

@@ -12,7 +12,7 @@ from feature_repo.contract_specs import read_contracts
 from feature_repo.raw_files import scan_versions
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity.strategy.types import Decision, MarketView, PairScore, StrategyState
+from pairity.strategy.types import Action, Decision, MarketView, PairScore, StrategyState
 from pairity.universe import ContractSpec, exact
 from pairity_cli.replay.models import score_promotions
 from paper_exchange.market.prices import best_quotes
@@ -44,11 +44,13 @@ class SeenBalances:
 
     protected = True
 
-    def __init__(self, strategy: Strategy, seen: Mapping[datetime, float]) -> None:
-        self._strategy, self._seen = strategy, seen
+    def __init__(self, strategy: Strategy, seen: Mapping[datetime, float], silent: Mapping[datetime, str]) -> None:
+        self._strategy, self._seen, self._silent = strategy, seen, silent
 
     def decide(self, state: StrategyState, scores: Sequence[PairScore], market: MarketView) -> Decision:
-        """Decide with the balance that was seen at this close."""
+        """Decide with the balance that was seen at this close; at a silent one nobody decides."""
+        if (reason := self._silent.get(market.event_timestamp)) is not None:
+            return Decision(action=Action.HOLD, reason=reason, scores=(), exits=(), entries=(), state=state)
         available = self._seen.get(market.event_timestamp, state.available_usdt)
         return self._strategy.decide(replace(state, available_usdt=available), scores, market)
 
@@ -58,8 +60,9 @@ def backtest_replayed(
     promotions: tuple[Promotion, ...],
     within: tuple[datetime, datetime],
     seen: Mapping[datetime, float],
+    silent: Mapping[datetime, str],
 ) -> Expected:
-    """Backtest the decisions of `within` on the data of the replay's own directory."""
+    """Backtest the decisions of `within` on the data of the replay's own directory, those at `silent` closes not."""
     join, now = make_store_join(settings), within[1] + timedelta(minutes=1)
     scored = score_promotions(settings, promotions, join, now, within)
     history, _ = load_history(settings, join, *within, now)
@@ -68,7 +71,7 @@ def backtest_replayed(
     result = run_backtest(
         history,
         group_scores_by_hour(scored, settings.universe.pairs),
-        SeenBalances(Strategy(settings.strategy), seen),
+        SeenBalances(Strategy(settings.strategy), seen, silent),
         replace(make_terms(settings), quotes=quotes),
         decision_lag=settings.features.decision_lag,
         train_end=datetime.fromisoformat(promotions[0].scorer.ref.train_end),

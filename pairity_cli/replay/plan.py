@@ -45,11 +45,22 @@ class ReplayPlan:
     """Days between two trainings; None: `model` or `rule` decides from beginning to end."""
     history_days: int = 0
     """Days before the first decision from which there are features, at least."""
+    script: Path | None = None
+    """Script of faults and venue events while trading."""
+    restarts: tuple[datetime, ...] = ()
+    """Instants at which the trading process is killed and started again."""
+    rechecks: tuple[datetime, ...] = ()
+    """Instants at which it ends, everything is collected once more, and it is started again."""
 
     @property
     def cycles(self) -> int:
         """Decisions of the replay."""
         return (self.until - self.since) // HOUR + 1
+
+    def count_cycles(self, after: datetime, until: datetime) -> int:
+        """Return the number of bars of the replay that close later than `after`, up to `until`."""
+        first = max(self.since, floor_to(after, HOUR) + HOUR)
+        return max((min(until, self.until) - first) // HOUR + 1, 0)
 
     @property
     def starts_at(self) -> datetime:

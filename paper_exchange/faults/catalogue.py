@@ -67,7 +67,12 @@ CATALOGUE: Mapping[str, FaultKind] = {
     "scode_on_code_0": FaultKind("batch", True, "the same under top-level code 0"),
     "suspend": FaultKind("state", False, "instrument params.instId (default all) is suspended"),
     "status_ongoing": FaultKind("state", False, "system status reports ongoing maintenance"),
-    "candle_gap": FaultKind("state", False, "candles opening in [params.from, params.to) are missing, or one row"),
+    "candle_gap": FaultKind(
+        "state", False, "candles of params.instId (default all) opening in [params.from, params.to) miss, or one row"
+    ),
+    "wrong_candle": FaultKind(
+        "state", False, "prices of such candles are off by params.share (default 0.01) of themselves"
+    ),
     "duplicate_rows": FaultKind("state", False, "every third row of a candle or funding answer appears twice"),
     "unsorted_rows": FaultKind("state", False, "rows of a candle or funding answer come in the wrong order"),
     "unconfirmed_last": FaultKind("state", False, "the newest closed candle carries confirm 0"),
@@ -140,13 +145,17 @@ class FaultPlan:
         """Forget all faults."""
         self.waiting.clear()
 
-    def find_active(self, kind: str, method: str = "GET", path: str = "") -> Fault | None:
-        """Return the oldest waiting fault of a kind, without using it up; with `path`, only one that matches it."""
-        return next((f for f in self.waiting if f.kind == kind and (not path or f.matches(method, path))), None)
+    def find_active(self, kind: str, method: str = "GET", path: str = "", inst_id: str = "") -> Fault | None:
+        """Return the oldest waiting fault of a kind, without using it up.
 
-    def consume(self, kind: str, method: str, path: str) -> Fault | None:
+        With `path` only one that matches it, and with `inst_id` none of another instrument (params.instId).
+        """
+        due = (f for f in self.waiting if f.kind == kind and (not path or f.matches(method, path)))
+        return next((f for f in due if not inst_id or f.params.get("instId", inst_id) == inst_id), None)
+
+    def consume(self, kind: str, method: str, path: str, inst_id: str = "") -> Fault | None:
         """Return the fault that `find_active` returns; one of its strikes is used up."""
-        return self._use_up(self.find_active(kind, method, path))
+        return self._use_up(self.find_active(kind, method, path, inst_id))
 
     def take_next_strike(self, method: str, path: str) -> Fault | None:
         """Return the oldest wire or batch fault that matches a request; one of its strikes is used up."""

@@ -49,12 +49,8 @@ class Claim:
         return self.spec.instrument
 
     def is_met_by(self, algo: VenueAlgo) -> bool:
-        """Return whether `algo` is this protection: right side, stop and target within a tick, the whole size."""
-        return (
-            self.has_stop_in(algo)
-            and _is_near(algo.stop, self.prices.stop, self.spec)
-            and _is_near(algo.target, self.prices.target, self.spec)
-        )
+        """Return whether `algo` is this protection: right side, the very stop and target, the whole size."""
+        return self.has_stop_in(algo) and (algo.stop, algo.target) == (self.prices.stop, self.prices.target)
 
     def has_stop_in(self, algo: VenueAlgo) -> bool:
         """Return whether `algo` has any stop-loss for all of this leg."""
@@ -348,7 +344,3 @@ def _make_intent(claim: Claim, attempt: int, scope: str) -> Intent:
         created_at=claim.at,
         margin_mode=claim.margin_mode,
     )
-
-
-def _is_near(price: Decimal | None, wanted: Decimal, spec: ContractSpec) -> bool:
-    return price is not None and abs(price - wanted) <= spec.tick_sz

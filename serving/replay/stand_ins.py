@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pairity.settings import Settings
+from pairity.settings import ExchangeSettings, Settings
 from pairity.timeline import Clock
 from pairity.trading_settings import ServeSettings
 from serving.execution.pace import Pace
 from serving.hourly_data import HourlyData
 from serving.journal import Journal
 from serving.models.deciding_model import DecidingModel
+from venue.clock import clock_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class StandIns:
     open_champion: Callable[[], DecidingModel] | None = None
     make_pace: Callable[[ServeSettings], Pace] = Pace.of
     open_journal: Callable[[Path], Journal] = Journal.open
+    open_clock: Callable[[ExchangeSettings], Awaitable[Clock]] = clock_for
 
 
 class VirtualWaiting:

@@ -26,8 +26,10 @@ _LEFT_LEG, _LOST_LEG = ExitReason.OTHER_LEG.value, "leg_risk"
 AT_NEXT_OPEN = (
     "what is left of a position that lost a leg: the engine closes it at the bar's close, the process after it"
 )
-HELD_INTO_SETTLEMENT = "what is left of such a position is held into the settlement at that close by the process alone"
-LEFT_WITHIN_A_TICK = "a stop that rests within a tick of what the fill gives is left alone by the process"
+AFTER_SILENCE = "what is left of such a position while nobody decides stays until the process looks again"
+HELD_INTO_SETTLEMENT = (
+    "what is left of such a position is held into settlements from that close on by the process alone"
+)
 GAP = "the bar opened beyond the level: the engine dates that at the open, the exchange when the bar is over"
 
 
@@ -80,14 +82,15 @@ def compare_trades(
     replayed: Replayed,
     history: MarketHistory,
     quotes: Quotes,
-    ticks: Mapping[str, float],
+    silent: Mapping[datetime, str] | None = None,
 ) -> Comparison:
     """Compare a backtest's log with a replay's, over the same hours.
 
     Positions that the backtest closed because its data ended are compared as open ones. `history` and `quotes` are
-    those of the backtest, `ticks` the assets' steps of prices: explanations are checked against them.
+    those of the backtest: explanations are checked against them. `silent` says why the replay made no decision at
+    closes at which the backtest was kept from making one.
     """
-    return _Comparing(result, replayed, history, quotes, ticks).run()
+    return _Comparing(result, replayed, history, quotes, silent or {}).run()
 
 
 class _Comparing:
@@ -97,13 +100,16 @@ class _Comparing:
         replayed: Replayed,
         history: MarketHistory,
         quotes: Quotes,
-        ticks: Mapping[str, float],
+        silent: Mapping[datetime, str],
     ) -> None:
         self._result, self._replayed, self._history = result, replayed, history
-        self._quotes, self._ticks = quotes, ticks
+        self._quotes, self._silent = quotes, silent
         self._found: list[Difference] = []
+        self._left_until: dict[tuple[str, int], datetime] = {}
         self._values = 0
-        self._explained_money: list[tuple[datetime, float]] = []
+        self._last = result.equity["time"][-1]
+        self._explained_money: list[tuple[datetime, datetime, float]] = []
+        """From which close to which the accounts differ, and by what they do from then on."""
 
     def run(self) -> Comparison:
         ours = {(row["position_id"], row["leg"]): row for row in self._replayed.legs.iter_rows(named=True)}
@@ -136,55 +142,57 @@ class _Comparing:
         self._compare(theirs, "opened at", theirs["opened_at"], floor_to(ours["opened_at"], HOUR))
         self._compare(theirs, "entry price", theirs["entry_price"], ours["entry_price"])
         for name in ("stop_price", "target_price"):
-            near = LEFT_WITHIN_A_TICK if self._is_near(theirs, theirs[name], ours[name]) else None
-            self._compare(theirs, name.replace("_", " "), theirs[name], ours[name], near)
+            self._compare(theirs, name.replace("_", " "), theirs[name], ours[name])
         if theirs["exit_reason"] == ExitReason.END.value:
             self._compare(theirs, "closed at", None, ours["closed_at"])
             return
         if ours["closed_at"] is None:
-            self._note(theirs, "closed at", f"{theirs['closed_at']:%Y-%m-%d %H:%M}", "open", None)
+            over = _is_left(theirs) and self._find_next_look(theirs["closed_at"]) >= self._last
+            self._note(
+                theirs, "closed at", f"{theirs['closed_at']:%Y-%m-%d %H:%M}", "open", AT_NEXT_OPEN if over else None
+            )
             return
         self._compare_exit(theirs, ours)
 
     def _compare_exit(self, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
         on_venue = theirs["exit_reason"] in _ON_VENUE
         closed = (ceil_to if on_venue else floor_to)(ours["closed_at"], HOUR)
-        early = on_venue and theirs["closed_at"] == closed - HOUR and theirs["exit_reference"] == self._open(theirs)
-        self._compare(theirs, "closed at", theirs["closed_at"], closed, GAP if early else None)
-        why = self._explain_price(theirs, ours)
+        why = self._explain_left(theirs, ours["exit_price"], closed)
+        early = (
+            on_venue and theirs["closed_at"] == closed - HOUR and theirs["exit_reference"] == self._open(theirs, closed)
+        )
+        self._compare(theirs, "closed at", theirs["closed_at"], closed, GAP if early else why)
         self._compare(theirs, "exit price", theirs["exit_price"], ours["exit_price"], why)
         scale = theirs["traded_notional"]
         self._compare(theirs, "profit", theirs["leg_pnl"], ours["leg_pnl"], why, scale)
         self._compare(theirs, "fees", theirs["fees"], ours["fees"], why, scale)
-        if why is not None and ours["exit_price"] != theirs["exit_price"]:
+        if why is not None:
+            self._left_until[theirs["position_id"], theirs["leg"]] = closed
             moved = (ours["leg_pnl"] - ours["fees"]) - (theirs["leg_pnl"] - theirs["fees"])
-            self._explained_money.append((closed, moved))
+            if closed != theirs["closed_at"] or ours["exit_price"] != theirs["exit_price"]:
+                self._explained_money.append((theirs["closed_at"], closed, moved))
 
-    def _open(self, leg: Mapping[str, Any]) -> float | None:
-        bar = self._history.bars.get(leg["asset"], {}).get(leg["closed_at"] + HOUR)
+    def _open(self, leg: Mapping[str, Any], close: datetime) -> float | None:
+        """Return the open of the bar that closes at `close`."""
+        bar = self._history.bars.get(leg["asset"], {}).get(close)
         return None if bar is None else bar.open
 
-    def _explain_price(self, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str | None:
-        if self._is_at_next_open(theirs, ours):
-            return AT_NEXT_OPEN
-        name = {ExitReason.STOP_LOSS.value: "stop_price", ExitReason.TAKE_PROFIT.value: "target_price"}
-        level = name.get(theirs["exit_reason"])
-        if level is None or ours[level] is None or not self._is_near(theirs, theirs[level], ours[level]):
+    def _explain_left(self, theirs: Mapping[str, Any], price: float, closed: datetime) -> str | None:
+        """Return why the replay closed a left leg at `closed`, if that is exactly the quote at the next bar's open."""
+        at = theirs["closed_at"]
+        opened = self._open(theirs, closed + HOUR)
+        if not _is_left(theirs) or opened is None or not at <= closed <= self._find_next_look(at):
             return None
-        price = self._quotes(theirs["asset"], ours[level], -1 if theirs["side"] == "buy" else 1)
-        return LEFT_WITHIN_A_TICK if isclose(price, ours["exit_price"], rel_tol=_RELATIVE) else None
-
-    def _is_near(self, leg: Mapping[str, Any], theirs: float | None, ours: float | None) -> bool:
-        tick = self._ticks.get(leg["asset"], 0.0)
-        return theirs is not None and ours is not None and abs(theirs - ours) <= tick * (1 + _RELATIVE**0.5)
-
-    def _is_at_next_open(self, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
-        """Whether the replay closed a left leg at exactly the quote of the next bar's open."""
-        opened = self._open(theirs)
-        if theirs["exit_reason"] != _LEFT_LEG or opened is None:
-            return False
         sign = -1 if theirs["side"] == "buy" else 1
-        return isclose(self._quotes(theirs["asset"], opened, sign), ours["exit_price"], rel_tol=_RELATIVE)
+        if not isclose(self._quotes(theirs["asset"], opened, sign), price, rel_tol=_RELATIVE):
+            return None
+        return AT_NEXT_OPEN if closed == at else AFTER_SILENCE
+
+    def _find_next_look(self, close: datetime) -> datetime:
+        """Return the first close from `close` on at which the replay decided."""
+        while close in self._silent:
+            close += HOUR
+        return close
 
     def _compare_positions(self) -> None:
         ours = {row["position_id"]: row for row in self._replayed.positions.iter_rows(named=True)}
@@ -199,19 +207,28 @@ class _Comparing:
             first["asset"] = ""
             self._compare(first, "reason", _name_end(reasons), own["exit_reason"])
             paid, scale = sum(row["funding"] for row in rows), sum(row["traded_notional"] for row in rows)
-            later = sum(self._pay_on(row) for row in rows if row["exit_reason"] == _LEFT_LEG)
+            later = sum(self._pay_on(row) for row in rows if _is_left(row))
             why = HELD_INTO_SETTLEMENT if later and _is_same_money(paid + later, own["funding"], scale) else None
             self._compare(first, "funding", paid, own["funding"], why, scale)
             if why is not None:
-                self._explained_money.append((max(row["closed_at"] for row in rows), -later))
+                ends = [self._find_left_until(row) for row in rows]
+                self._explained_money.append((max(row["closed_at"] for row in rows), max(ends), -later))
+
+    def _find_left_until(self, leg: Mapping[str, Any]) -> datetime:
+        """Return until which close the replay held a left leg; that of the engine where nothing explains another."""
+        closed: datetime = self._left_until.get((leg["position_id"], leg["leg"]), leg["closed_at"])
+        return closed
 
     def _pay_on(self, leg: Mapping[str, Any]) -> float:
-        """Return the funding of a left leg at the instant at which the engine closes it, if it is still held then."""
-        at, sign = leg["closed_at"], 1 if leg["side"] == "buy" else -1
-        bar, marks = self._history.bars[leg["asset"]].get(at), self._history.marks.get(leg["asset"], {})
-        due = [one for one in self._history.settlements.get(leg["asset"], ()) if ceil_to(one.time, HOUR) == at]
-        prices = [marks.get(one.time, math.nan if bar is None else bar.close) for one in due]
-        paid = sum(one.rate * price for one, price in zip(due, prices, strict=True))
+        """Return the funding of a left leg from the engine's close of it on, while it is still held."""
+        since, until, sign = leg["closed_at"], self._find_left_until(leg), 1 if leg["side"] == "buy" else -1
+        bars, marks = self._history.bars[leg["asset"]], self._history.marks.get(leg["asset"], {})
+        paid = 0.0
+        for one in self._history.settlements.get(leg["asset"], ()):
+            close = ceil_to(one.time, HOUR)
+            if since <= close <= until:
+                bar = bars.get(close)
+                paid += one.rate * marks.get(one.time, math.nan if bar is None else bar.close)
         return float(sign * leg["size_base"] * paid)
 
     def _compare_decisions(self) -> int:
@@ -219,7 +236,7 @@ class _Comparing:
         theirs = dict(self._result.decisions.select("time", "action").iter_rows())
         for time in sorted(theirs.keys() | ours.keys()):
             row = {"position_id": f"{time:%Y-%m-%d %H:%M}", "asset": ""}
-            self._compare(row, "decision", theirs.get(time, "none"), ours.get(time, "none"))
+            self._compare(row, "decision", theirs.get(time, "none"), ours.get(time, "none"), self._silent.get(time))
         return len(theirs)
 
     def _compare_equity(self) -> int:
@@ -227,15 +244,13 @@ class _Comparing:
         theirs = self._result.equity.select("time", "equity", "positions")
         both = theirs.join(self._replayed.equity.select("time", pl.col("equity").alias("seen")), on="time", how="inner")
         flat = both.filter(pl.col("positions") == 0).sort("time")
-        last = theirs["time"][-1]
         count = 0
         for time, equity, _, seen in flat.iter_rows():
-            if time == last:
+            if time == self._last:
                 continue  # the engine has closed there what is left
-            explained = sum(money for at, money in self._explained_money if at <= time)
-            pending = any(at == time for at, _ in self._explained_money)
-            if pending:
+            if any(since <= time <= until for since, until, _ in self._explained_money):
                 continue  # what is left of a position is closed after this mark
+            explained = sum(money for _, until, money in self._explained_money if until < time)
             row = {"position_id": f"{time:%Y-%m-%d %H:%M}", "asset": ""}
             self._compare(row, "equity", equity + explained, seen, None, self._result.initial_equity * 100)
             count += 1
@@ -273,6 +288,11 @@ class _Comparing:
 
 def _is_same_money(theirs: float, ours: float | None, scale: float) -> bool:
     return ours is not None and isclose(theirs, ours, rel_tol=_RELATIVE, abs_tol=_OF_TRADED * max(scale, 1.0))
+
+
+def _is_left(leg: Mapping[str, Any]) -> bool:
+    """Return whether the engine closed a leg because its position had lost another one."""
+    return bool(leg["exit_reason"] == _LEFT_LEG)
 
 
 def _name_end(reasons: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from paper_exchange.faults.catalogue import CATALOGUE, Fault, FaultPlan
 from tests.paper_exchange.exchange_server import client, get, inject, rows, serving
 
 BTC, ID = "BTC/USDT:USDT", "BTC-USDT-SWAP"
+OTHER = "ETH-USDT-SWAP"
 executed: list[str] = []
 
 
@@ -174,6 +175,23 @@ def test_candle_faults(url):
     inject(url, "unconfirmed_last", "history-candles")
     assert [row[-1] for row in candles()][:3] == ["0", "0", "1"]
     assert candles() == whole
+
+
+def test_candles_of_one_instrument_are_disturbed_and_no_others(url):
+    def candles(name):
+        return rows(url, "market/history-candles", instId=name, limit=4)
+
+    whole = {name: candles(name) for name in (ID, OTHER)}
+    at = int(whole[ID][1][0])
+    span = {"from": at, "to": at + 1}
+    inject(url, "candle_gap", "history-candles", instId=OTHER, **span)
+    inject(url, "wrong_candle", "history-candles", instId=ID, share="0.01", **span)
+    assert candles(OTHER) == whole[OTHER][:1] + whole[OTHER][2:]
+    seen = candles(ID)
+    assert [row for place, row in enumerate(seen) if place != 1] == whole[ID][:1] + whole[ID][2:]
+    assert [float(value) for value in seen[1][1:5]] == pytest.approx([1.01 * float(v) for v in whole[ID][1][1:5]])
+    assert seen[1][5:] == whole[ID][1][5:]
+    assert {name: candles(name) for name in (ID, OTHER)} == whole
 
 
 def test_funding_faults(url):

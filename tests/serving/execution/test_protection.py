@@ -32,6 +32,20 @@ def test_stops_follow_the_actual_fill(side: Side, desk: Desk, tiny: TinyOkx) -> 
     assert position.legs[0].stop_price == 81000 - sign * 2400
 
 
+@pytest.mark.parametrize("ticks", [-1, 1])
+@pytest.mark.parametrize("side", list(Side))
+def test_a_fill_one_tick_from_the_reference_moves_the_stops_by_that_tick(
+    side: Side, ticks: int, desk: Desk, tiny: TinyOkx
+) -> None:
+    """What was attached was computed from the reference, and lies a tick beside what the fill gives."""
+    fill = Decimal(80000) + ticks * Decimal("0.1")
+    tiny.prices[BTC] = fill
+    position = asyncio.run(opened(desk, entry(side)))
+    wanted = (fill - side.sign * 2400, fill + side.sign * 3200)
+    assert stops(tiny) == [wanted]
+    assert (position.legs[0].stop_price, position.legs[0].target_price) == tuple(map(float, wanted))
+
+
 def test_the_replacement_is_placed_before_the_old_one_is_cancelled(desk: Desk, tiny: TinyOkx) -> None:
     tiny.prices[BTC] = Decimal(81000)
     asyncio.run(opened(desk))

@@ -8,7 +8,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from tests.serving.pair_replay import ASSETS, make_history
+from tests.serving.pair_replay import make_history
 from tests.serving.test_replay_equals_backtest import strategy
 from tests.training.generated import LAG
 from training.backtest.engine import run_backtest
@@ -16,16 +16,15 @@ from training.backtest.fills import apply_slippage
 from training.backtest.policies import Strategy
 from training.backtest.records import Terms
 from training.backtest.trade_differences import (
+    AFTER_SILENCE,
     AT_NEXT_OPEN,
     GAP,
     HELD_INTO_SETTLEMENT,
-    LEFT_WITHIN_A_TICK,
     Replayed,
     compare_trades,
 )
 
 HOUR = timedelta(hours=1)
-TICKS = dict.fromkeys(ASSETS, 0.01)
 
 
 def quotes(_asset, price, sign):
@@ -73,7 +72,7 @@ def compare(traded, **changed):
     result, history = traded
     own = mirror(result)
     parts = {name: changed.get(name, getattr(own, name)) for name in ("legs", "positions", "equity", "decisions")}
-    return compare_trades(result, Replayed(**parts), history, quotes, TICKS)
+    return compare_trades(result, Replayed(**parts), history, quotes)
 
 
 def change(frame, row, **values):
@@ -210,22 +209,17 @@ def test_of_two_legs_that_end_on_the_venue_a_stop_names_the_position(traded):
         closed_at=pl.when(own).then(result.trades["closed_at"]).otherwise(pl.col("closed_at"))
     )
     replayed = Replayed(legs, named, seen.equity, seen.decisions)
-    assert compare_trades(changed, replayed, history, quotes, TICKS).differences == ()
+    assert compare_trades(changed, replayed, history, quotes).differences == ()
 
 
-def test_a_stop_within_a_tick_of_the_fills_explains_its_own_fill_and_no_other(traded):
+def test_a_stop_one_tick_away_is_a_difference_and_so_is_its_fill(traded):
     result, _ = traded
     legs = mirror(result).legs
     stopped = legs.with_row_index().filter(pl.col("exit_reason") == "stop_loss").row(0, named=True)
-    sign = -1 if stopped["side"] == "buy" else 1
-    for ticks, explained in ((1, True), (2, False)):
-        level = round(stopped["stop_price"] + ticks * 0.01, 2)
-        price = quotes(stopped["asset"], level, sign)
-        found = compare(traded, legs=change(legs, stopped["index"], stop_price=level, exit_price=price))
-        assert {one.what for one in found.differences} == {"stop price", "exit price"}
-        assert [one.explanation == LEFT_WITHIN_A_TICK for one in found.differences] == [explained] * 2
-    found = compare(traded, legs=change(legs, stopped["index"], exit_price=stopped["exit_price"] * 1.0001))
-    assert [(one.what, one.explanation) for one in found.differences] == [("exit price", None)]
+    level = round(stopped["stop_price"] + 0.01, 2)
+    price = quotes(stopped["asset"], level, -1 if stopped["side"] == "buy" else 1)
+    found = compare(traded, legs=change(legs, stopped["index"], stop_price=level, exit_price=price))
+    assert [(one.what, one.explanation) for one in found.differences] == [("stop price", None), ("exit price", None)]
 
 
 def test_a_gap_is_dated_at_the_open_or_at_the_bars_end(traded):
@@ -235,5 +229,56 @@ def test_a_gap_is_dated_at_the_open_or_at_the_bars_end(traded):
     earlier = stopped["closed_at"] - HOUR
     bar = history.bars[stopped["asset"]][stopped["closed_at"]]
     gapped = change(trades, stopped["index"], closed_at=earlier, exit_reference=bar.open)
-    found = compare_trades(dataclasses.replace(result, trades=gapped), mirror(result), history, quotes, TICKS)
+    found = compare_trades(dataclasses.replace(result, trades=gapped), mirror(result), history, quotes)
     assert [(one.what, one.explanation) for one in found.differences] == [("closed at", GAP)]
+
+
+def left_leg(result):
+    """The first leg that the engine closed because its position had lost the other one."""
+    return result.trades.with_row_index().filter(pl.col("exit_reason") == "other_leg").row(0, named=True)
+
+
+def test_decisions_that_nobody_made_are_explained_where_a_reason_is_given(traded):
+    result, history = traded
+    own, closes = mirror(result), result.decisions["time"][10:12].to_list()
+    fewer = dataclasses.replace(own, decisions=own.decisions.filter(~pl.col("time").is_in(closes)))
+    silent = {closes[0]: "the venue was out"}
+    found = compare_trades(result, fewer, history, quotes, silent)
+    assert [(one.position_id, one.what, one.replay, one.explanation) for one in found.differences] == [
+        (f"{closes[0]:%Y-%m-%d %H:%M}", "decision", "none", "the venue was out"),
+        (f"{closes[1]:%Y-%m-%d %H:%M}", "decision", "none", None),
+    ]
+
+
+@pytest.mark.parametrize(("hours", "silence", "explained"), [(2, 2, True), (1, 2, True), (2, 1, False), (2, 0, False)])
+def test_a_left_leg_is_closed_when_the_process_looks_again_at_the_quote_there(traded, hours, silence, explained):
+    result, history = traded
+    leg = left_leg(result)
+    at, sign = leg["closed_at"], 1 if leg["side"] == "buy" else -1
+    closed = at + hours * HOUR
+    price = quotes(leg["asset"], history.bars[leg["asset"]][closed + HOUR].open, -sign)
+    moved = sign * leg["size_base"] * (price - leg["exit_price"])
+    legs = change(
+        mirror(result).legs,
+        leg["index"],
+        closed_at=closed + LAG,
+        exit_price=price,
+        leg_pnl=leg["leg_pnl"] + moved,
+    )
+    silent = {at + hour * HOUR: "the venue was out" for hour in range(silence)}
+    parts = dataclasses.replace(mirror(result), legs=legs)
+    found = compare_trades(result, parts, history, quotes, silent)
+    own = {one.what: one.explanation for one in found.differences if one.position_id == leg["position_id"]}
+    assert {"closed at", "exit price", "profit"} <= own.keys()
+    assert {own["closed at"], own["exit price"], own["profit"]} == {AFTER_SILENCE if explained else None}
+
+
+def test_a_leg_that_is_left_at_the_last_close_is_still_open_in_the_replay(traded):
+    result, history = traded
+    leg = left_leg(result)
+    opened = change(mirror(result).legs, leg["index"], closed_at=None, exit_price=None)
+    until = dataclasses.replace(result, equity=result.equity.filter(pl.col("time") <= leg["closed_at"]))
+    for cut, explained in ((until, True), (result, False)):
+        found = compare_trades(cut, dataclasses.replace(mirror(result), legs=opened), history, quotes)
+        own = [one.explanation for one in found.differences if one.what == "closed at"]
+        assert own == [AT_NEXT_OPEN if explained else None]
