@@ -158,7 +158,17 @@ def model() -> dict:
 
 def trust(now: datetime) -> dict:
     return {
-        "parity": {"checked": 1_203_840, "different": 0, "at": iso(now - timedelta(minutes=9))},
+        "parity": {
+            "checked": 1_203_840,
+            "different": 0,
+            "missing": 0,
+            "extra": 0,
+            "causes": {},
+            "decisions": 24,
+            "last_bar": iso(now - timedelta(minutes=69)),
+            "at": iso(now - timedelta(minutes=9)),
+            "blocks": None,
+        },
         "quarantine": [
             {"stage": "candles_1m", "key": "XRP 2026-03", "rules": ["no_gap"], "rows": 60, "first": None, "last": None}
         ],
