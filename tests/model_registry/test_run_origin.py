@@ -4,7 +4,7 @@ import pytest
 
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
-from training.reports.run_origin import describe_origin, read_origin
+from model_registry.run_origin import describe_origin, read_origin
 
 
 def test_rows_label_and_code_are_said():
