@@ -31,6 +31,8 @@ TRADES_CHECK, NO_TRADES = "trades", "0 closed"
 FAMILY_TAG = "family"
 THRESHOLD_TAG = "threshold"
 """Probability above which the version says that a position pays, as Python writes the float; missing: it has none."""
+DRIFT_TAG = "drift_sha256"
+"""Digest of the distributions that drift is measured from, a file of the run; missing in versions of older releases."""
 REFERENCE_FAMILY = "pair_forest"
 """Family of a version that does not say which: forests, those of earlier releases among them."""
 REQUIRED_TAGS = ("feature_service", DIGEST_TAG, "snapshot_id", "code_revision", "train_end")

@@ -57,11 +57,12 @@ class AccountSighting:
 
 @dataclass(frozen=True, slots=True)
 class DriftSighting:
-    """Share of the features of the bar that closed at `at` far outside of training's, and of each feature's values."""
+    """Share of the features of the bar that closed at `at` far outside of training's, by feature, and by pair."""
 
     at: datetime
     share: float
     by_feature: Mapping[str, float]
+    by_pair: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

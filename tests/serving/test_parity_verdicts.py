@@ -232,12 +232,21 @@ def test_a_file_that_is_no_verdict_is_told_once_stays_and_hides_no_other(scene, 
 def verdict(hours, *, since=None, different=0, at=0, last_different=None):
     first, last = hours
     return ParityVerdict(
-        verdict_id=f"{at + 100:016x}", at=START + at * HOUR, by="job",
-        since=None if since is None else START + since * HOUR, first_bar=START + first * HOUR, last_bar=START + last * HOUR, decisions=last - first + 1, values=10,
-        different=different, missing=0, extra=0,
+        verdict_id=f"{at + 100:016x}",
+        at=START + at * HOUR,
+        by="job",
+        since=None if since is None else START + since * HOUR,
+        first_bar=START + first * HOUR,
+        last_bar=START + last * HOUR,
+        decisions=last - first + 1,
+        values=10,
+        different=different,
+        missing=0,
+        extra=0,
         last_different=None if last_different is None else START + last_different * HOUR,
-        causes={"float32": different} if different else {}, examples=(),
-    )  # fmt: skip
+        causes={"float32": different} if different else {},
+        examples=(),
+    )
 
 
 def test_only_checks_without_a_hole_before_them_count_as_reached():

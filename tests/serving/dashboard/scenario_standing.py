@@ -145,6 +145,7 @@ def model() -> dict:
             "share": 0.031,
             "limit": 0.1,
             "worst": [{"feature": "oi_change_24", "share": 0.081}, {"feature": "basis_spread", "share": 0.044}],
+            "worst_pairs": [{"pair": "XRP__AVAX", "share": 0.06}],
         },
         "live": {
             "trades": 64,
