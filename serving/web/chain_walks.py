@@ -20,7 +20,7 @@ from serving.child_jobs import make_environment
 from serving.web.answers import BusyError
 
 _NICENESS = 10
-_LIMIT_S = 90.0
+_LIMIT_S = 110.0
 _KEPT_S = 60.0
 """Seconds for which a chain is the same for everybody; an open order goes on meanwhile."""
 _MOST_KEPT = 32
