@@ -9,16 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from model_registry.records import CHALLENGER, CHECKS_TAG, FAMILY_TAG, GATE_TAG, REQUIRED_TAGS, THRESHOLD_TAG, ModelRef
+from model_registry.records import (
+    CHALLENGER,
+    CHECKS_TAG,
+    DRIFT_TAG,
+    FAMILY_TAG,
+    GATE_TAG,
+    REQUIRED_TAGS,
+    THRESHOLD_TAG,
+    ModelRef,
+)
 from model_registry.statements import Signature, Statement, digest
 
 SIGNATURE_PREFIX = "signature."
 _ALIAS_PREFIX = f"{SIGNATURE_PREFIX}alias."
 LINEAGE_TAGS = (*REQUIRED_TAGS, "universe", "training_digest", "code_dirty", "fitted_sha256")
-"""Tags that registration writes and signs, those that are missing too; family and threshold besides, if there.
+"""Tags that registration writes and signs, those that are missing too; family, threshold and drift besides, if there.
 
 A version of the reference forest has no such tags, and what is signed of it says nothing of them.
 """
+_TAGS_IF_THERE = frozenset({FAMILY_TAG, THRESHOLD_TAG, DRIFT_TAG})
 VERDICT_TAGS = (GATE_TAG, CHECKS_TAG)
 PROMOTION_TAGS = ("replaced", "promotion_reason", "promoted_at")
 """Tags that a promotion writes and signs."""
@@ -51,7 +61,7 @@ def claim_registration(store: str, model: ModelRef) -> Claim:
         "version": model.version,
         "run_id": model.run_id,
         "uri": model.uri,
-        "tags": _pick(model, LINEAGE_TAGS) | _pick(model, set(model.tags) & {FAMILY_TAG, THRESHOLD_TAG}),
+        "tags": _pick(model, LINEAGE_TAGS) | _pick(model, set(model.tags) & _TAGS_IF_THERE),
     }
     return Claim(model, f"registration {model.version}", f"{SIGNATURE_PREFIX}registration", "registration", statement)
 

@@ -22,11 +22,17 @@ GATE_TAG, CHECKS_TAG, DIGEST_TAG = "gate", "gate_checks", "model_sha256"
 REASON_TAG = "promotion_reason"
 ON_TRIAL = "first model, on trial"
 """Beginning of the reason for which the first model is champion although it did not pass the gate."""
+DESPITE_PARITY = "despite parity"
+"""Beginning of the reason of a version that a person promoted over a parity mismatch: real money is refused to it."""
+PARITY_CHECK = "parity"
+"""Check of the gate that asks whether what was decided on is what the offline store says."""
 TRADES_CHECK, NO_TRADES = "trades", "0 closed"
 """Check of the gate that counts positions, and what it finds where the backtest closed none."""
 FAMILY_TAG = "family"
 THRESHOLD_TAG = "threshold"
 """Probability above which the version says that a position pays, as Python writes the float; missing: it has none."""
+DRIFT_TAG = "drift_sha256"
+"""Digest of the distributions that drift is measured from, a file of the run; missing in versions of older releases."""
 REFERENCE_FAMILY = "pair_forest"
 """Family of a version that does not say which: forests, those of earlier releases among them."""
 REQUIRED_TAGS = ("feature_service", DIGEST_TAG, "snapshot_id", "code_revision", "train_end")
@@ -161,6 +167,11 @@ class ModelRef:
     def is_on_trial(self) -> bool:
         """Whether it is champion only because there was none before it: it did not pass the gate."""
         return self.gate != GATE_PASSED and self.tags.get(REASON_TAG, "").startswith(ON_TRIAL)
+
+    @property
+    def is_despite_parity(self) -> bool:
+        """Whether a person promoted it although values that were decided on differed from the offline store's."""
+        return self.tags.get(REASON_TAG, "").startswith(DESPITE_PARITY)
 
     @property
     def has_never_traded(self) -> bool:

@@ -14,6 +14,7 @@ from model_registry.loading import read_model, require_model, verified_directory
 from model_registry.records import (
     CHALLENGER,
     CHECKS_TAG,
+    DESPITE_PARITY,
     DIGEST_TAG,
     GATE_FAILED,
     GATE_PASSED,
@@ -134,7 +135,10 @@ def rollback(settings: Settings, reason: str, now: datetime) -> ModelRef:
         Verifier(layout).require_past_alias(restored, alias)
         _set_tags(settings, current.version, {"rolled_back": f"{now.isoformat()}: {reason}"})
         # The older champion keeps its own `replaced`: a second rollback goes one version further back.
-        tags = {"promotion_reason": f"rolled back from version {current.version}: {reason}"}
+        said = f"rolled back from version {current.version}: {reason}"
+        if restored.is_despite_parity:  # that it must not trade real money is not forgotten on the way back
+            said = f"{DESPITE_PARITY}: {said}"
+        tags = {"promotion_reason": said}
         return _set_champion(settings, signer, restored, tags, now)
 
 

@@ -95,6 +95,16 @@ class Layout:
         return self.root / "serve-requests"
 
     @property
+    def parity_verdicts(self) -> Path:
+        """Folder of verdicts of parity checks that wait for the trading process to take them into the journal."""
+        return self.root / "parity-verdicts"
+
+    @property
+    def parity_log(self) -> Path:
+        """Output of the newest parity check that the trading process started."""
+        return self.root / "parity.log"
+
+    @property
     def retrain_lock(self) -> Path:
         """Lock file of the process that retrains."""
         return self.root / "retrain.lock"

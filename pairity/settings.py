@@ -52,7 +52,7 @@ from pairity.setting_types import (
     require_no_credentials,
 )
 from pairity.study_settings import BarInterval, LagSettings
-from pairity.trading_settings import LimitSettings, RetrainSettings, ServeSettings
+from pairity.trading_settings import LimitSettings, ParitySettings, RetrainSettings, ServeSettings
 from pairity.universe import DEFAULT_UNIVERSE, Pair, inst_id, pairs_of
 
 CONFIG_FILE = "pairity.toml"
@@ -360,6 +360,7 @@ class Settings(BaseSettings):
     trials: TrialSettings = TrialSettings()
     serve: ServeSettings = ServeSettings()
     limits: LimitSettings = LimitSettings()
+    parity: ParitySettings = ParitySettings()
     retrain: RetrainSettings = RetrainSettings()
     alerts: AlertSettings = AlertSettings()
     logs: LogSettings = LogSettings()

@@ -1,10 +1,10 @@
-"""Settings of the trading process: its pace, its limits of risk, its retraining."""
+"""Settings of the trading process: its pace, its limits of risk, its checks, its retraining."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretStr, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, model_validator
 
 from pairity.setting_types import Alias, Fraction, NonNegativeFloat, Section, SectionWithSecrets, TimeOfDay
 
@@ -106,6 +106,26 @@ class LimitSettings(Section):
     funding_rate: PositiveFloat = 0.02
     """Largest amount of a settled funding rate of 8 hours; a larger one is taken for an error, and its asset is not
     opened. Rates of other intervals are compared per hour."""
+
+
+class ParitySettings(Section):
+    """Check of parity by the trading process: what was decided on against the offline store, once a day."""
+
+    daily: bool = True
+    """Check at `at` every day, in a process of its own."""
+    at: TimeOfDay = "00:15"
+    """Time of day in UTC, HH:MM: before the retraining, whose gate reads the verdict."""
+    most_different: NonNegativeInt = 0
+    """Values of one check that may differ without guarding; with more, nothing is opened.
+
+    Promotions are refused from the first one on.
+    """
+    stepped: bool = False
+    """Check with a stepped clock, too; it stands still meanwhile."""
+    niceness: Annotated[int, Field(ge=0, le=19)] = 10
+    """CPU niceness of the check (0–19)."""
+    limit_hours: PositiveFloat = 6.0
+    """A check that takes longer is ended."""
 
 
 class RetrainSettings(Section):

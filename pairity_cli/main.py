@@ -75,6 +75,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "why": ("why", "why", "Why a pair was traded at a bar, or why it was not."),
     "trace": ("trace", "trace", "From an order back to decision, features, model and data."),
     "parity": ("parity", "parity", "Prove that online features equal offline ones, bit for bit."),
+    "drift": ("drift", "drift", "How far the last month lies from what the model was trained on."),
     "replay": ("replay", "replay", "Trade recorded hours over the wire, and compare with the backtest."),
     "trade-sheet": ("trade_sheet", "trade_sheet", "The daily ranking by distance from VWAP, and how it did."),
     "cross-section": ("cross_section", "cross_section", "One hour of all assets side by side, as known then."),

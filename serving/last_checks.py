@@ -1,4 +1,4 @@
-"""The last outcome of checks that commands make (parity, ledger), kept for whoever looks at the trading process."""
+"""The last outcome of checks that commands make (the ledger), kept for whoever looks at the trading process."""
 
 from __future__ import annotations
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pairity.backoff import Backoff
 from pairity.timeline import HOUR, ceil_to, last_closed
 from serving.announcing import describe_start
+from serving.child_jobs import DailyJob
 from serving.cycle import Cycle
 from serving.error_states import describe
 from serving.metrics import SKIPPED
 from serving.parts import GuardParts, Parts
 from serving.report import DECISION, Reporter, ServeReport
-from serving.retraining import Retrainer
 from serving.shutdown import finish_unless_stopped
 from serving.status import DECIDING, STOPPED
 from serving.watch import Watch
@@ -24,6 +24,7 @@ OPENING = "opening"
 _TRIES = 6
 """Tries at one decision: 15, 30, … seconds apart, so that the last is some eight minutes after the first."""
 _RETRIES = Backoff(first_s=15.0, cap_s=240.0)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class TradingLoop:
@@ -41,7 +42,7 @@ class TradingLoop:
         self._interval = timedelta(minutes=guard.settings.serve.interval_minutes)
         self._reporter = Reporter(guard)
         self._watch = Watch(guard)
-        self._no_retraining_before = datetime.min.replace(tzinfo=UTC)
+        self._not_before: dict[str, datetime] = {}
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -135,14 +136,13 @@ class TradingLoop:
         return True
 
     async def _wait_for(self, instant: datetime, parts: Parts | None) -> bool:
-        """Sleep, watch, and start a retraining that falls due meanwhile; return False if a stop was requested."""
-        retrainer = None if parts is None else parts.retrainer
+        """Sleep, watch, and start jobs that fall due meanwhile; return False if a stop was requested."""
         while True:
             look_at = self._watch.due()
             if look_at is not None and look_at + self._watch.took >= instant:
                 look_at = None  # it would make the decision late, which looks by itself
-            retrain_at = None if retrainer is None else max(retrainer.due(), self._no_retraining_before)
-            due = min((at for at in (look_at, retrain_at) if at is not None), default=instant)
+            job, job_at = self._find_next_job(() if parts is None else parts.jobs)
+            due = min((at for at in (look_at, job_at) if at is not None), default=instant)
             may_wake = self._has_time_to_look(instant)
             if not await self._sleep_until(min(due, instant), may_wake=may_wake):
                 return False
@@ -151,8 +151,8 @@ class TradingLoop:
                     await self._watch.look()
             elif due >= instant:
                 return True
-            elif retrainer is not None and due == retrain_at:
-                if not await self._retrain(retrainer, due):
+            elif job is not None and due == job_at:
+                if not await self._start(job, due):
                     return False
             else:
                 await self._watch.look()
@@ -161,13 +161,19 @@ class TradingLoop:
         """Return whether a look would be over by then: the decision must not be late, and looks by itself."""
         return self._clock.now() + self._watch.took < instant
 
-    async def _retrain(self, retrainer: Retrainer, due: datetime) -> bool:
-        """Start a retraining; return False if a stop was requested. One that cannot be started is tried in an hour."""
+    def _find_next_job(self, jobs: Sequence[DailyJob]) -> tuple[DailyJob | None, datetime | None]:
+        """Return the job that is started next, and when; None without any."""
+        times = [(max(job.due(), self._not_before.get(job.name, _LONG_AGO)), job) for job in jobs]
+        at, job = min(times, key=lambda one: one[0], default=(None, None))
+        return job, at
+
+    async def _start(self, job: DailyJob, due: datetime) -> bool:
+        """Start a job; return False if a stop was requested. One that cannot be started is tried in an hour."""
         try:
-            return await finish_unless_stopped(self._stop, retrainer.start(retrainer.due()))
+            return await finish_unless_stopped(self._stop, job.start(job.due()))
         except Exception as error:  # noqa: BLE001 - trading does not depend on it
-            self._no_retraining_before = due + HOUR
-            self._reporter.add_problems([f"the retraining was not started: {describe(error)}"])
+            self._not_before[job.name] = due + HOUR
+            self._reporter.add_problems([f"the {job.name} was not started: {describe(error)}"])
             return True
 
     async def _sleep_until(self, instant: datetime, *, may_wake: bool = False) -> bool:

@@ -37,6 +37,7 @@ from pairity.timeline import Clock
 from pairity.universe import ContractSpec, exact, inst_id
 from serving.alerts.events import Events
 from serving.alerts.start_alarm import StartAlarm
+from serving.child_jobs import DailyJob
 from serving.error_states import describe
 from serving.execution.executor import Executor
 from serving.execution.limit_entries import LimitTerms
@@ -47,6 +48,7 @@ from serving.journal import Journal, Run
 from serving.models.champion import Champion
 from serving.models.deciding_model import DecidingModel
 from serving.models.shadow import Shadow
+from serving.parity_job import ParityJob
 from serving.parts import GuardParts, Parts
 from serving.presence import Presence
 from serving.replay.stand_ins import StandIns
@@ -200,10 +202,15 @@ class Opening:
             data = await self._open_data(opened, clock)
             run = _make_run(settings, clock, self._mode, champion.ref)
             shadow = Shadow(settings, journal, status, self._progress.say) if settings.serve.shadow else None
-            retrainer = None
+            jobs: list[DailyJob] = []
+            if settings.parity.daily and (settings.parity.stepped or not isinstance(clock, SteppedClock)):
+                check = ParityJob(settings, clock, journal, guard.events, self._progress.say)
+                opened.push_async_callback(check.aclose)
+                jobs.append(check)
             if settings.serve.retrain:
                 retrainer = Retrainer(settings, clock, journal, run.run_id, status, guard.events, self._progress.say)
                 opened.push_async_callback(retrainer.aclose)
+                jobs.append(retrainer)
             # Only while flat: margin of an open position lowers what is available.
             if not journal.open_positions():
                 check_leverage(settings, guard.contracts)
@@ -215,8 +222,8 @@ class Opening:
                 data=data,
                 champion=champion,
                 shadow=shadow,
-                retrainer=retrainer,
                 run_id=run.run_id,
+                jobs=tuple(jobs),
             )
             self._stack.push_async_callback(opened.pop_all().aclose)
         return self._parts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,7 +17,6 @@ from pairity.layout import Layout
 from pairity.number_formats import format_count
 from pairity.settings import Settings
 from serving.journal import DecisionRecord, FeatureVector, Journal
-from serving.last_checks import keep_outcome
 from serving.parity_causes import Cause, name_cause, read_versions
 from validation.parity import Mismatch, Value, compare_rows
 
@@ -68,11 +67,17 @@ class FeatureParity:
 class ParityReport:
     """How many values of how many decisions were compared, and those that differ, oldest bar first."""
 
-    decisions: int
+    bars: tuple[datetime, ...]
+    """Closes of the bars of the decisions, ascending."""
     rows: int
     values: int
     mismatches: tuple[Difference, ...]
     features: tuple[FeatureParity, ...]
+
+    @property
+    def decisions(self) -> int:
+        """Number of decisions."""
+        return len(self.bars)
 
     @property
     def summary(self) -> str:
@@ -84,36 +89,17 @@ class ParityReport:
         )
 
 
-def live_parity(settings: Settings) -> Callable[[], tuple[int, str]] | None:
-    """Return the comparison for the promotion gate, or None before the first live decision.
-
-    Called, it returns the number of values that differ, and a summary in words.
-    """
-    if not Layout.of(settings).journal.is_file():
-        return None
-
-    def check() -> tuple[int, str]:
-        report = check_parity(settings)
-        return len(report.mismatches), report.summary
-
-    return check
-
-
 def check_parity(settings: Settings, *, since: datetime | None = None, until: datetime | None = None) -> ParityReport:
     """Compare every journalled feature vector with the offline store's answer for its decision time.
 
-    Those of decisions on bars that closed from `since` to before `until`, all without them. The outcome over all of
-    them is kept for the status of the trading process. Raises JournalError where there is no journal.
+    Those of decisions on bars that closed from `since` to before `until`, all without them. Nothing is kept of it:
+    `serving.parity_verdicts` does that. Raises JournalError where there is no journal.
     """
     layout, store = Layout.of(settings), open_store(settings)
     tally = _Tally(layout)
     journal = Journal.read(layout.journal)
     try:
-        chosen = [
-            record
-            for record in journal.decisions()
-            if (since is None or record.event_timestamp >= since) and (until is None or record.event_timestamp < until)
-        ]
+        chosen = journal.decisions(since, until)
         for first in range(0, len(chosen), _DECISIONS_AT_ONCE):
             decisions = {record.decision_id: record for record in chosen[first : first + _DECISIONS_AT_ONCE]}
             vectors = [vector for key in decisions for vector in journal.vectors(key)]
@@ -121,10 +107,7 @@ def check_parity(settings: Settings, *, since: datetime | None = None, until: da
                 tally.add(store, name, [vector for vector in vectors if vector.service == name], decisions)
     finally:
         journal.close()
-    report = tally.report(len(chosen))
-    if since is None and until is None:
-        keep_outcome(layout, "parity", report.values, len(report.mismatches))
-    return report
+    return tally.report(tuple(record.event_timestamp for record in chosen))
 
 
 class _Tally:
@@ -168,10 +151,10 @@ class _Tally:
             vector = vectors[mismatch.row]
             self._found.append(self._describe(service, vector, decisions[vector.decision_id], mismatch))
 
-    def report(self, decisions: int) -> ParityReport:
+    def report(self, bars: tuple[datetime, ...]) -> ParityReport:
         """Return everything that was counted."""
         return ParityReport(
-            decisions=decisions,
+            bars=bars,
             rows=self._rows,
             values=sum(counts["compared"] for counts in self._counts.values()),
             mismatches=tuple(sorted(self._found, key=lambda one: (one.bar, one.service, one.entity, one.feature))),

@@ -9,6 +9,7 @@ from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.universe import ContractSpec
 from serving.alerts.events import Events
+from serving.child_jobs import DailyJob
 from serving.execution.executor import Executor
 from serving.health import Pulse
 from serving.hourly_data import HourlyData
@@ -16,7 +17,6 @@ from serving.journal import Journal
 from serving.metrics import Metrics
 from serving.models.deciding_model import DecidingModel
 from serving.models.shadow import Shadow
-from serving.retraining import Retrainer
 from serving.sightings import Sightings
 from serving.status import Status
 from serving.supervisor import Supervisor
@@ -53,5 +53,6 @@ class Parts(GuardParts):
     data: HourlyData
     champion: DecidingModel
     shadow: Shadow | None
-    retrainer: Retrainer | None
     run_id: str
+    jobs: tuple[DailyJob, ...] = ()
+    """Jobs in processes of their own, started when they fall due; of two at once the first goes first."""

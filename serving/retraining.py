@@ -8,26 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
-from pairity.child_environment import make_child_environment
-from pairity.durable import open_log
 from pairity.errors import JournalError, PrivacyError
 from pairity.layout import Layout
-from pairity.number_formats import format_plain
 from pairity.schedule import find_due_slot, parse_time_of_day
-from pairity.secret_names import SECRET_SETTINGS
-from pairity.setting_types import Section
-from pairity.settings import DOTENV_VARIABLE, IGNORE_DOTENV, SIGNING_KEY_VARIABLE, Settings
+from pairity.settings import Settings
 from pairity.timeline import Clock
 from serving.alerts.direct import tell_directly
 from serving.alerts.events import Events
+from serving.child_jobs import JobEnd, run_job
 from serving.error_states import describe
 from serving.journal import Journal, Retraining
 from serving.retraining_outcome import Told, tell_end, tell_left_out, tell_lost
@@ -35,23 +28,8 @@ from serving.shutdown import finish_unless_stopped
 from serving.status import Status
 from venue.clock import SteppedClock
 
-_STOP_S = 15.0
 _SCHEDULER = "pairity retrain"
 """Who speaks where no trading process does."""
-_NOT_FOR_TRAINING = frozenset({"exchange", "sources", "alerts"})
-"""Sections of settings with secrets: training needs no venue and no source, and tells nobody."""
-
-
-@dataclass(frozen=True, slots=True)
-class JobEnd:
-    """End of a job: its exit code (negative: the signal that ended it) and its last line."""
-
-    exit_code: int
-    summary: str
-
-    def __str__(self) -> str:
-        return self.summary if self.exit_code == 0 else f"failed with exit code {self.exit_code}: {self.summary}"
-
 
 Command = Callable[[datetime], Sequence[str]]
 
@@ -61,50 +39,9 @@ def make_retrain_command(known_at: datetime) -> list[str]:
     return [sys.executable, "-m", "pairity_cli", "retrain", "--once", "--as-known-at", known_at.isoformat()]
 
 
-async def run_job(settings: Settings, command: Sequence[str]) -> JobEnd:
-    """Run a job, its output in `retrain.log`, and return its end.
-
-    A job that takes too long is terminated, as is a cancelled one. It gets the settings of this process, credentials
-    excepted, and a session of its own: Ctrl-C reaches it through us.
-    """
-    log = Layout.of(settings).retrain_log
-    with open_log(log) as output:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=make_environment(settings),
-            start_new_session=True,
-        )
-    try:
-        async with asyncio.timeout(settings.retrain.limit_hours * 3600):
-            code = await process.wait()
-    except TimeoutError:
-        await _terminate(process)
-        return JobEnd(
-            process.returncode or 1, f"ended: it took more than {format_plain(settings.retrain.limit_hours)} h"
-        )
-    finally:
-        await _terminate(process)
-    return JobEnd(code, _read_last_line(log, code))
-
-
-def make_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment in which a job reads these very settings, wherever they came from, and no credentials.
-
-    It does not read `.env` either: what that file says of other sections is passed on, and the keys are not.
-    """
-    ours = {"PAIRITY_HOME": str(settings.root), DOTENV_VARIABLE: IGNORE_DOTENV}
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        if isinstance(value, Section) and name not in _NOT_FOR_TRAINING:
-            # A secret is dumped as asterisks, which are no token: it is left out.
-            plain = value.model_dump(mode="json", exclude=set(SECRET_SETTINGS.get(name, ())))
-            ours[f"PAIRITY_{name.upper()}"] = json.dumps(plain)
-    if SIGNING_KEY_VARIABLE in os.environ:
-        ours[SIGNING_KEY_VARIABLE] = os.environ[SIGNING_KEY_VARIABLE]  # a path: the job signs with our key
-    return make_child_environment(ours)
+async def run_retraining(settings: Settings, command: Sequence[str]) -> JobEnd:
+    """Run a retraining, its output in `retrain.log`, and return its end; it may take `retrain.limit_hours`."""
+    return await run_job(settings, command, Layout.of(settings).retrain_log, settings.retrain.limit_hours)
 
 
 class Retrainer:
@@ -113,6 +50,8 @@ class Retrainer:
     A slot that passed while the process was down is made up for once. Before the first retraining in the journal, the
     next slot is awaited.
     """
+
+    name = "retraining"
 
     def __init__(
         self,
@@ -172,7 +111,7 @@ class Retrainer:
 
     async def _run(self, started: Retraining) -> None:
         try:
-            ended = await run_job(self._settings, self._command(started.started_at))
+            ended = await run_retraining(self._settings, self._command(started.started_at))
         except asyncio.CancelledError:
             self._book(started, None, "ended with the trading process")
             raise
@@ -226,7 +165,7 @@ async def retrain_daily(
 
         async def job(due: datetime = due) -> None:
             try:
-                ended = await run_job(settings, command(clock.now()))
+                ended = await run_retraining(settings, command(clock.now()))
             except (OSError, PrivacyError) as error:
                 said, told = f"could not be started: {error}", tell_end(due, None, f"could not be started: {error}")
             else:
@@ -238,26 +177,3 @@ async def retrain_daily(
 
         if not await finish_unless_stopped(stop, job()):
             say(f"retraining of {due:%Y-%m-%d %H:%M}: ended on request")
-
-
-async def _terminate(process: asyncio.subprocess.Process) -> None:
-    """Terminate a process, wait, and kill it if it does not end; do nothing where it has ended."""
-    if process.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        async with asyncio.timeout(_STOP_S):
-            await process.wait()
-    except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-def _read_last_line(log: Path, code: int) -> str:
-    """Return the last line of a job's output; after a failure its error message, if there is one."""
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    if code != 0:
-        lines = [line for line in lines if line.startswith("error: ")] or lines
-    return lines[-1].removeprefix("error: ") if lines else "no output"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pairity.universe import ContractSpec
     from serving.execution.position_protection import Confirmation
     from serving.execution.venue_records import Balance, VenuePosition
+    from serving.journal.verdict_records import ParityVerdict
     from serving.limits import AccountMeasures
 
 
@@ -56,11 +57,30 @@ class AccountSighting:
 
 @dataclass(frozen=True, slots=True)
 class DriftSighting:
-    """Share of the features of the bar that closed at `at` far outside of training's, and of each feature's values."""
+    """Share of the features of the bar that closed at `at` far outside of training's, by feature, and by pair."""
 
     at: datetime
     share: float
     by_feature: Mapping[str, float]
+    by_pair: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ParitySighting:
+    """The newest verdict of parity: when it was made, what was compared, what differed."""
+
+    at: datetime
+    """By this machine's clock."""
+    decisions: int
+    values: int
+    different: int
+    blocks: bool
+    """Whether differences of this or an earlier check still keep promotions back."""
+
+    @classmethod
+    def of(cls, verdict: ParityVerdict, *, blocks: bool) -> ParitySighting:
+        """Return what is seen of a verdict."""
+        return cls(verdict.at, verdict.decisions, verdict.values, verdict.different, blocks)
 
 
 @dataclass
@@ -88,6 +108,7 @@ class Sightings:
     model: ModelRef | None = None
     """The champion as it was loaded, with the gate's verdict."""
     drift: DriftSighting | None = None
+    parity: ParitySighting | None = None
     blind: str | None = None
     """Why not one pair could be scored at the last decision; None where some could."""
 

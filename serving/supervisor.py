@@ -21,6 +21,8 @@ _LOG = logging.getLogger("pairity.state")
 START = "the process started"
 PERSON = "person"
 """Cause of guarding that a person asked for, and that only a person lifts: over restarts too."""
+PARITY = "parity"
+"""Cause of guarding after a parity check with too many differences: a clean one ends it, or a person does."""
 
 
 def _take_no_note(_cause: str, _error: BaseException) -> None:

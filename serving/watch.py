@@ -25,6 +25,7 @@ from serving.journal.event_records import Severity
 from serving.limits import Limiter
 from serving.margin_mode import CAUSE as MARGIN_MODE
 from serving.margin_mode import explain_orders, explain_positions
+from serving.parity_desk import ParityDesk
 from serving.parts import GuardParts
 from serving.reconcile import Reconciler, ReconcileReport
 from serving.risk import LEVERAGE, explain_leverage
@@ -61,6 +62,9 @@ class Watch:
         self.limiter = Limiter(parts)
         self._requests = RequestDesk(parts, self._rivals, self._reconciler.forget_refusals)
         self._interval_s = parts.settings.serve.watch_s
+        self._parity = ParityDesk(
+            parts.settings, parts.journal, parts.supervisor, parts.events, parts.sightings, parts.clock.now
+        )
         self._idles = self._stepped and not parts.settings.serve.watch_stepped
         # After a failure sooner than usual: most outages last seconds. A stepped venue is stepped for each try.
         self._retries = Backoff(self._interval_s if self._stepped else min(2.0, self._interval_s), 60.0)
@@ -128,6 +132,8 @@ class Watch:
         self._parts.pulse.beat()
         woken = self.wakes.begin_look()
         self.take_requests()
+        with supervisor.covering("parity verdicts"):
+            self._parity.take_up()
         if self._rivals.unread:
             # What is taken over from the account must be nobody's.
             with supervisor.covering("signs of life"):

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME
+from model_registry.records import DRIFT_TAG
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.strategy.selection import find_threshold
@@ -31,7 +32,8 @@ from training.data.history import make_store_join, read_bars
 from training.data.point_in_time import Join
 from training.data.splits import Split, keep_back, split_chronologically
 from training.data.training_sets import TrainingSet, build_training_set, choose_pair_service, digest_training_rows
-from training.evaluation.drift import measure_score_drift, summarise_drift, tabulate_run_drift
+from training.evaluation.drift import SCORE, measure_score_drift, summarise_drift, tabulate_run_drift
+from training.evaluation.drift_reference import freeze_reference
 from training.evaluation.forest_quality import measure_forest_quality
 from training.evaluation.overfitting import estimate_overfitting_of_distinct
 from training.forest_fit import score_test_period
@@ -45,7 +47,7 @@ from training.promotion.evidence import ParityCheck
 from training.promotion.judging import Case, judge
 from training.promotion.promotion import decide_promotion
 from training.readiness import require_ready, require_tracking
-from training.reports import run_files
+from training.reports import drift_files, run_files
 from training.reports.score_files import write_scores
 from training.train_report import TrainReport
 from training.trials.ledger import TrialLedger
@@ -159,6 +161,15 @@ def train(
             # Judged and done: what trades from now on has learnt from everything, the kept-back hours too
             learnt = replace(whole, train=labelled, purged=0)
             model_fit = _fit(settings, training_set, labelled)
+        reference = freeze_reference(
+            training_set.rows.filter(pl.col(EVENT_TIME) <= learnt.train_end),
+            split.train.select("pair_id", EVENT_TIME, pl.Series(SCORE, purged)),
+            training_set.service.features,
+            service=training_set.service.name,
+            train_end=learnt.train_end,
+            least_z=settings.label.z_entry if settings.label.rows == "candidates" else None,
+        )
+        frozen = drift_files.write_reference(run_files.locate_directory(settings), reference)
         # After the files: the run's artifacts are the directory that they were written to.
         model = run_files.record_run(
             settings,
@@ -166,7 +177,7 @@ def train(
             replace(tested, train=learnt.train, purged=learnt.purged),
             model_fit,
             metrics=measures,
-            tags=run_files.list_lineage_tags(settings, training_set, learnt, digest),
+            tags=run_files.list_lineage_tags(settings, training_set, learnt, digest) | {DRIFT_TAG: frozen},
             digest=digest,
             contenders=contenders,
             trials=[metrics["sharpe"] for metrics in grid.metrics],

@@ -58,7 +58,10 @@ def guard(reason: str | None) -> None:
 @REASON
 @reports_errors
 def unguard(reason: str | None) -> None:
-    """Lift a guard that a person asked for. What the process guards for by itself keeps it guarding."""
+    """Lift a guard that a person asked for, or that followed a parity check with differences.
+
+    What the process guards for by itself besides keeps it guarding.
+    """
     from serving.journal.event_records import Wish
 
     _ask(Wish.UNGUARD, reason)

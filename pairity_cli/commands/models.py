@@ -132,6 +132,11 @@ def confirm(version: str, yes: bool) -> None:
         raise ConfigError(
             f"version {version} may not trade real money: the promotion gate says {model.gate!r}", "choose another one"
         )
+    if model.is_despite_parity:
+        raise ConfigError(
+            f"version {version} may not trade real money: it was promoted over a parity mismatch",
+            "run pairity parity; once it is clean, promote another version and then this one again",
+        )
     _ask(f"May version {version} of {model.name} trade real money?", yes)
     confirmed = confirm_version(settings, model)
     echo(f"version {confirmed.version} of {confirmed.name} is confirmed for real money")
@@ -155,12 +160,23 @@ def rotate_key() -> None:
 @click.command()
 @click.argument("version", type=MODEL_VERSION)
 @click.option("--force", is_flag=True, help="Although the gate did not pass it; real money stays refused to it.")
-@click.option("--reason", type=Note(), help="Why; it is recorded. Needed with --force.")
+@click.option(
+    "--despite-parity",
+    is_flag=True,
+    help="Although values that were decided on differ from the offline store's; real money stays refused to it.",
+)
+@click.option("--reason", type=Note(), help="Why; it is recorded. Needed with --force and --despite-parity.")
 @reports_errors
-def promote(version: str, force: bool, reason: str | None) -> None:
-    """Make VERSION champion: the trading process uses it from its next decision on."""
+def promote(version: str, force: bool, despite_parity: bool, reason: str | None) -> None:
+    """Make VERSION champion: the trading process uses it from its next decision on.
+
+    First the parity of every decision that no check has compared yet is checked; while values differ, nothing is
+    promoted.
+    """
     from model_registry import registry
+    from model_registry.records import DESPITE_PARITY
     from pairity.errors import ConfigError
+    from serving.parity_verdicts import require_parity
     from venue.clock import SystemClock
 
     settings = settings_from()
@@ -172,11 +188,34 @@ def promote(version: str, force: bool, reason: str | None) -> None:
         raise ConfigError(f"version {version} did not pass the gate: {why}", "train again, or use --force --reason …")
     if not passed and not reason:
         raise ConfigError("--force needs a reason", "say why with --reason")
+    if despite_parity and not reason:
+        raise ConfigError("--despite-parity needs a reason", "say why with --reason")
     recorded = reason or "passed the gate"
     if not passed:
         recorded = f"forced: {recorded}"
+    if not despite_parity:
+        echo(require_parity(settings))
+    elif (found := _find_mismatch(settings)) is not None:
+        recorded = f"{DESPITE_PARITY} ({found}): {recorded}"
     promoted = registry.promote(settings, version, recorded, SystemClock().now())
     echo(f"version {promoted.version} of {promoted.name} is champion: {promoted.tags['promotion_reason']}")
+
+
+def _find_mismatch(settings: Settings) -> str | None:
+    """Say and return what a promotion goes over; None where parity holds."""
+    from pairity.errors import PairityError
+    from serving.parity_verdicts import ask_standing
+
+    try:
+        words, mismatch = ask_standing(settings, "promotion")
+    except PairityError as error:
+        words, found = error.what, "it could not be checked"
+    else:
+        if mismatch is None:
+            return None
+        found = f"{mismatch.different} values differ"
+    echo(f"warning: {words}")
+    return found
 
 
 @click.command()

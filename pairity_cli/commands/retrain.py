@@ -54,7 +54,7 @@ def _train_now(settings: Settings, as_known_at: str) -> None:
 
     from pairity.timeline import parse_instant
     from pairity_cli.console import ConsoleProgress
-    from serving.parity import live_parity
+    from serving.parity_verdicts import live_parity
     from serving.retraining_outcome import say_outcome
     from training.job import train
     from venue.clock import SystemClock

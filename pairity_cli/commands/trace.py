@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.references import ORDER
 from pairity_cli.table_output import prints_tables
 
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from pairity.number_formats import Figure
     from pairity.settings import Settings
     from pairity_cli.prices import Ticks
-    from serving.journal import DecisionRecord, FeatureVector, Run, Trace
+    from serving.journal import DecisionRecord, Trace
     from serving.lineage import Recomputation
+    from serving.order_chain import OrderChain
 
 
 @click.command()
@@ -27,38 +28,54 @@ if TYPE_CHECKING:
     show_default=True,
     help="Also compute the features from raw data.",
 )
+@click.option("--chain", "as_chain", is_flag=True, help="The whole chain as JSON, as the page /why/ORDER reads it.")
 @reports_errors
 @prints_tables()
-def trace(order: str, from_lake: bool) -> None:
+def trace(order: str, from_lake: bool, as_chain: bool) -> None:
     """From ORDER back to its decision, features, model, data and code.
 
     ORDER is a client order id, the venue's id, what begins one of them alone, or latest.
 
     Loads the very model version and scores the very features again, those of the journal and those that the raw lake
-    gives as known at the decision: each time the probability must be the same float.
+    gives as known at the decision: each time the probability must be the same float. The trading process shows the same
+    as a page: /why/ORDER.
     """
+    show_chain(order, from_lake=from_lake, as_chain=as_chain)
+
+
+def show_chain(order: str, *, from_lake: bool = True, as_chain: bool = False) -> None:
+    """Print the chain behind an order: in words and tables, or as JSON."""
     from pairity.layout import Layout
-    from pairity_cli.hints import write_command
     from pairity_cli.prices import Ticks
-    from pairity_cli.tables import print_line
-    from serving.lineage import find_entry, read_trace, recompute
+    from serving.order_chain import walk_chain
 
     settings = settings_from()
-    traced = read_trace(settings, order)
-    _show_order(traced, Ticks.read(Layout.of(settings)))
-    if traced.decision is None:
-        entry = find_entry(settings, traced)
-        print_line(
-            "no decision: the position was adopted"
-            if entry is None
-            else "no decision of its own; the one that opened its position: " + write_command(settings, "trace", entry)
-        )
+    chain = walk_chain(settings, order, from_lake=from_lake)
+    if as_chain:
+        from serving.views.order_chain import view_chain
+
+        echo(view_chain(chain).model_dump_json(indent=1))
         return
-    _show_decision(traced.decision)
-    again = recompute(settings, traced, traced.decision)
-    _show_model(settings, traced.decision, traced.run, again)
-    if from_lake and again.vector is not None and again.vector.event_timestamp is not None:
-        _show_lake(settings, traced.decision, again.vector, again.recorded)
+    _show_order(chain.trace, Ticks.read(Layout.of(settings)))
+    if chain.trace.decision is None:
+        _show_entry(settings, chain.entry)
+        return
+    _show_decision(chain.trace.decision)
+    if chain.again is not None:
+        _show_model(chain, chain.trace.decision, chain.again)
+        _show_features(chain, chain.again)
+        _show_lake(chain, chain.trace.decision, chain.again)
+
+
+def _show_entry(settings: Settings, entry: str | None) -> None:
+    from pairity_cli.hints import write_command
+    from pairity_cli.tables import print_line
+
+    print_line(
+        "no decision: the position was adopted"
+        if entry is None
+        else "no decision of its own; the one that opened its position: " + write_command(settings, "trace", entry)
+    )
 
 
 def _show_order(traced: Trace, ticks: Ticks) -> None:
@@ -86,29 +103,38 @@ def _show_decision(record: DecisionRecord) -> None:
     )
 
 
-def _show_model(settings: Settings, record: DecisionRecord, run: Run | None, again: Recomputation) -> None:
+def _show_model(chain: OrderChain, record: DecisionRecord, again: Recomputation) -> None:
     from pairity.timeline import format_instant
-    from pairity_cli.tables import print_heading, print_line, print_table
+    from pairity_cli.tables import print_heading, print_line
 
     print_heading("Model, data, code")
-    origin = again.rescored
+    origin, run = again.rescored, chain.trace.run
     print_line(f"{record.model_name} version {record.model_version} ({origin.family}), sha256 {record.model_sha256}")
     print_line(
         f"MLflow run {origin.run_id}, trained up to {format_instant(origin.train_end)}, data snapshot "
         f"{origin.snapshot_id}"
     )
-    for line in _describe_training(settings, origin.run_id):
+    for line in chain.origin:
         print_line(line)
     code, digest = (run.code_revision, run.settings_digest[:16]) if run else ("unknown", "unknown")
     print_line(f"code {code}, settings {digest}…")
+
+
+def _show_features(chain: OrderChain, again: Recomputation) -> None:
+    from pairity.timeline import format_instant
+    from pairity_cli.tables import print_heading, print_line, print_table
+
     if again.vector is None:
         print_line(f"no features of {again.pair_id} in the journal")
         return
     same = "the same float" if again.is_same else "NOT THE SAME"
-    print_line(f"probability in the journal {again.recorded!r}, computed again {origin.probability!r}: {same}")
+    print_line(f"probability in the journal {again.recorded!r}, computed again {again.rescored.probability!r}: {same}")
     print_heading(
         f"Features of {again.pair_id}, event time {format_instant(again.vector.event_timestamp or 'unknown')}"
     )
+    known = chain.known.get((again.vector.service, again.vector.entity))
+    if known is not None:
+        print_line(f"known here since {known:%Y-%m-%d %H:%M:%S} UTC")
     print_table(("feature", "value"), [(name, _write_exactly(value)) for name, value in again.vector.values.items()])
 
 
@@ -119,43 +145,32 @@ def _write_exactly(value: float | str | None) -> Figure:
     return Figure(NOTHING if value is None else repr(value), None if isinstance(value, str) else value)
 
 
-def _describe_training(settings: Settings, run_id: str) -> list[str]:
-    """Return what the model was trained on, of the run that made it; what cannot be read is said."""
-    from pairity.errors import PairityError
-    from pairity.layout import Layout
-    from training.reports.run_origin import read_origin
-
-    try:
-        return read_origin(Layout.of(settings), run_id)
-    except PairityError as error:
-        return [f"its training cannot be read: {error.what}"]
-
-
-def _show_lake(settings: Settings, decision: DecisionRecord, vector: FeatureVector, recorded: float | None) -> None:
-    from pairity.errors import PairityError
+def _show_lake(chain: OrderChain, decision: DecisionRecord, again: Recomputation) -> None:
     from pairity_cli.tables import print_heading, print_line, print_table
-    from serving.lineage import recompute_from_lake
+    from serving.views.order_chain import view_chain
 
-    print_heading(f"Raw data of {vector.entity}, as known at {decision.decision_time:%Y-%m-%d %H:%M:%S} UTC")
-    try:
-        again = recompute_from_lake(settings, decision, vector)
-    except PairityError as error:
-        print_line(f"not computed from the lake: {error.what}")
+    if chain.lake is None and chain.lake_fault is None:
         return
-    if again.row is None:
+    print_heading(f"Raw data of {again.pair_id}, as known at {decision.decision_time:%Y-%m-%d %H:%M:%S} UTC")
+    if chain.lake_fault is not None:
+        print_line(f"not computed from the lake: {chain.lake_fault}")
+        return
+    shown = view_chain(chain)
+    raw, score = shown.raw, shown.score
+    if raw is None or score is None or raw.known_from is None:
         print_line("NOT THE SAME: the lake gives no such row; was raw data removed?")
         return
-    if again.different:
-        print_line(f"NOT THE SAME: {', '.join(again.different)} of {again.compared} features")
+    if raw.different:
+        print_line(f"NOT THE SAME: {', '.join(raw.different)} of {raw.compared} features")
     else:
-        print_line(f"all {again.compared} features are the same, bit for bit")
-    same = "the same float" if again.probability == recorded else "NOT THE SAME"
-    print_line(f"probability from the raw data {again.probability!r}: {same}")
-    print_line(f"the row could be known from {again.row.created:%Y-%m-%d %H:%M:%S} UTC on")
-    legs = set(vector.entity.split("__"))
-    own = [part for part in again.row.parts if part.instrument.partition("-")[0] in legs]
+        print_line(f"all {raw.compared} features are the same, bit for bit")
+    print_line(
+        f"probability from the raw data {score.from_lake!r}: "
+        f"{'the same float' if score.same_from_lake else 'NOT THE SAME'}"
+    )
+    print_line(f"the row could be known from {raw.known_from:%Y-%m-%d %H:%M:%S} UTC on")
     print_table(
         ("dataset", "instrument", "month", "content"),
-        [(part.dataset, part.instrument, f"{part.month:%Y-%m}", part.content[:16]) for part in own],
+        [(part.dataset, part.instrument, part.month, part.content[:16]) for part in raw.parts],
     )
-    print_line(f"and {len(again.row.parts) - len(own):,} of other instruments; digest of all {again.row.digest[:16]}")
+    print_line(f"and {raw.others:,} of other instruments; digest of all {(raw.digest or '')[:16]}")

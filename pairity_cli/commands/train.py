@@ -51,7 +51,7 @@ def train(rows: str | None, as_known_at: str, with_families: bool, family: str |
     from pairity_cli.commands.leaderboard import compare
     from pairity_cli.console import ConsoleProgress
     from pairity_cli.summaries import show_training
-    from serving.parity import live_parity
+    from serving.parity_verdicts import live_parity
     from training.job import train as run_training
     from venue.clock import SystemClock
 

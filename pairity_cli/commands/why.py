@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from pairity.names import PAIR
+from pairity.names import ORDER_ID, PAIR
 from pairity_cli.context import reports_errors, settings_from
 from pairity_cli.parameters import Name
 from pairity_cli.table_output import prints_tables
 
 
 @click.command()
-@click.argument("pair", type=Name(PAIR), required=False)
+@click.argument("pair", metavar="[PAIR|ORDER]", type=Name(PAIR, ORDER_ID), required=False)
 @click.option(
     "--at",
     "instant",
@@ -25,14 +25,22 @@ from pairity_cli.table_output import prints_tables
 def why(pair: str | None, instant: str) -> None:
     """Say why PAIR (such as XRP/ADA; default: every pair) was traded, or not, as the journal has it.
 
-    The first reason against a pair is shown. docs/architecture.md lists where each reason is decided.
+    The first reason against a pair is shown. docs/architecture.md lists where each reason is decided. Of an ORDER, by
+    its client order id or the venue's, the whole chain behind it is shown: the same as pairity trace.
     """
+    from pairity.errors import ConfigError
     from pairity.number_formats import format_fixed
     from pairity.timeline import HOUR, last_closed, parse_instant
+    from pairity_cli.commands.trace import show_chain
     from pairity_cli.tables import Cell, print_heading, print_line, print_table
     from serving.explanation import ReasonLimits, explain_assessment, read_decision_at, select_assessments
     from venue.clock import SystemClock
 
+    if pair is not None and not PAIR.accepts(pair):
+        if instant != "now":
+            raise ConfigError("--at is for pairs: an order has its own decision", "leave --at out")
+        show_chain(pair)
+        return
     requested = parse_instant(instant, now=SystemClock().now(), name="--at")
     record = read_decision_at(settings_from(), requested)
     assessments = select_assessments(record, pair)

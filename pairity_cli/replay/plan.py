@@ -110,6 +110,7 @@ def make_replay_settings(settings: Settings, plan: ReplayPlan, exchange: DemoExc
             ),
             "serve": settings.serve.model_copy(update=serve),
             "limits": lifted,
+            "parity": settings.parity.model_copy(update={"daily": False}),
             "alerts": AlertSettings(),
             "logs": settings.logs.model_copy(update={"level": "warning"}),
             "trials": settings.trials.model_copy(update={"folder": plan.home / "trials"}),

@@ -16,7 +16,7 @@ from serving.journal import TradingState
 from serving.journal.event_records import CarriedOut, NewEvent, Severity, Wish, explain_request
 from serving.parts import GuardParts
 from serving.rivals import RivalWatch
-from serving.supervisor import PERSON
+from serving.supervisor import PARITY, PERSON
 
 CLOSED_BY_PERSON = "person"
 """Reason of the exit of one position that a person asked for."""
@@ -87,8 +87,11 @@ class RequestDesk:
             case Wish.GUARD:
                 self._supervisor.guard(PERSON, reason)
             case Wish.UNGUARD:
-                was_guarded = self._supervisor.has(PERSON)
+                was_guarded, differs = self._supervisor.has(PERSON), self._supervisor.has(PARITY)
                 self._supervisor.clear(PERSON)
+                self._supervisor.clear(PARITY)
+                if differs:
+                    return "values that were decided on still differ from the offline store's"
                 return "" if was_guarded else "no person had asked for a guard"
             case Wish.CLOSE:
                 return self._check_position(request.position_id)

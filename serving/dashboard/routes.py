@@ -1,4 +1,7 @@
-"""Routes of the page: `/` and `/static/…`. They hold no data, so they need no token; the page asks the API itself."""
+"""Routes of the pages: `/`, `/why/ORDER` and `/static/…`.
+
+They hold no data, so they need no token; a page asks the API itself.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from functools import cache
 
 from fastapi import APIRouter, Request, Response
 
-from serving.dashboard.page_files import INDEX, PageFile, matches, read_page_files
+from pairity.names import ORDER_ID
+from serving.dashboard.page_files import INDEX, WHY, PageFile, matches, read_page_files
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -42,6 +46,11 @@ def make_page_router() -> APIRouter:
     def page(request: Request) -> Response:
         return _answer(request, files().get(INDEX))
 
+    @router.api_route("/why/{order}", methods=["GET", "HEAD"])
+    def why(request: Request, order: str) -> Response:
+        # Whether there is such an order is data: the page asks the API, which may need a token
+        return _answer(request, files().get(WHY) if ORDER_ID.accepts(order) else None, "order")
+
     @router.api_route("/static/{path:path}", methods=["GET", "HEAD"])
     def static(request: Request, path: str) -> Response:
         return _answer(request, files().get(path))
@@ -49,9 +58,9 @@ def make_page_router() -> APIRouter:
     return router
 
 
-def _answer(request: Request, file: PageFile | None) -> Response:
+def _answer(request: Request, file: PageFile | None, kind: str = "file") -> Response:
     if file is None:
-        return Response("there is no such file\n", status_code=404, media_type="text/plain", headers=PAGE_HEADERS)
+        return Response(f"there is no such {kind}\n", status_code=404, media_type="text/plain", headers=PAGE_HEADERS)
     headers = {**PAGE_HEADERS, "ETag": file.etag}
     if matches(request.headers.get("if-none-match", ""), file.etag):
         return Response(status_code=304, headers=headers)

@@ -87,9 +87,15 @@ class DecisionPages(Pages):
         text = self._one(select(func.min(tables.decisions.c.event_timestamp).label("first")))["first"]
         return None if text is None else codec.time_from_text(text)
 
-    def decisions(self) -> list[DecisionRecord]:
-        """Return all decisions, oldest bar first."""
-        rows = self._rows(select(tables.decisions).order_by(tables.decisions.c.event_timestamp))
+    def decisions(self, since: datetime | None = None, until: datetime | None = None) -> list[DecisionRecord]:
+        """Return the decisions on bars that closed from `since` to before `until`, all without them, oldest first."""
+        bar = tables.decisions.c.event_timestamp
+        query = select(tables.decisions).order_by(bar)
+        if since is not None:
+            query = query.where(bar >= codec.time_to_text(since))
+        if until is not None:
+            query = query.where(bar < codec.time_to_text(until))
+        rows = self._rows(query)
         return [codec.decision_from_row(row) for row in rows]
 
     def vectors(self, decision_id: str) -> list[FeatureVector]:

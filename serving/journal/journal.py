@@ -38,6 +38,7 @@ from serving.journal.position_pages import PositionPages
 from serving.journal.records import Trace
 from serving.journal.request_pages import RequestPages
 from serving.journal.state_pages import StatePages
+from serving.journal.verdict_pages import VerdictPages
 
 
 class Journal(DecisionPages, OrderPages, PositionPages):
@@ -52,6 +53,7 @@ class Journal(DecisionPages, OrderPages, PositionPages):
         self.event_log = EventPages(self._begin)
         self.requests = RequestPages(self._begin)
         self.deliveries = DeliveryPages(self._begin)
+        self.verdicts = VerdictPages(self._begin)
 
     @classmethod
     def open(cls, path: Path, scope: str | None = None, *, durable: bool = True) -> Journal:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION = "6"
+SCHEMA_VERSION = "7"
 """Raised with every change of the tables; a journal of an unknown version is refused, never guessed at."""
 
-EXTENDED = frozenset({"1", "2", "3", "4", "5"})
+EXTENDED = frozenset({"1", "2", "3", "4", "5", "6"})
 """Older versions that only lack whole tables: they are read as they are, and get the tables when opened for writing."""
 
 metadata = MetaData()
@@ -75,6 +75,16 @@ retrainings = Table(
     Column("ended_at", String),
     Column("exit_code", Integer),
     Column("summary", Text, nullable=False),
+)
+
+parity_verdicts = Table(
+    "parity_verdicts",  # of what was decided on against the offline store
+    metadata,
+    Column("verdict_id", String, primary_key=True),
+    Column("at", String, nullable=False),  # by this machine's clock
+    Column("recorded_at", String, nullable=False),
+    Column("different", Integer, nullable=False),
+    Column("verdict_json", Text, nullable=False),
 )
 
 rescalings = Table(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from math import ceil, gcd
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME, Service, find_view
 from feature_repo.offline_files import scan_view
@@ -24,6 +26,10 @@ below it. Memory does not grow with history, and a quantile of half a million ro
 _AT_ONCE = 8
 """Features that are read together."""
 _WEEK_H = 168
+_NAMED = 3
+"""Features and pairs with the most outside that a reason names."""
+_PAIR = "pair_id"
+Flags = NDArray[np.bool_]
 
 
 class Range(NamedTuple):
@@ -34,10 +40,16 @@ class Range(NamedTuple):
 
 
 class Shares(NamedTuple):
-    """Shares of values that are far outside: of all values together, and of those of each feature."""
+    """Shares of values that are far outside: of all values together, of those of each feature and of each entity."""
 
     together: float
     by_feature: dict[str, float]
+    by_entity: dict[str, float]
+
+    def name_furthest(self) -> str:
+        """Return in words which features and which entities have the most outside; empty where none has any."""
+        said = [_name_highest(shares) for shares in (self.by_feature, self.by_entity)]
+        return "; ".join(words for words in said if words)
 
 
 class KnownRanges:
@@ -73,17 +85,35 @@ class KnownRanges:
         return self.find_shares(rows).together
 
     def find_shares(self, rows: pl.DataFrame) -> Shares:
-        """Return that share of all values together, and feature by feature for those with any value."""
+        """Return that share of all values together, and by feature and by entity for those with any value.
+
+        Entities are the pairs, or where there is no such column the numbers of the rows.
+        """
         if not self.ranges:
-            return Shares(0.0, {})
+            return Shares(0.0, {}, {})
         # One matrix instead of a query per feature: this is on the path of every decision. Nulls become NaN.
         values = rows.select(pl.col(list(self.ranges)).cast(pl.Float64)).to_numpy()
         least, most = np.array([*self.ranges.values()]).T
-        outside = np.count_nonzero((values < least) | (values > most), axis=0).tolist()
-        known = np.count_nonzero(~np.isnan(values), axis=0).tolist()
-        total = sum(known)
-        by_feature = {name: far / count for name, far, count in zip(self.ranges, outside, known, strict=True) if count}
-        return Shares(sum(outside) / total if total else 0.0, by_feature)
+        far, known = (values < least) | (values > most), ~np.isnan(values)
+        total = int(np.count_nonzero(known))
+        names = rows[_PAIR].to_list() if _PAIR in rows.columns else [str(number) for number in range(len(values))]
+        return Shares(
+            int(np.count_nonzero(far)) / total if total else 0.0,
+            _share(self.ranges, far, known, axis=0),
+            _share(names, far, known, axis=1),
+        )
+
+
+def _share(names: Iterable[str], far: Flags, known: Flags, *, axis: int) -> dict[str, float]:
+    counts = zip(
+        names, np.count_nonzero(far, axis=axis).tolist(), np.count_nonzero(known, axis=axis).tolist(), strict=True
+    )
+    return {name: outside / count for name, outside, count in counts if count}
+
+
+def _name_highest(shares: Mapping[str, float]) -> str:
+    highest = sorted(((share, name) for name, share in shares.items() if share > 0), key=lambda one: (-one[0], one[1]))
+    return ", ".join(f"{name} {share:.0%}" for share, name in highest[:_NAMED])
 
 
 def _thin_out(rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -124,4 +154,7 @@ class Drift:
         share = self.seen.together
         if share <= self._most:
             return None
-        return f"limits.drift: {share:.1%} of the features are far outside of training's, the limit is {self._most:.1%}"
+        return (
+            f"limits.drift: {share:.1%} of the features are far outside of training's, the limit is {self._most:.1%} "
+            f"(most: {self.seen.name_furthest()})"
+        )

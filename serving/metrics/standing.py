@@ -76,6 +76,27 @@ class Standing(Collector):
             "Things on which journal and venue did not agree at the last look.",
             seen.reconciliation.differences if read and seen.reconciliation is not None else None,
         )
+        parity = seen.parity
+        yield (
+            "pairity_parity_values",
+            "Values that the newest parity check compared.",
+            None if parity is None else parity.values,
+        )
+        yield (
+            "pairity_parity_different_values",
+            "Values of the newest parity check that are not what the offline store says.",
+            None if parity is None else parity.different,
+        )
+        yield (
+            "pairity_parity_checked_timestamp_seconds",
+            "When the newest parity check ended, by this machine's clock, in Unix time.",
+            None if parity is None else parity.at.timestamp(),
+        )
+        yield (
+            "pairity_parity_blocks_promotion",
+            "Whether differences keep promotions back: 1, or 0.",
+            None if parity is None else int(parity.blocks),
+        )
         drift = seen.drift
         of_last = drift is not None and status.event_timestamp == drift.at.isoformat()
         yield (

@@ -9,7 +9,7 @@ The same holds where somebody without the key changed the registry: what is not 
 from __future__ import annotations
 
 from model_registry.approval import is_confirmed
-from model_registry.records import GATE_PASSED, ModelRef
+from model_registry.records import GATE_PASSED, REASON_TAG, ModelRef
 from model_registry.registry import find_champion, find_last_champion, find_version
 from pairity.errors import LiveSwitchError, NoChampionError, PairityError, RegistryError, SignatureError
 from pairity.settings import Settings
@@ -101,12 +101,20 @@ def _find_champion_to_start_with(settings: Settings) -> ModelRef:
 def require_proven(mode: Mode, model: ModelRef) -> None:
     """Raise LiveSwitchError where real money is requested and the champion did not pass the promotion gate.
 
+    The same for one that a person promoted over a parity mismatch.
+
     RegistryError where the venue's demo trading is, and the champion is on trial with a backtest without a trade.
     """
     if mode is Mode.LIVE and model.gate != GATE_PASSED:
         raise LiveSwitchError(
             f"{model.name} version {model.version} may not trade real money: the promotion gate says {model.gate!r}",
             f"see `pairity models {model.version}`; promote a version that passed, or trade on demo",
+        )
+    if mode is Mode.LIVE and model.is_despite_parity:
+        raise LiveSwitchError(
+            f"{model.name} version {model.version} may not trade real money: it was promoted over a parity mismatch "
+            f"({model.tags[REASON_TAG]})",
+            f"run pairity parity; once it is clean, promote another version and then {model.version} again",
         )
     if mode is not Mode.PAPER and model.is_on_trial and model.has_never_traded:
         raise RegistryError(

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from pairity.errors import PairityError
 from pairity.universe import Pair
-from serving.journal import DecisionRecord, FeatureVector
+from serving.journal import DecisionRecord
+from serving.knowledge_times import read_known_times
 from serving.views.base import Inputs, View
 from serving.views.errors import NotFoundError
 
@@ -83,7 +84,7 @@ def view_pair_features(seen: Inputs, record: DecisionRecord, pair_id: str) -> Pa
     entities = (pair.pair_id, *pair.assets)
     vectors = [vector for vector in seen.journal.vectors(record.decision_id) if vector.entity in entities]
     vectors.sort(key=lambda vector: entities.index(vector.entity))
-    created = _read_created(seen, record, vectors)
+    created = read_known_times(seen.layout, record, vectors)
     return PairFeatures(
         decision_id=record.decision_id,
         pair=pair.pair_id,
@@ -105,31 +106,3 @@ def view_pair_features(seen: Inputs, record: DecisionRecord, pair_id: str) -> Pa
 
 def _version_of(record: DecisionRecord) -> tuple[str, str]:
     return record.model_version, record.model_sha256
-
-
-def _read_created(
-    seen: Inputs, record: DecisionRecord, vectors: list[FeatureVector]
-) -> dict[tuple[str, str], datetime]:
-    """Return when each vector's row was known here: the newest version of its bar that was known at the decision."""
-    import polars as pl
-
-    from feature_repo.catalog import CREATED_TIME, EVENT_TIME, find_service, find_view
-    from feature_repo.offline_files import scan_since
-
-    created: dict[tuple[str, str], datetime] = {}
-    for vector in vectors:
-        if vector.event_timestamp is None:
-            continue
-        try:
-            view = find_view(find_service(vector.service).view)
-            rows = scan_since(seen.layout, view, vector.event_timestamp).filter(
-                (pl.col(view.entity) == vector.entity)
-                & (pl.col(EVENT_TIME) == vector.event_timestamp)
-                & (pl.col(CREATED_TIME) <= record.decision_time)
-            )
-            newest = rows.select(pl.col(CREATED_TIME).max()).collect().item()
-        except (PairityError, pl.exceptions.PolarsError, OSError):
-            continue  # a damaged or removed file hides when it was known, and nothing else
-        if newest is not None:
-            created[vector.service, vector.entity] = newest
-    return created

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -21,6 +22,8 @@ _FEWEST = 10
 _DRAWS = 2000
 _LOW, _HIGH = 0.05, 0.95
 _SHADOWED = 500
+_MOST_RANKED = 10
+"""Features, and pairs, that drifted furthest."""
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _MOST_BYTES = 20_000_000
 
@@ -51,6 +54,13 @@ class FeatureDrift(View):
     share: float
 
 
+class PairDrift(View):
+    """Share of one pair's values far outside of training's."""
+
+    pair: str
+    share: float
+
+
 class DriftView(View):
     """Drift of the inputs at the last decision."""
 
@@ -58,6 +68,7 @@ class DriftView(View):
     share: float | None
     limit: float
     worst: list[FeatureDrift]
+    worst_pairs: list[PairDrift]
 
 
 class Band(View):
@@ -141,13 +152,20 @@ def _list_checks(seen: Inputs) -> list[GateCheck]:
 
 def _view_drift(seen: Inputs) -> DriftView:
     drift = seen.sightings.drift
-    ranked = [] if drift is None else sorted(drift.by_feature.items(), key=lambda item: (-item[1], item[0]))
+    features = {} if drift is None else drift.by_feature
+    pairs = {} if drift is None else drift.by_pair
     return DriftView(
         at=None if drift is None else drift.at,
         share=None if drift is None else drift.share,
         limit=seen.settings.limits.drift,
-        worst=[FeatureDrift(feature=name, share=share) for name, share in ranked[:10] if share > 0],
+        worst=[FeatureDrift(feature=name, share=share) for name, share in _rank(features)],
+        worst_pairs=[PairDrift(pair=name, share=share) for name, share in _rank(pairs)],
     )
+
+
+def _rank(shares: Mapping[str, float]) -> list[tuple[str, float]]:
+    ranked = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+    return [(name, share) for name, share in ranked[:_MOST_RANKED] if share > 0]
 
 
 _RESULTS = """

@@ -77,6 +77,7 @@ class PositionView(View):
     horizon_at: datetime = Field(description="Until when the label of the model looks ahead; not an exit.")
     probability_entry: float | None
     decision_id: str | None
+    entry_order_ids: list[str] = Field(description="Client order ids of the orders that opened it.")
 
 
 def view_positions(seen: Inputs) -> Page[PositionView]:
@@ -112,6 +113,7 @@ def view_position(seen: Inputs, record: PositionRecord) -> PositionView:
         horizon_at=position.opened_at + timedelta(hours=seen.settings.label.horizon_bars),
         probability_entry=probability,
         decision_id=decision,
+        entry_order_ids=[intent.client_order_id for intent in intents if intent.purpose is Purpose.ENTRY],
     )
 
 

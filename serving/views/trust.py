@@ -10,6 +10,7 @@ from pairity.errors import PairityError
 from pairity.number_formats import format_plain
 from pairity.timeline import HOUR
 from serving.journal import DecisionRecord
+from serving.journal.verdict_records import find_standing
 from serving.last_checks import read_outcome
 from serving.views.base import Inputs, View
 from validation.quarantine import Quarantine
@@ -19,11 +20,17 @@ _PRICE_SERVICE = "market_state_v1"
 
 
 class ParityView(View):
-    """The last `pairity parity`: values compared, and those that differ. It runs when a person or training asks."""
+    """The newest parity check: of the day, of a person, or before a promotion."""
 
-    checked: int
+    checked: int = Field(description="Values compared.")
     different: int
+    missing: int = Field(description="Of those: read as null where the store knew a value.")
+    extra: int = Field(description="Of those: read where the store knew nothing.")
+    causes: dict[str, int] = Field(description="Values that differ by cause.")
+    decisions: int
+    last_bar: datetime
     at: datetime
+    blocks: str | None = Field(description="The verdict that keeps promotions back, in words; null where none does.")
 
 
 class LedgerView(View):
@@ -80,11 +87,11 @@ class TrustView(View):
 
 def view_trust(seen: Inputs) -> TrustView:
     """Return what may be believed; what cannot be read says why, and hides nothing else."""
-    parity, ledger = read_outcome(seen.layout, "parity"), read_outcome(seen.layout, "ledger")
+    ledger = read_outcome(seen.layout, "ledger")
     reconciled = seen.sightings.reconciliation
     withheld, problem = _list_quarantine(seen)
     return TrustView(
-        parity=None if parity is None else ParityView(checked=parity.checked, different=parity.different, at=parity.at),
+        parity=_view_parity(seen),
         quarantine=withheld,
         quarantine_error=problem,
         stale=_list_stale(seen),
@@ -94,6 +101,24 @@ def view_trust(seen: Inputs) -> TrustView:
         ledger=None if ledger is None else LedgerView(at=ledger.at, differences=ledger.different),
         clock_skew_s=seen.sightings.clock_skew_s,
         limits=TrustLimits(clock_skew_s=seen.settings.limits.clock_skew_s, drift=seen.settings.limits.drift),
+    )
+
+
+def _view_parity(seen: Inputs) -> ParityView | None:
+    verdicts = seen.journal.verdicts.all()
+    if not verdicts:
+        return None
+    newest, standing = verdicts[-1], find_standing(verdicts)
+    return ParityView(
+        checked=newest.values,
+        different=newest.different,
+        missing=newest.missing,
+        extra=newest.extra,
+        causes=dict(newest.causes),
+        decisions=newest.decisions,
+        last_bar=newest.last_bar,
+        at=newest.at,
+        blocks=None if standing is None else standing.explain(),
     )
 
 

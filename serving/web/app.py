@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from serving.status import DECIDING
 from serving.views.status import read_version
 from serving.web.answers import Answers
+from serving.web.chain_walks import ChainWalks
 from serving.web.errors import API, install_error_handlers
 from serving.web.reading_routes import make_reading_router
 from serving.web.sources import Sources
 from serving.web.status_routes import make_status_router
 from serving.web.stream import Streams
 from serving.web.stream_routes import make_stream_router
+from serving.web.why_routes import make_why_router
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
@@ -41,6 +43,7 @@ def make_app(sources: Sources, extra_routers: Sequence[APIRouter] = ()) -> FastA
     install_error_handlers(app)
     app.include_router(make_status_router(sources.status))
     app.include_router(make_reading_router(app.state.answers))
+    app.include_router(make_why_router(app.state.answers, ChainWalks(sources.settings)))
     app.include_router(make_stream_router(app.state.streams))
     for router in extra_routers:
         app.include_router(router)

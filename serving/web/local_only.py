@@ -18,7 +18,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 _EXTRA = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
-_OPEN = ("/static/",)
+_OPEN = ("/static/", "/why/")
 _JUDGED_BEHIND = "/api/v1/actions/"
 """Who may act is judged by the router of the actions: it journals every use, refused ones too."""
 

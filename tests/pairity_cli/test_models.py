@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,14 @@ from click.testing import CliRunner
 
 from model_registry import registry
 from model_registry.approval import is_confirmed
-from pairity.errors import SignatureError
+from pairity.errors import LiveSwitchError, SignatureError
+from pairity.layout import Layout
 from pairity_cli.main import main
+from serving.journal import Journal
+from serving.journal.verdict_records import ParityVerdict
+from serving.models.champion import require_proven
+from serving.parity_verdicts import keep_verdict
+from serving.risk import Mode
 from tests.model_registry.registries import drop_tags, point, set_tag
 from tests.pairity_cli.test_narrow_screens import require_all
 
@@ -133,6 +141,71 @@ def test_commands_that_change_say_what_is_wrong_with_a_signature(known, run):
     assert refused.exit_code == 5
     assert "its registration is not what was signed" in refused.stderr
     assert "pairity models sign 1" in refused.stderr
+
+
+@pytest.fixture
+def mismatch():
+    """Keep a verdict as a check of decisions leaves it, beside a journal without decisions."""
+    layout = Layout.of(known.settings)
+    Journal.open(layout.journal).close()
+
+    def keep(*, different=3, hour=0):
+        at = datetime(2026, 1, 5, hour, tzinfo=UTC)
+        verdict = ParityVerdict(
+            verdict_id=f"{hour:016x}",
+            at=at,
+            by="job",
+            since=None,
+            first_bar=at,
+            last_bar=at,
+            decisions=1,
+            values=100,
+            different=different,
+            missing=0,
+            extra=0,
+            last_different=at if different else None,
+            causes={"stale row": different} if different else {},
+            examples=(),
+        )
+        keep_verdict(layout, verdict)
+
+    yield keep
+    shutil.rmtree(layout.parity_verdicts, ignore_errors=True)
+    for path in layout.root.glob("journal*"):
+        path.unlink()
+
+
+def test_a_parity_mismatch_refuses_a_promotion_in_the_words_of_the_verdict(known, run, mismatch):
+    mismatch()
+    refused = run("promote", "1")
+    assert refused.exit_code == 2
+    for words in ("3 of 100 values differ (3 stale row)", "pairity parity", "--despite-parity"):
+        assert words in refused.stderr
+    assert registry.find_champion(known.settings).version == "2"
+    mismatch(different=0, hour=1)
+    done = run("promote", "1")
+    assert done.exit_code == 0, done.output
+    assert registry.find_champion(known.settings).version == "1"
+    assert not registry.find_champion(known.settings).is_despite_parity
+
+
+def test_going_over_a_mismatch_needs_a_reason_is_recorded_and_is_not_for_real_money(known, run, mismatch):
+    mismatch()
+    assert "--despite-parity needs a reason" in run("promote", "1", "--despite-parity").stderr
+    done = run("promote", "1", "--despite-parity", "--reason", "a drill on paper")
+    assert done.exit_code == 0, done.output
+    champion = registry.find_champion(known.settings)
+    assert champion.tags["promotion_reason"] == "despite parity (3 values differ): a drill on paper"
+    with pytest.raises(LiveSwitchError, match="over a parity mismatch"):
+        require_proven(Mode.LIVE, champion)
+    require_proven(Mode.DEMO, champion)
+    assert "over a parity mismatch" in run("models", "confirm", "1", "--yes").stderr
+    # The way back to it does not make it fit for real money either
+    mismatch(different=0, hour=1)
+    assert run("promote", "2").exit_code == 0
+    assert run("rollback", "--reason", "back").exit_code == 0
+    again = registry.find_champion(known.settings)
+    assert (again.version, again.is_despite_parity) == ("1", True)
 
 
 def test_an_unknown_version_and_help(run):

@@ -16,16 +16,9 @@ import pytest
 from pairity.configuration import load_settings
 from pairity.settings import Settings
 from serving.alerts.events import Events
+from serving.child_jobs import JobEnd, make_environment
 from serving.journal import Journal
-from serving.retraining import (
-    Command,
-    JobEnd,
-    Retrainer,
-    make_environment,
-    make_retrain_command,
-    retrain_daily,
-    run_job,
-)
+from serving.retraining import Command, Retrainer, make_retrain_command, retrain_daily, run_retraining
 from serving.status import Status
 from tests.serving.trading import RUN
 from venue.clock import SteppedClock
@@ -68,7 +61,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def run(settings: Settings, code: str) -> JobEnd:
-    return asyncio.run(run_job(settings, program(code)(NOON)))
+    return asyncio.run(run_retraining(settings, program(code)(NOON)))
 
 
 @pytest.mark.parametrize(

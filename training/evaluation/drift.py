@@ -120,7 +120,7 @@ def compute_stability_index(reference: Floats, current: Floats, bins: int = BINS
         return None
     _refuse_infinite(reference, current)
     cut = make_bins(reference, bins)
-    return float(_compute_index(cut.tally(reference), cut.tally(current)))
+    return float(compute_count_index(cut.tally(reference), cut.tally(current)))
 
 
 def estimate_stability_limit(
@@ -166,7 +166,7 @@ def _find_limit(sides: Sequence[Floats], method: Literal["linear", "higher"]) ->
     filled = (sides[0].sum(axis=1) > 0) & (sides[1].sum(axis=1) > 0)
     if not filled.any():
         return None
-    return float(np.quantile(_compute_index(sides[0][filled], sides[1][filled]), _LIMIT_QUANTILE, method=method))
+    return float(np.quantile(compute_count_index(sides[0][filled], sides[1][filled]), _LIMIT_QUANTILE, method=method))
 
 
 def _cut_stretches(table: Floats, wanted: int) -> list[Floats]:
@@ -248,8 +248,8 @@ def summarise_drift(table: pl.DataFrame) -> dict[str, float | None]:
     }
 
 
-def _compute_index(reference: Floats, current: Floats) -> Floats:
-    """Return the index of counts per bin (last axis)."""
+def compute_count_index(reference: Floats, current: Floats) -> Floats:
+    """Return the population stability index of counts per bin (last axis); a bin that one side fills is half a row."""
     p, q = (np.maximum(counts, _HALF_A_ROW) / counts.sum(axis=-1, keepdims=True) for counts in (reference, current))
     # A bin that neither side fills says nothing
     filled = (reference > 0) | (current > 0)

@@ -12,7 +12,7 @@ verdict is stored with the version whether it passed or not.
   least `gate.deflated_sharpe_min`;
 - `superior`: among all trials over the same hours, it is shown to earn more than nothing (`gate.superior_p_max`);
 - `last_look`: over the hours that were kept back, and that nobody had looked at, its net return is above the minimum;
-- `parity`: no value that was decided on live differs from the offline store;
+- `parity`: no value that was decided on live differs from the offline store, or later checks found all identical;
 - `drift`: its scores of the test are no further from what is said of its training rows out of sample than stretches of
   the training are from each other in 19 cases of 20 (`evaluation.drift`); not known, so failed, where the training is
   too short for purged folds.
@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model_registry.records import TRADES_CHECK, Check, Verdict
+from model_registry.records import PARITY_CHECK, TRADES_CHECK, Check, Verdict
 from pairity.annualising import may_annualise
 from pairity.evaluation_settings import GateSettings
 from pairity.number_formats import format_against, format_fixed, format_plain
@@ -39,7 +39,7 @@ from training.evaluation.drift import ScoreDrift
 from training.evaluation.sharpe import SharpeLead, annualise
 from training.evaluation.trial_clusters import TrialCount
 
-BEFORE_LOOK = ("net", "better", "trades", "parity", "drift")
+BEFORE_LOOK = ("net", "better", "trades", PARITY_CHECK, "drift")
 """Checks that must hold over the hours before those that are kept back; otherwise these are not looked at."""
 
 
@@ -112,7 +112,7 @@ def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
             ),
             _check_net("last_look", e.look.net, settings, e.look.note),
             # `not` lets None pass: before the first live decision there is nothing to compare
-            Check("parity", not e.parity_mismatches, e.parity_note, "no value that differs"),
+            Check(PARITY_CHECK, not e.parity_mismatches, e.parity_note, "no value that differs"),
             Check(
                 "drift",
                 drift.beyond is False,

@@ -163,6 +163,34 @@ def draw_deciles(path: Path, table: pl.DataFrame) -> Path:
     return _save_figure(path, draw)
 
 
+def draw_drift(path: Path, table: pl.DataFrame) -> Path:
+    """Draw the index of each series as a multiple of its limit: a bar per feature pooled, a dot per pair.
+
+    `table`: REFERENCE_DRIFT_SCHEMA. Features that lie furthest come first, at most 30; series without a limit are left
+    out, and a note says so where none has one.
+    """
+    ratios = table.filter(pl.col("limit") > 0, pl.col("psi").is_not_null()).with_columns(
+        (pl.col("psi") / pl.col("limit")).alias("ratio")
+    )
+
+    def draw(axes: list[Axes]) -> None:
+        names = ratios.group_by("feature").agg(pl.col("ratio").max()).sort("ratio", descending=True)["feature"].head(30)
+        if not len(names):
+            axes[0].set_title("No series has a limit: the training had too few months, or nothing was decided on")
+            return
+        for place, name in enumerate(reversed(names.to_list())):
+            own = ratios.filter(pl.col("feature") == name)
+            pooled, pairs = own.filter(pl.col("pair").is_null()), own.filter(pl.col("pair").is_not_null())
+            axes[0].barh(place, pooled["ratio"].sum(), height=0.6, color="steelblue")
+            axes[0].plot(pairs["ratio"], [place] * pairs.height, ".", color="darkorange", markersize=4)
+        axes[0].axvline(1.0, color="grey", linewidth=1)
+        axes[0].set_yticks(range(len(names)), list(reversed(names.to_list())), fontsize=6)
+        axes[0].set_xlabel("index / limit (bar: all pairs, dots: each pair)")
+        axes[0].set_title("Last month against the training")
+
+    return _save_figure(path, draw)
+
+
 def _select_closes(bars: pl.DataFrame, asset: str) -> pl.DataFrame:
     return bars.filter(pl.col("asset") == asset).select("event_timestamp", "close").sort("event_timestamp")
 

@@ -158,7 +158,6 @@ def _make_parts(guard: GuardParts) -> Parts:
         data=scripted,
         champion=scripted,
         shadow=None,
-        retrainer=None,
         run_id=run.run_id,
     )
 

@@ -128,6 +128,7 @@ def pair_position(now: datetime, stop_state: str = "confirmed") -> dict:
         "horizon_at": iso(now + timedelta(hours=16.98)),
         "probability_entry": 0.584,
         "decision_id": f"d-{now - timedelta(hours=7):%Y%m%d%H}",
+        "entry_order_ids": ["pairitye1f00dcafe0000001"],
     }
 
 
@@ -157,6 +158,7 @@ def losing_position(now: datetime) -> dict:
         "horizon_at": iso(now + timedelta(hours=21.6)),
         "probability_entry": 0.561,
         "decision_id": f"d-{now - timedelta(hours=2):%Y%m%d%H}",
+        "entry_order_ids": ["pairitye1f00dcafe0000002"],
     }
 
 
@@ -191,6 +193,7 @@ def book_position(now: datetime) -> dict:
         "horizon_at": iso(now + timedelta(hours=72)),
         "probability_entry": None,
         "decision_id": f"d-{now:%Y%m%d%H}",
+        "entry_order_ids": [],
     }
 
 

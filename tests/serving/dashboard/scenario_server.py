@@ -24,6 +24,7 @@ from serving.dashboard.routes import make_page_router
 from tests.serving.dashboard import scenario_data as data
 from tests.serving.dashboard import scenario_history as history
 from tests.serving.dashboard import scenario_standing as standing
+from tests.serving.dashboard.scenario_chain import chain
 from tests.serving.dashboard.scenarios import SCENARIOS, status_of
 
 CONTROL_TOKEN = "a-control-token-of-the-tests"
@@ -169,6 +170,13 @@ def _history_router(desk: Desk) -> APIRouter:
     @router.get("/decisions/{decision_id}/pairs/{pair}")
     def pair_of(decision_id: str, pair: str) -> Any:
         return data.features(now(), pair)
+
+    @router.get("/why/{order}")
+    def why(order: str) -> Any:
+        found = chain(now(), order)
+        if found is None:
+            return refuse(404, "the journal has no order of this id", "take one from /api/v1/orders")
+        return found
 
     @router.get("/orders")
     def orders(limit: int = 100, before: str | None = None, state: str = "") -> Any:

@@ -145,6 +145,7 @@ def model() -> dict:
             "share": 0.031,
             "limit": 0.1,
             "worst": [{"feature": "oi_change_24", "share": 0.081}, {"feature": "basis_spread", "share": 0.044}],
+            "worst_pairs": [{"pair": "XRP__AVAX", "share": 0.06}],
         },
         "live": {
             "trades": 64,
@@ -158,7 +159,17 @@ def model() -> dict:
 
 def trust(now: datetime) -> dict:
     return {
-        "parity": {"checked": 1_203_840, "different": 0, "at": iso(now - timedelta(minutes=9))},
+        "parity": {
+            "checked": 1_203_840,
+            "different": 0,
+            "missing": 0,
+            "extra": 0,
+            "causes": {},
+            "decisions": 24,
+            "last_bar": iso(now - timedelta(minutes=69)),
+            "at": iso(now - timedelta(minutes=9)),
+            "blocks": None,
+        },
         "quarantine": [
             {"stage": "candles_1m", "key": "XRP 2026-03", "rules": ["no_gap"], "rows": 60, "first": None, "last": None}
         ],

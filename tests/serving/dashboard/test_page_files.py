@@ -41,7 +41,7 @@ class Asked:
 
 def test_the_page_and_its_files_are_served_under_one_policy():
     ask = Asked()
-    for path in ("/", "/static/js/main.js", "/static/css/base.css", "/static/nothing.js"):
+    for path in ("/", "/why/pairitye1", "/static/js/main.js", "/static/css/base.css", "/static/nothing.js"):
         headers = ask(path).headers
         assert headers.get_list("content-security-policy") == [CONTENT_SECURITY_POLICY]
         assert headers.get_list("cache-control") == ["no-cache"]
@@ -68,6 +68,13 @@ def test_no_path_leads_out_of_the_list(path):
     assert Asked()(f"/static/{path}").status_code == 404
 
 
+@pytest.mark.parametrize("order", ["..%2fx", "a b", "<script>", "x" * 65, "-x", "a/b"])
+def test_the_page_of_what_is_no_order_is_not_there(order):
+    refused = Asked()(f"/why/{order}")
+    assert refused.status_code == 404
+    assert "script" not in refused.text
+
+
 def test_nothing_but_reading_is_answered():
     ask = Asked()
     assert [ask("/", method).status_code for method in ("POST", "PUT", "DELETE")] == [405, 405, 405]
@@ -77,6 +84,7 @@ def test_the_page_is_open_and_everything_else_needs_the_token():
     ask = Asked("reading")
     assert ask("/").status_code == 200
     assert ask("/static/js/main.js").status_code == 200
+    assert ask("/why/pairitye1").status_code == 200
     assert [ask(path).status_code for path in ("/status", "/static", "/staticx", "/x/static/js/main.js")] == [401] * 4
     assert ask("/", Host="elsewhere.example").status_code == 403
 
@@ -117,8 +125,9 @@ def test_a_file_of_the_page_is_short_names_no_host_and_parses_no_markup(path):
             assert (path.parent / module).is_file(), module
 
 
-def test_the_document_has_nothing_inline():
-    text = (STATIC / "index.html").read_text()
+@pytest.mark.parametrize("name", ["index.html", "why.html"])
+def test_the_document_has_nothing_inline(name):
+    text = (STATIC / name).read_text()
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\bsrc=)", text)
     for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', text):
         assert address.removeprefix("/static/") in read_page_files()

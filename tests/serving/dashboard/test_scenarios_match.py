@@ -13,6 +13,7 @@ from serving.views.equity import EquityView
 from serving.views.events import EventView
 from serving.views.lineage import PairFeatures
 from serving.views.model import ModelView
+from serving.views.order_chain import OrderChainView
 from serving.views.orders import OrderView
 from serving.views.positions import PositionView
 from serving.views.prices import CandleView, SeriesView
@@ -20,6 +21,7 @@ from serving.views.risk import RiskView
 from serving.views.status import StatusView
 from serving.views.trades import CalendarItem, TradeView
 from serving.views.trust import TrustView
+from tests.serving.dashboard.scenario_chain import KNOWN, LOST, STOP
 from tests.serving.dashboard.scenario_server import Desk, make_scenario_app
 from tests.serving.dashboard.scenarios import SCENARIOS
 
@@ -39,6 +41,7 @@ MODELS = {
     "trust": TrustView,
     "pairs/XRP__AVAX/series": SeriesView,
     "assets/XRP/candles": CandleView,
+    **{f"why/{order}": OrderChainView for order in (KNOWN, LOST, STOP)},
 }
 
 

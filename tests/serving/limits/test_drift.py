@@ -73,6 +73,17 @@ def test_usual_values_are_not_refused_and_what_came_after_training_is_not_usual(
     assert said.startswith("limits.drift: 50.0% of the features are far outside")
 
 
+def test_the_reason_names_the_features_and_pairs_that_lie_furthest(drift: Drift) -> None:
+    rows = make_rows(range(1), lambda _: 1e9).with_columns(pl.lit("BTC__SOL").alias("pair_id"))
+    said = drift.find_refusal(model_of(TRAINED), pl.concat([make_rows(range(1), lambda _: 50.0), rows]))
+    assert said is not None
+    assert said.endswith("; BTC__SOL 100%)")
+    assert "(most: " in said
+    assert drift.seen is not None
+    assert set(drift.seen.by_entity.values()) == {0.0, 1.0}
+    assert set(drift.seen.by_feature.values()) == {0.5}
+
+
 def test_up_to_the_limit_of_a_tenth_is_allowed(drift: Drift) -> None:
     assert refusal(drift, 1e9, *[50.0] * 9) is None
     assert refusal(drift, 1e9, *[50.0] * 8) is not None

@@ -16,7 +16,7 @@ import pytest
 
 from pairity.timeline import HOUR
 from serving.metrics import counting_requests
-from serving.sightings import DriftSighting
+from serving.sightings import DriftSighting, ParitySighting
 from tests.house.source_tree import ROOT
 from tests.serving.guarding import Guard
 from tests.serving.metrics.scraping import readings_of, scrape
@@ -75,6 +75,7 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     status.equity_usdt = status.available_usdt = 1.0
     status.stream, status.event_timestamp = {"state": "open"}, T0.isoformat()
     seen.clock_skew_s, seen.drift = 0.1, DriftSighting(T0, 0.1, {})
+    seen.parity = ParitySighting(T0, 24, 100, 0, blocks=False)
     metrics.count_decision(decision_of(entry()))
     metrics.count_error("venue")
     metrics.observe_steps({"decision": 1.0})

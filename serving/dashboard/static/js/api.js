@@ -19,8 +19,9 @@ export function headers(extra = {}) {
   return token ? { ...extra, Authorization: `Bearer ${token}` } : extra;
 }
 
-/** Read a path below /api/v1/ and return its JSON. Throws ApiError. */
-export const get = (path) => ask(path, { headers: headers({ Accept: "application/json" }) }).then(readJson);
+/** Read a path below /api/v1/ and return its JSON, within a deadline. Throws ApiError. */
+export const get = (path, within = DEADLINE_MS) =>
+  ask(path, { headers: headers({ Accept: "application/json" }) }, within).then(readJson);
 
 /** Read a path below /api/v1/ and return its text. Throws ApiError. */
 export const getText = (path) => ask(path, { headers: headers() }).then((answer) => answer.text());
@@ -35,14 +36,14 @@ export function post(path, body) {
   return ask(path, wanted).then(readJson);
 }
 
-async function ask(path, wanted) {
+async function ask(path, wanted, within = DEADLINE_MS) {
   let answer;
   try {
     const common = { cache: "no-store", credentials: "omit", redirect: "error" };
-    answer = await fetch(BASE + path, { ...common, ...wanted, signal: AbortSignal.timeout(DEADLINE_MS) });
+    answer = await fetch(BASE + path, { ...common, ...wanted, signal: AbortSignal.timeout(within) });
   } catch (error) {
     const late = error.name === "TimeoutError";
-    throw new ApiError(0, late ? "the process did not answer in 8 s" : "the process does not answer");
+    throw new ApiError(0, late ? `the process did not answer in ${within / 1000} s` : "the process does not answer");
   }
   if (answer.ok) return answer;
   throw await refusal(answer);

@@ -1,4 +1,4 @@
-// Ids that can be copied with a click or the keyboard.
+// Ids that can be copied with a click or the keyboard, and links to the page of an order.
 
 import { el, notify } from "./dom.js";
 
@@ -19,6 +19,10 @@ export function copyable(text, shown = text) {
   button.addEventListener("click", () => copy(button, text));
   return button;
 }
+
+/** Return a link to the page of an order: the chain from it back to raw data and code. */
+export const whyLink = (id, text = "why?") =>
+  el("a", { class: "why nowrap", href: `/why/${encodeURIComponent(id)}`, title: `Why order ${id}?` }, text);
 
 async function copy(button, text) {
   try {

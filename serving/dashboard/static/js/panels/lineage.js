@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { openDialog } from "../dialog.js";
-import { copyable } from "../copy.js";
+import { copyable, whyLink } from "../copy.js";
 import { el, fill } from "../dom.js";
 import { known, number, pairName, preciseStamp, readable, signed } from "../format.js";
 import { empty, facts } from "../panel.js";
@@ -61,7 +61,9 @@ function drawFeatures(rows) {
 }
 
 function drawLineage(decisionId, lineage) {
+  const orders = lineage.order_ids ?? [];
   const rows = Object.entries(lineage).map(([name, value]) => [name.replaceAll("_", " "), many(value)]);
+  if (orders.length) rows.push(["the whole chain", orders.map((id) => el("div", {}, whyLink(id, `why ${id}?`)))]);
   return facts(["decision", copyable(decisionId)], ...rows);
 }
 

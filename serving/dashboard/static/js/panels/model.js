@@ -2,7 +2,7 @@
 
 import { copyable } from "../copy.js";
 import { el, fill } from "../dom.js";
-import { known, number, share, short, signed, stamp } from "../format.js";
+import { known, number, pairName, share, short, signed, stamp } from "../format.js";
 import { bandBar, meter, state, verdict } from "../figures.js";
 import { block, empty, facts, Panel } from "../panel.js";
 import { plainTable } from "../table.js";
@@ -80,9 +80,11 @@ function live(found) {
 function drift(found) {
   if (!found || !known(found.share)) return block("Drift", el("p", { class: "muted" }, "Not measured."));
   const used = known(found.limit) && found.limit > 0 ? found.share / found.limit : null;
-  const worst = (found.worst ?? []).map((item) =>
-    el("li", {}, `${item.feature} `, el("span", { class: "muted" }, share(item.share))),
-  );
+  const line = (name, item) => el("li", {}, `${name} `, el("span", { class: "muted" }, share(item.share)));
+  const worst = [
+    ...(found.worst ?? []).map((item) => line(item.feature, item)),
+    ...(found.worst_pairs ?? []).map((item) => line(pairName(item.pair), item)),
+  ];
   return block(
     "Drift of the inputs",
     el(

@@ -1,6 +1,6 @@
 // Orders and fills: intended → sent → acknowledged → filled as a line of time, slippage, ids to copy.
 
-import { copyable } from "../copy.js";
+import { copyable, whyLink } from "../copy.js";
 import { el, fill } from "../dom.js";
 import { asset, clock, exact, instant, known, price, signed, stamp } from "../format.js";
 import { state } from "../figures.js";
@@ -104,7 +104,7 @@ export function ordersPanel(resources) {
       "tr",
       {},
       el("td", { class: "text" }, stamp(order.events?.[0]?.at)),
-      el("td", { class: "text" }, toggle),
+      el("td", { class: "text" }, toggle, whyLink(id)),
       el("td", { class: "text" }, state(SIGNS[order.state] ?? "note", words(order.state))),
       el("td", {}, `${exact(order.filled_contracts)} / ${exact(order.contracts)}`),
       el("td", {}, price(order.average_price)),

@@ -1,6 +1,7 @@
 // Open positions: pairs with their legs, result, way to the target and protection; books with weight, target, drift.
 
 import { age, until } from "../ages.js";
+import { whyLink } from "../copy.js";
 import { el, fill } from "../dom.js";
 import { amount, asset, exact, known, number, pairName, price, share, signed } from "../format.js";
 import { result, spanBar, state } from "../figures.js";
@@ -91,7 +92,7 @@ function card(position, { onClose, onChart }) {
       known(position.probability_entry)
         ? el("span", { class: "muted" }, `probability at entry ${number(position.probability_entry, 3)}`)
         : null,
-      el("span", { class: "acts" }, chart, close),
+      el("span", { class: "acts" }, (position.entry_order_ids ?? []).slice(0, 1).map((order) => whyLink(order)), chart, close),
     ),
   );
 }

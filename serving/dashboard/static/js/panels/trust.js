@@ -26,7 +26,7 @@ function checks({
 }) {
   const limit = known(limits?.clock_skew_s) ? limits.clock_skew_s : 1;
   return [
-    counted("Parity", parity, "different", parity ? `${number(parity.checked, 0)} values checked, ` : ""),
+    counted("Parity", parity, "different", parity ? `${number(parity.checked, 0)} values checked, ` : "", blocking(parity)),
     counted("Reconciliation", reconciliation, "differences"),
     counted("Ledger", ledger, "differences"),
     check(
@@ -49,12 +49,19 @@ function checks({
   ];
 }
 
-function counted(name, found, field, before = "") {
+// What of the parity a person has to know: causes of differences, and that nothing is promoted meanwhile.
+function blocking(parity) {
+  if (!parity) return [];
+  const causes = Object.entries(parity.causes ?? {}).map(([cause, count]) => `${number(count, 0)} ${cause}`);
+  return [...causes, ...(parity.blocks ? [`no model is promoted: ${parity.blocks}`] : [])];
+}
+
+function counted(name, found, field, before = "", list = []) {
   if (!found) return check("unknown", name, "not checked yet");
   const count = found[field];
   const kind = !known(count) ? "unknown" : count === 0 ? "good" : "bad";
   const words = known(count) ? `${before}${number(count, 0)} ${field}` : "not known";
-  return check(kind, name, [words, el("span", { class: "muted" }, " · ", seen(found.at))]);
+  return check(kind, name, [words, el("span", { class: "muted" }, " · ", seen(found.at))], list);
 }
 
 function check(kind, name, text, list = []) {

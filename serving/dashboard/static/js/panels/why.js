@@ -1,6 +1,7 @@
 // Why (not)? Every pair of a decision with the first reason against it; a row opens its features and lineage.
 
 import { get } from "../api.js";
+import { whyLink } from "../copy.js";
 import { el, fill } from "../dom.js";
 import { number, pairName, readable, signed, stamp } from "../format.js";
 import { empty, Panel } from "../panel.js";
@@ -89,6 +90,7 @@ export function whyPanel(resources, choice) {
       el("b", {}, `${action}: `),
       readable(reason),
       el("span", { class: "muted" }, ` · bar of ${stamp(bar)} · model v${version}`),
+      (view.shown.lineage?.order_ids ?? []).map((id, at) => [at ? " " : " · orders ", whyLink(id, `${at + 1}`)]),
     );
     fill(
       chips,

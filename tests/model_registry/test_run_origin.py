@@ -2,9 +2,9 @@
 
 import pytest
 
+from model_registry.run_origin import describe_origin, read_origin
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
-from training.reports.run_origin import describe_origin, read_origin
 
 
 def test_rows_label_and_code_are_said():
