@@ -6,7 +6,6 @@ Every window ends at the close of its row and lies within the lookback of the vi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,7 +31,7 @@ _WINDOW = LONG_LOOKBACK // HOUR
 SURE_INTERVALS = (1, 2, 4, 8)
 """Hours between settlements; another distance is a hole, and the hours before it are not known."""
 _FUNDING = tuple(name for name in ASSET_BOOKS.feature_names if name.startswith("funding_"))
-_COLUMNS = (*(name for name in ASSET_BOOKS.feature_names if name not in {"bars", *_FUNDING}), *_FUNDING)
+BOOK_COLUMNS = (*(name for name in ASSET_BOOKS.feature_names if name not in {"bars", *_FUNDING}), *_FUNDING)
 """Columns as they are computed: the kernel's, then means of funding, then their shares."""
 _DAYS, _HOURS = np.array(RETURN_DAYS, np.int64), np.array(VWAP_HOURS, np.int64)
 _FEW = 1_000
@@ -86,6 +85,10 @@ class Settled:
         return np.append(_LONG_AGO, self.known)[np.searchsorted(self.hours, closes, side="right")]
 
 
+UNPAID = Settled(*(np.empty(0, kind) for kind in (np.int64, np.float64, np.float64, np.int64)))
+"""No settlement at all."""
+
+
 def compute_asset_books(hours: pl.LazyFrame, funding: pl.LazyFrame, *, after: datetime) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_BOOKS`: one row per row of `hours` later than `after`, by asset and time.
 
@@ -98,28 +101,29 @@ def compute_asset_books(hours: pl.LazyFrame, funding: pl.LazyFrame, *, after: da
     """
     rows = hours.sort("asset", EVENT).collect()
     paid = _read_settlements(funding)
-    columns = {name: rows[name].to_numpy() for name in ("close", "volume_base")}
-    columns |= {name: rows[name].to_physical().to_numpy() for name in (EVENT, "created_timestamp")}
+    closes, known = (rows[name].to_physical().to_numpy() for name in (EVENT, "created_timestamp"))
+    closes = closes // _MICROSECONDS
+    prices, volumes = (rows[name].to_numpy() for name in ("close", "volume_base"))
     begin = int(after.timestamp()) // 3600
 
-    def one(asset: str, own: slice) -> _Rows | None:
-        return _describe({name: values[own] for name, values in columns.items()}, paid.get(asset, _UNPAID), begin)
+    def one(asset: str, own: slice) -> BookRows:
+        wanted = np.arange(np.searchsorted(closes[own], begin, side="right"), len(closes[own]))
+        return describe_hours(closes[own], prices[own], volumes[own], known[own], paid.get(asset, UNPAID), wanted)
 
     assets, parts = split_runs(rows["asset"])
-    found = [
-        one(asset, own) for asset, own in zip(assets[:1], parts[:1], strict=True)
-    ]  # alone: it compiles the kernels
-    if np.count_nonzero(columns[EVENT] > begin * _MICROSECONDS) > _FEW:
+    # The first one alone: it compiles the kernels, for all threads.
+    found = [one(asset, own) for asset, own in zip(assets[:1], parts[:1], strict=True)]
+    if np.count_nonzero(closes > begin) > _FEW:
         with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
             found += threads.map(one, assets[1:], parts[1:])
     else:
         found += map(one, assets[1:], parts[1:])
-    return _assemble([(asset, own) for asset, own in zip(assets, found, strict=True) if own is not None]).lazy()
+    return _assemble(list(zip(assets, found, strict=True))).lazy()
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """New rows of one asset: closes and instants of knowledge (µs), bars, and rows × `_COLUMNS`."""
+class BookRows:
+    """Rows of one asset: closes (hours since 1970), instants of knowledge (µs), bars, and rows × `BOOK_COLUMNS`."""
 
     closes: Ints
     known_bars: Ints
@@ -128,34 +132,36 @@ class _Rows:
     values: Floats
 
 
-def _describe(own: Mapping[str, NDArray[np.generic]], paid: Settled, after: int) -> _Rows | None:
-    """Return the rows of one asset later than the hour `after`; None without any. `own` is sorted by time."""
-    closes = own[EVENT].astype(np.int64) // _MICROSECONDS
-    wanted = int(np.searchsorted(closes, after, side="right"))
-    if wanted == len(closes):
-        return None
-    ends = closes[wanted:]
-    first = max(int(closes[0]), int(ends[0]) - _WINDOW)
-    inside = int(np.searchsorted(closes, first))
-    prices, volumes = np.full((2, int(ends[-1]) - first + 1), np.nan)
-    prices[closes[inside:] - first] = own["close"][inside:]
-    volumes[closes[inside:] - first] = own["volume_base"][inside:]
-    table = book_statistics(prices, volumes, _DAYS, _HOURS, int(ends[0]) - first)[ends - ends[0]]
-    funding = [paid.average(ends, 24 * days) for days in FUNDING_DAYS]
+def describe_hours(closes: Ints, prices: Floats, volumes: Floats, known: Ints, paid: Settled, wanted: Ints) -> BookRows:
+    """Return the rows of one asset at the places `wanted` (ascending) of its bars; NaN is not known.
+
+    `closes`: hours since 1970, ascending, one for each bar with its price (USDT), volume (coins) and the µs from which
+    it is known. Windows reach `LONG_LOOKBACK` back at most.
+    """
+    ends = closes[wanted]
     bars = np.searchsorted(closes, ends, side="right") - np.searchsorted(closes, ends - _WINDOW, side="right")
-    return _Rows(
+    funding = [paid.average(ends, 24 * days) for days in FUNDING_DAYS]
+    if len(ends):
+        first = max(int(closes[0]), int(ends[0]) - _WINDOW)
+        inside = slice(int(np.searchsorted(closes, first)), int(wanted[-1]) + 1)
+        grid = np.full((2, int(ends[-1]) - first + 1), np.nan)
+        grid[:, closes[inside] - first] = prices[inside], volumes[inside]
+        table = book_statistics(grid[0], grid[1], _DAYS, _HOURS, ends - first)
+    else:
+        table = np.empty((0, len(BOOK_COLUMNS) - 2 * len(FUNDING_DAYS)))
+    return BookRows(
         closes=ends,
-        known_bars=np.maximum.accumulate(own["created_timestamp"].astype(np.int64))[wanted:],
+        known_bars=np.maximum.accumulate(known)[wanted],
         known_paid=paid.known_by(ends),
         bars=bars.astype(np.int64),
         values=np.column_stack([table, *(mean for mean, _ in funding), *(share for _, share in funding)]),
     )
 
 
-def _assemble(found: list[tuple[str, _Rows]]) -> pl.DataFrame:
+def _assemble(found: list[tuple[str, BookRows]]) -> pl.DataFrame:
     """Return the rows of all assets one below the other; NaN becomes null."""
     each = [rows for _, rows in found]
-    values = np.concatenate([np.empty((0, len(_COLUMNS))), *(rows.values for rows in each)])
+    values = np.concatenate([np.empty((0, len(BOOK_COLUMNS))), *(rows.values for rows in each)])
 
     def join(name: str) -> Ints:
         parts = [getattr(rows, name) for rows in each]
@@ -168,15 +174,12 @@ def _assemble(found: list[tuple[str, _Rows]]) -> pl.DataFrame:
             "__bars": pl.Series(join("known_bars")).cast(INSTANT),
             "__paid": pl.Series(join("known_paid")).cast(INSTANT),
             "bars": pl.Series(join("bars")),
-            **{name: values[:, place] for place, name in enumerate(_COLUMNS)},
+            **{name: values[:, place] for place, name in enumerate(BOOK_COLUMNS)},
         },
         nan_to_null=True,
     )
     created = feature_created_at(inputs_known_at("__bars", "__paid"))
     return frame.with_columns(created).select(ASSET_BOOKS.columns)
-
-
-_UNPAID = Settled(*(np.empty(0, kind) for kind in (np.int64, np.float64, np.float64, np.int64)))
 
 
 def _read_settlements(funding: pl.LazyFrame) -> dict[str, Settled]:

@@ -110,22 +110,24 @@ def _log_ratio(above: float, below: float) -> float:
 
 
 @compiled
-def book_statistics(closes: Floats, volumes: Floats, days: Ints, hours: Ints, begin: int) -> Floats:
-    """Return rows × statistics of one asset on its whole hourly grid, from row `begin` on.
+def book_statistics(closes: Floats, volumes: Floats, days: Ints, hours: Ints, rows: Ints) -> Floats:
+    """Return `rows` × statistics of one asset on its whole hourly grid; `rows` ascend.
 
     `closes` (USDT) and `volumes` (coins): NaN where there is no bar. In order: notional, volatility and its shock; the
     return over each of `days`; the distance from VWAP over each of `hours`; the shocks of volume over a day and a week;
     drawdown, range and skew of thirty days. Formulas and units: the catalogue.
     """
-    count, first = len(closes), max(0, begin - _MONTH)
+    out = np.full((len(rows), 8 + len(days) + len(hours)), np.nan)
+    if len(rows) == 0:
+        return out
+    count, first = len(closes), max(0, rows[0] - _MONTH)
     moves, worth = np.full(count, np.nan), closes * volumes
     for row in range(max(1, first), count):
         if closes[row] > 0.0 and closes[row - 1] > 0.0:
             moves[row] = math.log(closes[row]) - math.log(closes[row - 1])
     daily, ranges = _log_moves(closes, _DAY, first), _ranges(closes, _DAY, first)
-    out = np.full((count - begin, 8 + len(days) + len(hours)), np.nan)
-    for place in range(count - begin):
-        row = begin + place
+    for place in range(len(rows)):
+        row = rows[place]
         close, notional, volatility = closes[row], mean_of(worth, row, _MONTH, 1), deviation_of(moves, row, _MONTH)
         if math.isnan(close):
             continue
@@ -151,4 +153,22 @@ def book_statistics(closes: Floats, volumes: Floats, days: Ints, hours: Ints, be
             out[place, at + 2] = _log_ratio(close, highest)
         out[place, at + 3] = mean_of(ranges, row, _DAYS, _DAY)
         out[place, at + 4] = _skew_of(daily, row, _DAYS, _DAY)
+    return out
+
+
+@compiled
+def pair_scores(closes: Floats, pairs: Ints) -> Floats:
+    """Return the z-score of ln a − ln b of each pair in the last row, over all rows; NaN where it is not defined.
+
+    `closes`: hours × names, NaN where there is no bar; `pairs`: pairs × (a, b), columns of `closes`.
+    """
+    count = len(closes)
+    out, logs = np.full(len(pairs), np.nan), np.log(closes)
+    for pair in range(len(pairs)):
+        spread = np.empty(count)
+        for row in range(count):
+            spread[row] = logs[row, pairs[pair, 0]] - logs[row, pairs[pair, 1]]
+        deviation, mean = deviation_of(spread, count - 1, count), mean_of(spread, count - 1, count, 1)
+        if deviation > 0.0:
+            out[pair] = (spread[count - 1] - mean) / deviation
     return out
