@@ -14,17 +14,18 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, View
 from feature_repo.catalog import find_view as declared
+from feature_repo.catalog.policies import LONG_LOOKBACK, LOOKBACK
 from feature_repo.knowledge_time import inputs_known_at
 from feature_repo.raw_datasets import instant
 from feature_repo.transforms.chunk_memory import TICK, ChunkMemory, append
-from feature_repo.transforms.view_transforms import CARRIED, TRANSFORMS, Inputs, NewAssetError, ReadRaw
+from feature_repo.transforms.early_hours import EarlyHours
+from feature_repo.transforms.view_transforms import CARRIED, MAX_REACH, TRANSFORMS, Inputs, NewAssetError, ReadRaw
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.settings import Settings
 from pairity.timeline import DAY, HOUR, floor_to, format_instant, month_start, next_month
 from pairity.universe import Pair
 
 Accept = Callable[[View, pl.DataFrame], pl.DataFrame]
-_LOOKBACK = max(view.lookback for view in VIEWS.values())
 _USED = frozenset(source for view in VIEWS.values() for source in view.inputs if source in VIEWS)
 """Views that others are computed from."""
 REMEMBERED = 2 * DAY
@@ -110,7 +111,7 @@ class Chunk:
             read=read,
             memory=self._memory,
             settings=self.settings,
-            start=self.month - _LOOKBACK,
+            start=self.month - LOOKBACK,
             month=self.month,
             end=end,
             after=after,
@@ -122,7 +123,11 @@ class Chunk:
     ) -> dict[str, pl.DataFrame]:
         memory, inputs = self._memory, self._inputs(read, after, end)
         computed: dict[str, pl.DataFrame] = {}
-        for name in _with_inputs(self._wanted):
+        needed = _with_inputs(self._wanted)
+        if memory.early is None and any(VIEWS[name].lookback > LOOKBACK for name in needed):
+            span = self.month - LONG_LOOKBACK, self.month - LOOKBACK
+            memory.early = EarlyHours.of(read, span, MAX_REACH, self.settings.features, accept)
+        for name in needed:
             if name == PAIR_HOURLY.name and not with_pairs:
                 continue
             rows = _carry(name, TRANSFORMS[name](inputs).collect(), memory, after)
@@ -184,7 +189,7 @@ def _check_windows(settings: Settings) -> None:
     needed = {f"features.{name}": bars + 1 for name, bars in settings.features if name.endswith("_bars")}
     needed["universe.min_aligned_bars"] = settings.universe.min_aligned_bars
     needed["vwap.window_bars"] = settings.vwap.reach_hours
-    available = _LOOKBACK // HOUR
+    available = LOOKBACK // HOUR
     for name, bars in needed.items():
         if bars > available:
             raise ConfigError(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from feature_repo.catalog.bars import ASSET_HOURLY
+from feature_repo.catalog.books import ASSET_BOOKS, ASSET_UNIVERSE
 from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
 from feature_repo.catalog.factor_returns import FACTOR_RETURNS
 from feature_repo.catalog.lags import ASSET_LAGS
@@ -17,6 +18,8 @@ from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.catalog.pairs import PAIR_HOURLY
 from feature_repo.catalog.risk_factors import ASSET_EXPOSURES, ASSET_RISK_BUCKETS
 from feature_repo.catalog.services import (
+    BOOK_FEATURES,
+    BOOK_UNIVERSE,
     CROSS_SECTION,
     FACTOR_RETURNS_SERVICE,
     LAGGED_RETURNS,
@@ -32,13 +35,17 @@ from feature_repo.catalog.vwap_distance import ASSET_VWAP_DISTANCE
 from pairity.errors import UnknownNameError
 
 __all__ = [
+    "ASSET_BOOKS",
     "ASSET_CROSS_SECTION",
     "ASSET_EXPOSURES",
     "ASSET_HOURLY",
     "ASSET_LAGS",
     "ASSET_MICROSTRUCTURE",
     "ASSET_RISK_BUCKETS",
+    "ASSET_UNIVERSE",
     "ASSET_VWAP_DISTANCE",
+    "BOOK_FEATURES",
+    "BOOK_UNIVERSE",
     "CREATED_TIME",
     "CROSS_SECTION",
     "EVENT_TIME",
@@ -71,6 +78,8 @@ _ALL = (
     ASSET_EXPOSURES,
     FACTOR_RETURNS,
     ASSET_VWAP_DISTANCE,
+    ASSET_BOOKS,
+    ASSET_UNIVERSE,
     PAIR_HOURLY,
 )
 VIEWS: Mapping[str, View] = MappingProxyType({view.name: view for view in _ALL})
@@ -85,6 +94,8 @@ _SERVED = (
     RISK_EXPOSURES,
     FACTOR_RETURNS_SERVICE,
     VWAP_DISTANCE,
+    BOOK_FEATURES,
+    BOOK_UNIVERSE,
 )
 SERVICES: Mapping[str, Service] = MappingProxyType({service.name: service for service in _SERVED})
 

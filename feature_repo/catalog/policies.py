@@ -13,4 +13,7 @@ PER_HOUR = "null where a rate or its interval is not known"
 INFLOW = "null without a source, and when the newest day was complete more than 2 days ago"
 
 LOOKBACK = 400 * HOUR
-"""How long before its month every chunk starts: all views share one anchor, longer than their longest window."""
+"""How long before its month every chunk starts: all views but the slow ones share one anchor, longer than their longest
+window."""
+LONG_LOOKBACK = 2_400 * HOUR
+"""The same of slow views: ninety days are their longest window, and a hundred have 2,160 bars also across a hole."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from feature_repo.catalog.bars import ASSET_HOURLY
+from feature_repo.catalog.books import ASSET_BOOKS, ASSET_UNIVERSE
 from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
 from feature_repo.catalog.factor_returns import FACTOR_RETURNS
 from feature_repo.catalog.lags import ASSET_LAGS
@@ -50,3 +51,5 @@ RISK_EXPOSURES = Service(
 )
 FACTOR_RETURNS_SERVICE = _whole("factor_returns_v1", FACTOR_RETURNS)
 VWAP_DISTANCE = _whole("vwap_distance_v1", ASSET_VWAP_DISTANCE)
+BOOK_FEATURES = _whole("book_features_v1", ASSET_BOOKS)
+BOOK_UNIVERSE = _whole("book_universe_v1", ASSET_UNIVERSE)

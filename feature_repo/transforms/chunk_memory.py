@@ -13,6 +13,7 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME
 from feature_repo.raw_datasets import DATASETS
+from feature_repo.transforms.early_hours import EarlyHours
 from feature_repo.transforms.risk_panel import RiskPanel
 
 TICK = timedelta(microseconds=1)
@@ -26,7 +27,8 @@ class ChunkMemory:
 
     `raw`: raw rows by dataset; datasets of minutes are not kept. `bars`: hourly bars, before any verdict. `views`:
     accepted rows of the views that others are computed from. `created`: entity, event and created time of all computed
-    rows of a view, accepted or not. `risk` is None where no asset had minutes.
+    rows of a view, accepted or not. `risk` is None where no asset had minutes. `early` is what slow views need of the
+    time before the chunk's start, None where none of them is computed; it is never taken back.
     """
 
     raw: dict[str, pl.DataFrame] = field(default_factory=dict)
@@ -34,6 +36,7 @@ class ChunkMemory:
     views: dict[str, pl.DataFrame] = field(default_factory=dict)
     created: dict[str, pl.DataFrame] = field(default_factory=dict)
     risk: RiskPanel | None = None
+    early: EarlyHours | None = None
 
     def rewind(self, instant: datetime) -> None:
         """Forget everything after a full hour."""

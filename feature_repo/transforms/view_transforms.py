@@ -17,12 +17,14 @@ from typing import Literal
 import polars as pl
 
 from feature_repo.catalog import (
+    ASSET_BOOKS,
     ASSET_CROSS_SECTION,
     ASSET_EXPOSURES,
     ASSET_HOURLY,
     ASSET_LAGS,
     ASSET_MICROSTRUCTURE,
     ASSET_RISK_BUCKETS,
+    ASSET_UNIVERSE,
     ASSET_VWAP_DISTANCE,
     CREATED_TIME,
     EVENT_TIME,
@@ -33,11 +35,13 @@ from feature_repo.catalog import (
 )
 from feature_repo.raw_datasets import DATASETS, INSTANT, instant
 from feature_repo.transforms import cross_section, lags
+from feature_repo.transforms.asset_books import compute_asset_books, compute_asset_universe
 from feature_repo.transforms.assets import FUNDING_REACH, INFLOW_REACH, compute_asset_hourly
 from feature_repo.transforms.bars import adopt_native_hours, prefer_bars, select_bars
 from feature_repo.transforms.chunk_memory import TICK, ChunkMemory, append
 from feature_repo.transforms.cross_section import compute_cross_section
 from feature_repo.transforms.dead import find_dead_hours, find_dead_minutes
+from feature_repo.transforms.early_hours import HOURS
 from feature_repo.transforms.exposures import compute_asset_exposures, compute_risk_buckets
 from feature_repo.transforms.factor_returns import compute_hourly_factors
 from feature_repo.transforms.grid import EVENT
@@ -117,6 +121,18 @@ class Inputs:
         if reach is not None:
             rows = rows.filter(pl.col(EVENT) > instant(self.after - reach))
         return rows.sort(VIEWS[name].entity, EVENT)
+
+    def long_hours(self) -> pl.LazyFrame:
+        """Return the columns `HOURS` of the accepted hours since `LONG_LOOKBACK` before the month, in no order."""
+        early = self.memory.early
+        assert early is not None
+        return pl.concat([early.hours.lazy(), self.memory.views[ASSET_HOURLY.name].lazy().select(HOURS)])
+
+    def long_funding(self) -> pl.LazyFrame:
+        """Return the settlements since four days before `long_hours`, in no order."""
+        early = self.memory.early
+        assert early is not None
+        return pl.concat([early.funding.lazy(), self.raw("funding", reach=MAX_REACH)])
 
     @cached_property
     def hours(self) -> pl.LazyFrame:
@@ -263,6 +279,15 @@ def _asset_lags(inputs: Inputs) -> pl.LazyFrame:
     return compute_asset_lags(inputs.view(ASSET_HOURLY.name, reach=lags.REACH), after=inputs.after)
 
 
+def _asset_books(inputs: Inputs) -> pl.LazyFrame:
+    return compute_asset_books(inputs.long_hours(), inputs.long_funding(), after=inputs.after or inputs.month)
+
+
+def _asset_universe(inputs: Inputs) -> pl.LazyFrame:
+    rows = inputs.view(ASSET_BOOKS.name, reach=timedelta(0))
+    return compute_asset_universe(rows, after=inputs.after or inputs.month)
+
+
 def _nothing(view: View) -> pl.LazyFrame:
     features = {feature.name: _TYPES[feature.dtype] for feature in view.features}
     return pl.LazyFrame(schema={view.entity: pl.String(), EVENT_TIME: INSTANT, CREATED_TIME: INSTANT, **features})
@@ -278,6 +303,8 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
         ASSET_EXPOSURES.name: _asset_exposures,
         FACTOR_RETURNS.name: _factor_returns,
         ASSET_VWAP_DISTANCE.name: _asset_vwap_distance,
+        ASSET_BOOKS.name: _asset_books,
+        ASSET_UNIVERSE.name: _asset_universe,
         PAIR_HOURLY.name: _pair_hourly,
     }
 )
@@ -289,9 +316,11 @@ CARRIED: Mapping[str, Literal["each", "all"]] = MappingProxyType(
         ASSET_MICROSTRUCTURE.name: "each",
         ASSET_CROSS_SECTION.name: "all",
         ASSET_VWAP_DISTANCE.name: "all",
+        ASSET_UNIVERSE.name: "all",
     }
 )
 """Views of which a row is known no earlier than any row before it since the chunk's start: of its entity, or of all.
 
-The views of the risk factors see to that themselves: their panel remembers when its minutes were known.
+The views of the risk factors see to that themselves: their panel remembers when its minutes were known. So does
+`asset_books`, which has all its hours each time.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 MIN_BARS = 2_160
@@ -16,7 +16,7 @@ class NameFeatures:
     """Features of one name at a close; None is *not known*."""
 
     bars: int
-    """Hourly bars seen so far."""
+    """Hourly bars of the last 2,400 hours."""
     notional: float | None
     """Mean of close × volume over 720 hours, USDT."""
     volatility: float | None
@@ -30,15 +30,19 @@ class NameFeatures:
 
 
 def choose_universe(features: Mapping[str, NameFeatures], size: int) -> list[str]:
-    """Return the `size` names with the largest mean notional of 720 hours among those old enough, largest first.
+    """Return the `size` names with the largest mean notional of 720 hours among those old enough, largest first."""
+    return rank_universe((name, one.bars, one.notional, one.volatility) for name, one in features.items())[:size]
+
+
+def rank_universe(names: Iterable[tuple[str, int, float | None, float | None]]) -> list[str]:
+    """Return the names that can be in a universe, the largest first, of (name, bars, notional, volatility).
 
     A name needs `MIN_BARS` bars, a notional above 0 and a volatility above 0. Equal notionals are in the order of
     names.
     """
-    able = [(-(known.notional or 0.0), name) for name, known in features.items() if _is_able(known)]
-    return [name for _, name in sorted(able)[:size]]
-
-
-def _is_able(known: NameFeatures) -> bool:
-    notional, volatility = known.notional or 0.0, known.volatility or 0.0
-    return known.bars >= MIN_BARS and notional > 0 and volatility > 0
+    able = [
+        (-(notional or 0.0), name)
+        for name, bars, notional, volatility in names
+        if bars >= MIN_BARS and (notional or 0.0) > 0 and (volatility or 0.0) > 0
+    ]
+    return [name for _, name in sorted(able)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, PAIR_HOURLY, VIEWS
 from feature_repo.chunks import compute_views
-from feature_repo.raw_datasets import DATASETS
+from feature_repo.raw_datasets import BAR_SOURCES, DATASETS
 from feature_repo.transforms.assets import compute_asset_hourly
 from feature_repo.transforms.bars import adopt_native_hours
 from feature_repo.transforms.pairs import compute_pair_hourly
@@ -32,7 +32,7 @@ from tests.feature_repo.transforms.markets import (
 from tests.feature_repo.transforms.markets import settings as settings_for
 
 APRIL, MAY, JUNE = (datetime(2025, month, 1, tzinfo=UTC) for month in (4, 5, 6))
-LOOKBACK = 400 * HOUR
+LOOKBACK, LONG_LOOKBACK = 400 * HOUR, 2_400 * HOUR
 NAMES = ("BTC", "ETH", "SOL")
 MINUTES_FROM = MAY + 12 * DAY
 
@@ -155,12 +155,19 @@ def test_reads_from_the_anchor_minus_the_lookback_and_never_after_the_close(mark
     read = reader(*market)
     until = MAY + 100 * HOUR + timedelta(minutes=59)
     compute_views(read, MAY, until, settings_for(NAMES))
-    for dataset, since, to in read.asked:
+    start, long_start = MAY - LOOKBACK, MAY - LONG_LOOKBACK
+    early = [(dataset, since, to) for dataset, since, to in read.asked if to <= start]
+    for dataset, since, to in set(read.asked) - set(early):
         every = DATASETS[dataset].every
         lasts = every is None or every > HOUR  # a settlement, a sample, a day's inflow
-        assert timedelta() <= MAY - LOOKBACK - since <= (MAX_REACH if lasts else timedelta())
+        assert timedelta() <= start - since <= (MAX_REACH if lasts else timedelta())
         # What is complete at the close counts: a settlement of that instant, the bar that closes then, no later one.
         assert to == MAY + 100 * HOUR - DATASETS[dataset].known_after + timedelta(microseconds=1)
+    spans = {dataset: sorted((since, to) for name, since, to in early if name == dataset) for dataset, *_ in early}
+    assert spans.pop("funding") == [(long_start - MAX_REACH, start - MAX_REACH)]
+    assert set(spans) == set(BAR_SOURCES)
+    for parts in spans.values():  # one after the other, without a hole between them
+        assert [long_start, *(to for _, to in parts)] == [*(since for since, _ in parts), start]
 
 
 def test_minutes_win_and_hours_fill_in(market):

@@ -15,7 +15,7 @@ from feature_repo.offline_files import make_schema, publish
 from pairity.layout import Layout
 from pairity_cli.main import main
 from tests.training.generated import HOUR, START, spec
-from tests.training.published import settings_for
+from tests.training.published import publish_books, settings_for
 
 NAMES = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA")
 HOURS = 2_400
@@ -44,6 +44,7 @@ def publish_hours(settings, hours=HOURS):
     layout = Layout.of(settings)
     rows = pl.concat(frames).select(ASSET_HOURLY.columns)
     publish(layout, ASSET_HOURLY, rows.cast(dict(make_schema(ASSET_HOURLY))))
+    publish_books(layout)
     write_contracts(layout, [spec(asset, ct_val="0.01", lot="0.01") for asset in settings.universe.assets])
     (layout.features / "snapshot.json").write_text(json.dumps({"snapshot_id": "5" * 64}))
 

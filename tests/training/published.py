@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.catalog import (
+    ASSET_BOOKS,
     ASSET_EXPOSURES,
     ASSET_HOURLY,
     ASSET_LAGS,
@@ -18,6 +19,8 @@ from feature_repo.catalog import (
 )
 from feature_repo.contract_specs import write_contracts
 from feature_repo.offline_files import publish, scan_view
+from feature_repo.raw_datasets import find_dataset
+from feature_repo.transforms.asset_books import compute_asset_books
 from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.training.generated import HOUR, START, hours, spec
@@ -25,6 +28,7 @@ from tests.training.generated import HOUR, START, hours, spec
 UTC_US = pl.Datetime("us", "UTC")
 KNOWN_LAG = timedelta(milliseconds=1)
 SNAPSHOT = "5" * 64
+TIMES = ("event_timestamp", "created_timestamp")
 
 
 def settings_for(home, assets=("BTC", "ETH", "SOL"), horizon=12, **sections):
@@ -47,8 +51,21 @@ def publish_all(settings, bars=260, seed=1):
     write_contracts(layout, [spec(asset, ct_val="0.01", lot="0.01") for asset in settings.universe.assets])
     for asset in settings.universe.assets:
         write_funding(layout, asset, bars)
+    publish_books(layout)
     (layout.features / "snapshot.json").write_text(json.dumps({"snapshot_id": SNAPSHOT}))
     return layout
+
+
+def publish_books(layout):
+    """Publish the rows of `asset_books` that follow from the published bars and the settlements of the lake."""
+    paid = [
+        pl.read_parquet(path).with_columns(asset=pl.lit(path.parts[-3].removeprefix("instrument=").split("-")[0]))
+        for path in sorted(layout.lake.glob("funding/venue=okx/*/*/part.parquet"))
+    ]
+    columns = ["asset", *find_dataset("funding").schema]
+    funding = pl.concat([find_dataset("funding").empty_of_assets(), *(rows.select(columns) for rows in paid)])
+    hours = scan_view(layout, ASSET_HOURLY).select("asset", *TIMES, "close", "volume_base")
+    publish(layout, ASSET_BOOKS, compute_asset_books(hours, funding.lazy(), after=START - HOUR).collect())
 
 
 def publish_single_assets(settings, seed=2):

@@ -1,47 +1,88 @@
-"""Features of names and pairs at a close, from the window before it alone.
+"""Features of names and pairs at a close, as the feature store has them: columns of the view `asset_books`.
 
-Every value is computed from the rows that end at the close: there is no state that could carry something from later.
-Source: docs/formulas.md, Books.
+A study reads them from the store (`training.books.stored_features`). Of a market that is not stored they are computed
+from its bars by the store's own transform: there is one definition of each number. Source: docs/formulas.md, Books.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_repo.transforms.asset_books import BOOK_COLUMNS, Settled, describe_hours
+from feature_repo.transforms.book_kernels import pair_scores
 from pairity.books.continuation import PairNames
 from pairity.books.features import TREND_DAYS, NameFeatures
 from training.books.panel import BookPanel
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.integer]
 WINDOW = 720
-"""Hours of volatility, notional and the z-scores of pairs."""
-FUNDING_WINDOW = 168
-_LEAST_SHARE = 0.9
-"""Share of a window's hours that must have a bar."""
+"""Hours of the z-scores of pairs."""
+_EPOCH_HOUR = 3_600
+_HOUR_US = 3_600_000_000
+_PLACES = {name: place for place, name in enumerate(BOOK_COLUMNS)}
+_TREND = {days: _PLACES[f"return_{days}d"] for days in TREND_DAYS}
+
+
+@dataclass(frozen=True, slots=True)
+class DayRows:
+    """Rows of all names at one hour of every day: `bars` (days × names; 0: no row is known) and `values`.
+
+    The first day's row of the panel is `begin`. `values`: days × names × `BOOK_COLUMNS`, NaN where nothing is known.
+    """
+
+    begin: int
+    bars: NDArray[np.int64]
+    values: Floats
+
+    @classmethod
+    def empty(cls, panel: BookPanel, begin: int) -> DayRows:
+        """Return rows without a value, for the rows of `panel` from `begin` on, a day apart."""
+        shape = (len(range(begin, panel.hours, 24)), len(panel.names))
+        return cls(begin, np.zeros(shape, np.int64), np.full((*shape, len(BOOK_COLUMNS)), np.nan))
+
+
+ReadRows = Callable[[BookPanel, int], DayRows]
+"""Reader of the rows of a panel that lie whole days after one of its rows, as known at their decisions."""
 
 
 class FeatureHistory:
-    """A panel with the features of its closes, each computed once: variations of a book see the same market."""
+    """A panel with the features of its closes, each read once: variations of a book see the same market.
 
-    def __init__(self, panel: BookPanel) -> None:
+    `read` reads rows of features; by default they are computed from the panel.
+    """
+
+    def __init__(self, panel: BookPanel, read: ReadRows | None = None) -> None:
         self.panel = panel
-        self._bars = (~np.isnan(panel.closes)).cumsum(axis=0, dtype=np.int32)
+        self._read = read or compute_day_rows
+        self._days: dict[int, DayRows] = {}
         self._names: dict[int, dict[str, NameFeatures]] = {}
         self._pairs: dict[tuple[int, tuple[str, ...]], dict[PairNames, float]] = {}
 
     def name_features(self, hour: int) -> dict[str, NameFeatures]:
-        """Return `compute_name_features` of row `hour`."""
+        """Return the features of the names whose row was known at the decision of row `hour`."""
         if hour not in self._names:
-            self._names[hour] = compute_name_features(self.panel, hour, self._bars[hour])
+            bars, values = self._rows_of(hour)
+            self._names[hour] = {
+                self.panel.names[column]: _name_features(int(bars[column]), values[column])
+                for column in np.flatnonzero(bars).tolist()
+            }
         return self._names[hour]
+
+    def read_columns(self, hour: int, columns: tuple[str, ...]) -> Floats:
+        """Return `columns` of the view × names at row `hour`; NaN where one is not known."""
+        _, values = self._rows_of(hour)
+        picked: Floats = values[:, [_PLACES[name] for name in columns]].T
+        return picked
 
     def forget(self) -> None:
         """Forget the features of all closes: hours of decision that no other study shares need not stay in memory."""
+        self._days.clear()
         self._names.clear()
         self._pairs.clear()
 
@@ -52,31 +93,53 @@ class FeatureHistory:
             self._pairs[key] = compute_z_scores(self.panel, *key)
         return self._pairs[key]
 
+    def _rows_of(self, hour: int) -> tuple[NDArray[np.int64], Floats]:
+        begin = hour % 24
+        if begin not in self._days:
+            self._days[begin] = self._read(self.panel, begin)
+        days = self._days[begin]
+        return days.bars[hour // 24], days.values[hour // 24]
 
-def compute_name_features(panel: BookPanel, hour: int, bars: Ints | None = None) -> dict[str, NameFeatures]:
-    """Return the features of the names that have a bar at row `hour`, as known at its close.
 
-    `bars`: per name, the bars up to the row, where the caller has counted them already.
-    """
-    window = read_known(panel, panel.closes, hour, WINDOW + 1)
-    volatility = measure_deviations(np.diff(np.log(window), axis=0))
-    notional = measure_means(window[1:] * read_known(panel, panel.volumes, hour, WINDOW))
-    if bars is None:
-        bars = (~np.isnan(panel.closes[: hour + 1])).sum(axis=0)
-    funding, share = _average_funding(panel, hour)
-    trend = {days: values for days in TREND_DAYS if (values := _measure_return(panel, hour, 24 * days)) is not None}
-    columns = np.flatnonzero(~np.isnan(window[-1])).tolist()
-    return {
-        panel.names[column]: NameFeatures(
-            bars=int(bars[column]),
-            notional=_read(notional, column),
-            volatility=_read(volatility, column),
-            log_returns={days: value for days, values in trend.items() if (value := _read(values, column)) is not None},
-            funding_per_hour=_read(funding, column),
-            funding_share=float(share[column]),
+def compute_day_rows(panel: BookPanel, begin: int) -> DayRows:
+    """Return the rows of `panel` that lie whole days after row `begin`, computed from its bars and settlements."""
+    days = DayRows.empty(panel, begin)
+    origin = int(panel.start.timestamp()) // _EPOCH_HOUR
+    for column in range(len(panel.names)):
+        seen = np.flatnonzero(~np.isnan(panel.closes[:, column]))
+        paid = np.flatnonzero(~np.isnan(panel.rates[:, column]))
+        settled = Settled(
+            hours=paid + origin,
+            rates=panel.rates[paid, column],
+            covered=panel.covered[paid, column],
+            known=(paid + origin) * _HOUR_US,
         )
-        for column in columns
-    }
+        late = panel.late[seen, column].astype(np.int64)
+        rows = describe_hours(
+            seen + origin,
+            panel.closes[seen, column],
+            panel.volumes[seen, column],
+            (seen + origin + late) * _HOUR_US,
+            settled,
+            np.flatnonzero(seen % 24 == begin),
+        )
+        known = np.maximum(rows.known_bars, rows.known_paid) <= rows.closes * _HOUR_US
+        place = (rows.closes[known] - origin) // 24
+        days.bars[place, column] = rows.bars[known]
+        days.values[place, column] = rows.values[known]
+    return days
+
+
+def _name_features(bars: int, values: Floats) -> NameFeatures:
+    known = {days: float(values[place]) for days, place in _TREND.items() if not math.isnan(values[place])}
+    return NameFeatures(
+        bars=bars,
+        notional=_read(values, "notional"),
+        volatility=_read(values, "volatility"),
+        log_returns=known,
+        funding_per_hour=_read(values, "funding_7d"),
+        funding_share=float(values[_PLACES["funding_share_7d"]]),
+    )
 
 
 def compute_z_scores(panel: BookPanel, hour: int, names: tuple[str, ...]) -> dict[PairNames, float]:
@@ -89,16 +152,13 @@ def compute_z_scores(panel: BookPanel, hour: int, names: tuple[str, ...]) -> dic
     pairs = list(combinations(range(len(columns)), 2))
     if not pairs:
         return {}
-    logs = np.log(read_known(panel, panel.closes, hour, WINDOW)[:, columns])
-    spreads = logs[:, [first for first, _ in pairs]] - logs[:, [second for _, second in pairs]]
-    deviations, means = measure_deviations(spreads), measure_means(spreads)
-    scores = {}
-    for place, (first, second) in enumerate(pairs):
-        deviation, last = float(deviations[place]), float(spreads[-1, place])
-        if deviation > 0.0 and not math.isnan(last):
-            pair = (panel.names[columns[first]], panel.names[columns[second]])
-            scores[pair] = (last - float(means[place])) / deviation
-    return scores
+    closes = np.ascontiguousarray(read_known(panel, panel.closes, hour, WINDOW)[:, columns])
+    found = pair_scores(closes, np.array(pairs, np.int64)).tolist()
+    return {
+        (panel.names[columns[first]], panel.names[columns[second]]): score
+        for (first, second), score in zip(pairs, found, strict=True)
+        if not math.isnan(score)
+    }
 
 
 def read_known(panel: BookPanel, values: Floats, hour: int, count: int) -> Floats:
@@ -112,45 +172,6 @@ def read_known(panel: BookPanel, values: Floats, hour: int, count: int) -> Float
     return window
 
 
-def _measure_return(panel: BookPanel, hour: int, back: int) -> Floats | None:
-    """Return the log return of each name over `back` hours; NaN where the earlier bar is not known in time."""
-    before = hour - back
-    if before < 0:
-        return None
-    earlier = np.where(panel.late[before] <= back, panel.closes[before], np.nan)
-    returns: Floats = np.log(panel.closes[hour] / earlier)
-    return returns
-
-
-def _average_funding(panel: BookPanel, hour: int) -> tuple[Floats, Floats]:
-    """Return, per name, the mean settled funding per hour (NaN where none is known) and the known share of hours."""
-    begin = max(0, hour - FUNDING_WINDOW + 1)
-    rates, covered = panel.rates[begin : hour + 1], panel.covered[begin : hour + 1]
-    use = ~np.isnan(rates) & (covered > 0)
-    known = np.where(use, covered, 0.0).sum(axis=0)
-    # Exact sums: venues settle most names at the same few rates, and names that paid the same must share a rank.
-    total = np.array([math.fsum(rates[use[:, column], column]) for column in range(len(known))])
-    return np.where(known > 0, total / np.where(known > 0, known, 1.0), np.nan), np.minimum(1.0, known / FUNDING_WINDOW)
-
-
-def measure_means(values: Floats) -> Floats:
-    """Return the mean of each column; NaN where fewer than 90% of its rows are known."""
-    known = ~np.isnan(values)
-    count = known.sum(axis=0)
-    means = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
-    return np.where(count >= _LEAST_SHARE * len(values), means, np.nan)
-
-
-def measure_deviations(values: Floats) -> Floats:
-    """Return the standard deviation (ddof 1) of each column; NaN where fewer than 90% of its rows are known."""
-    known = ~np.isnan(values)
-    count = known.sum(axis=0)
-    means = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
-    squares = (np.where(known, values - means, 0.0) ** 2).sum(axis=0)
-    deviations = np.sqrt(squares / np.maximum(count - 1, 1))
-    return np.where(count >= max(2.0, _LEAST_SHARE * len(values)), deviations, np.nan)
-
-
-def _read(values: Floats, column: int) -> float | None:
-    value = float(values[column])
+def _read(values: Floats, name: str) -> float | None:
+    value = float(values[_PLACES[name]])
     return None if math.isnan(value) else value

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME
+from feature_repo.transforms.asset_books import SURE_INTERVALS
 from pairity.errors import MissingDataError
 from pairity.timeline import HOUR
 from training.backtest.records import Settlement
@@ -18,8 +19,6 @@ from training.data.point_in_time import FIRST_KNOWN
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-_SURE_INTERVALS = (1, 2, 4, 8)
-"""Hours between settlements; another distance is a hole, and the hours before it are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +107,5 @@ def _place_settlements(
             before = one.time
             if 0 <= row < shape[0]:
                 rates[row, column] = one.rate
-                covered[row, column] = gap if gap in _SURE_INTERVALS else 0
+                covered[row, column] = gap if gap in SURE_INTERVALS else 0
     return rates, covered

@@ -17,7 +17,7 @@ from pairity.books.families import Ranker
 from pairity.books.features import choose_universe
 from pairity.books.ranks import rank_names
 from training.books.history_features import FeatureHistory
-from training.books.rank_features import FEATURES, HORIZON_DAYS, compute_rank_features, compute_targets
+from training.books.rank_features import FEATURES, HORIZON_DAYS, compute_targets
 
 Floats = NDArray[np.float64]
 Predict = Callable[[Floats], Floats]
@@ -81,8 +81,9 @@ class WalkForwardRanker:
         known = {name: one for name, one in self.history.name_features(hour).items() if name in self.able}
         names = tuple(sorted(choose_universe(known, self.size)))
         columns = [panel.names.index(name) for name in names]
-        table = compute_rank_features(panel, hour)[:, columns] if names else np.empty((len(FEATURES), 0))
-        targets = {days: compute_targets(panel, hour, columns, days) for days in HORIZON_DAYS}
+        table = self.history.read_columns(hour, FEATURES)[:, columns]
+        volatility = table[FEATURES.index("volatility")]
+        targets = {days: compute_targets(panel, hour, columns, days, volatility) for days in HORIZON_DAYS}
         return _Day(hour, names, rank_columns(table, names), targets)
 
     def _fit(self, hour: int) -> None:

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import feature_repo.transforms
 import pairity.books
 import training.books
 from pairity.books.families import BookFamily
@@ -29,8 +30,12 @@ from training.trials.ledger import TrialLedger
 from training.trials.records import LookRecord
 
 _MOST_BYTES = 100_000
-_ENGINE = ("account", "engine", "history_features", "panel", "plan", "positions", "rank_features", "ranker")
+_ENGINE = (
+    "account", "engine", "history_features", "panel", "plan", "positions", "rank_features", "ranker", "stored_features",
+)  # fmt: skip
 """Modules of `training.books` on which a result depends."""
+_FEATURES = ("asset_books", "book_kernels")
+"""Modules of `feature_repo.transforms` that compute the features."""
 _HEAD = "# Written before the hours were looked at. An edited file is refused: register again instead.\n"
 
 
@@ -85,7 +90,8 @@ def digest_book_code() -> str:
     """Return the digest of the source that makes targets and trades them."""
     core = sorted(Path(pairity.books.__path__[0]).glob("*.py"))
     engine = [Path(training.books.__path__[0]) / f"{name}.py" for name in _ENGINE]
-    return digest_parts((path.name, digest_bytes(path.read_bytes())) for path in (*core, *engine))
+    features = [Path(feature_repo.transforms.__path__[0]) / f"{name}.py" for name in _FEATURES]
+    return digest_parts((path.name, digest_bytes(path.read_bytes())) for path in (*core, *engine, *features))
 
 
 def register(

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
 import polars as pl
 
-from feature_repo.catalog import ASSET_HOURLY
+from feature_repo.catalog import ASSET_BOOKS, ASSET_HOURLY
 from pairity.books.families import BookFamily
 from pairity.books.features import MIN_BARS
 from pairity.books.limits import BookLimits
@@ -23,10 +24,12 @@ from training.books.account import BookCosts
 from training.books.engine import BookTerms
 from training.books.history_features import FeatureHistory
 from training.books.panel import BookPanel, build_panel
+from training.books.stored_features import StoredFeatures
 from training.data.contracts import read_traded_contracts
 from training.data.history import read_bars
 
 _IMPACT = 1.0
+_WINDOW = ASSET_BOOKS.lookback // HOUR
 _EQUITY = 100_000.0
 """A dozen names need more than one pair does: below this the lots of a book are too coarse to say anything."""
 
@@ -48,7 +51,8 @@ def load_market(settings: Settings, now: datetime, until: datetime | None) -> St
         raise MissingDataError(f"no bars of {ASSET_HOURLY.name} are stored", "ingest or collect the universe first")
     settlements = read_lake_settlements(layout, settings.features.venue, assets, now)
     panel = build_panel(bars, settlements, settings.features.decision_lag / HOUR)
-    return StoredMarket(FeatureHistory(panel), bars, read_traded_contracts(settings, layout))
+    history = FeatureHistory(panel, StoredFeatures(settings, now))
+    return StoredMarket(history, bars, read_traded_contracts(settings, layout))
 
 
 def make_book_terms(settings: Settings) -> BookTerms:
@@ -68,9 +72,12 @@ def name_trial(family: BookFamily, terms: BookTerms) -> str:
 def find_first_universe(panel: BookPanel, since: datetime | None = None) -> int:
     """Return the first row from which a universe can exist, or that of `since` where it is later.
 
-    MissingDataError where too few names are ever old enough.
+    A name needs `MIN_BARS` bars of the last 2,400 hours, as in `asset_universe`. MissingDataError where too few names
+    are ever old enough.
     """
-    old = ((~(panel.closes != panel.closes)).cumsum(axis=0) >= MIN_BARS).sum(axis=1) >= MIN_NAMES
+    seen = (~np.isnan(panel.closes)).cumsum(axis=0, dtype=np.int32)
+    seen[_WINDOW:] -= seen[:-_WINDOW].copy()
+    old = (seen >= MIN_BARS).sum(axis=1) >= MIN_NAMES
     if not old.any():
         raise MissingDataError(
             f"fewer than {MIN_NAMES} names have {MIN_BARS:,} hourly bars: there is no universe of a book",

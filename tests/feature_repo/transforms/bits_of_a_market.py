@@ -2,11 +2,21 @@
 
 import polars as pl
 
+from feature_repo.transforms.asset_books import compute_asset_books
 from feature_repo.transforms.assets import compute_asset_hourly
+from feature_repo.transforms.bars import adopt_native_hours
 from feature_repo.transforms.pairs import compute_pair_hourly
 from pairity.settings import FeatureSettings
 from pairity.universe import pairs_of
-from tests.feature_repo.transforms.markets import MINUTE, bits, build_hourly_bars, candles, inflows, settlements
+from tests.feature_repo.transforms.markets import (
+    MINUTE,
+    START,
+    bits,
+    build_hourly_bars,
+    candles,
+    inflows,
+    settlements,
+)
 
 ASSETS = ("A", "B", "C", "D", "E", "F")
 
@@ -17,7 +27,10 @@ def main() -> None:
     funding, inflow = settlements(ASSETS, 260), inflows(ASSETS, 260)
     assets = compute_asset_hourly(bars.lazy(), funding.lazy(), FeatureSettings(), inflow.lazy()).collect()
     pairs = compute_pair_hourly(assets.lazy(), pairs_of(ASSETS), FeatureSettings(), 200).collect()
-    print(pl.thread_pool_size(), bits(bars), bits(assets), bits(pairs))
+    hours = adopt_native_hours(candles(ASSETS, 900, seed=12, gaps=0.02).lazy())
+    slow = compute_asset_hourly(hours, settlements(ASSETS, 900).lazy(), FeatureSettings())
+    books = compute_asset_books(slow, settlements(ASSETS, 900).lazy(), after=START).collect()
+    print(pl.thread_pool_size(), bits(bars), bits(assets), bits(pairs), bits(books))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from tests.oracles.book_days import trade_days
 from tests.training.books.markets import LOT, make_market, make_panel, make_specs
 from training.books.account import DELISTED, BookAccount, BookCosts
 from training.books.engine import BookTerms, run_book
-from training.books.history_features import FeatureHistory, compute_name_features, compute_z_scores
+from training.books.history_features import FeatureHistory, compute_z_scores
 
 FIRST = 2_300
 COSTS = BookCosts(5.0, 1.0)
@@ -67,7 +67,7 @@ def test_what_had_no_bar_to_fill_at_is_counted(market, history, family):
 
 def test_a_bar_without_a_volume_is_not_one_of_volume_0(market):
     quiet = {**market, "volume": {**market["volume"], "N00": [None] * len(market["volume"]["N00"])}}
-    assert compute_name_features(make_panel(quiet), 2_399)["N00"].notional is None
+    assert FeatureHistory(make_panel(quiet)).name_features(2_399)["N00"].notional is None
 
 
 def test_names_that_paid_the_same_share_a_rank_whatever_the_order(market):
@@ -81,7 +81,7 @@ def test_names_that_paid_the_same_share_a_rank_whatever_the_order(market):
     for name in ("N06",):  # and every 4 hours, half of it each time
         hours = sorted(hour for hour in funding[name] if 2_399 - 168 < hour <= 2_399)
         funding[name] = {**funding[name], **dict(zip(hours, [rate / 2 for rate in rates for _ in (0, 1)], strict=True))}
-    features = compute_name_features(make_panel({**market, "funding": funding}), 2_399)
+    features = FeatureHistory(make_panel({**market, "funding": funding})).name_features(2_399)
     assert len({features[name].funding_per_hour for name in ("N01", "N02", "N06", "N07", "N08")}) == 1
 
 
@@ -103,19 +103,21 @@ def test_a_name_is_closed_at_its_last_bar(market, history):
 @pytest.mark.parametrize("hour", [2_303, 2_327, 2_399])
 def test_features_depend_on_nothing_that_comes_later(market, history, hour):
     cut = FeatureHistory(make_panel(market, until=hour + 1))
-    assert compute_name_features(cut.panel, hour) == compute_name_features(history.panel, hour)
-    names = tuple(sorted(compute_name_features(history.panel, hour)))
+    assert cut.name_features(hour) == history.name_features(hour)
+    names = tuple(sorted(history.name_features(hour)))
     assert compute_z_scores(cut.panel, hour, names) == compute_z_scores(history.panel, hour, names)
 
 
-def test_a_bar_that_comes_late_is_not_there_at_its_decision(market, history):
+def test_a_row_that_waits_for_a_late_bar_is_not_there_at_its_decision(market, history):
+    """A name is left out until all of its bars up to then are known, however old they are; another one is not."""
     hour = 2_399
-    panel = make_panel(market, late={("N00", hour): 1, ("N01", hour - 1): 1, ("N02", hour - 5): 6})
-    features, full = compute_name_features(panel, hour), compute_name_features(history.panel, hour)
-    assert "N00" not in features
-    assert features["N01"] == full["N01"]
-    assert features["N02"].volatility != full["N02"].volatility
-    assert compute_name_features(panel, hour + 1)["N00"] == compute_name_features(history.panel, hour + 1)["N00"]
+    late = FeatureHistory(make_panel(market, late={("N00", hour): 1, ("N01", hour - 1): 1, ("N02", hour - 5): 6}))
+    features, full = late.name_features(hour), history.name_features(hour)
+    assert set(full) - set(features) == {"N00", "N02"}
+    assert all(features[name] == full[name] for name in features)
+    assert late.name_features(hour + 1) == history.name_features(hour + 1)
+    names = ("N00", "N01", "N03")
+    assert set(late.z_scores(hour, names)) == {("N01", "N03")}
 
 
 def test_decisions_of_a_truncated_history_are_the_same(market, history):
