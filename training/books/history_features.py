@@ -7,7 +7,9 @@ Source: docs/formulas.md, Books.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Hashable
 from itertools import combinations
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from training.books.panel import BookPanel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer]
+T = TypeVar("T")
 WINDOW = 720
 """Hours of volatility, notional and the z-scores of pairs."""
 FUNDING_WINDOW = 168
@@ -33,6 +36,7 @@ class FeatureHistory:
         self._bars = (~np.isnan(panel.closes)).cumsum(axis=0, dtype=np.int32)
         self._names: dict[int, dict[str, NameFeatures]] = {}
         self._pairs: dict[tuple[int, tuple[str, ...]], dict[PairNames, float]] = {}
+        self._kept: dict[str, tuple[Hashable, object]] = {}
 
     def name_features(self, hour: int) -> dict[str, NameFeatures]:
         """Return `compute_name_features` of row `hour`."""
@@ -44,6 +48,13 @@ class FeatureHistory:
         """Forget the features of all closes: hours of decision that no other study shares need not stay in memory."""
         self._names.clear()
         self._pairs.clear()
+
+    def keep(self, place: str, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` made of this history for `key`; a place holds what was made for its newest key."""
+        known = self._kept.get(place)
+        if known is None or known[0] != key:
+            known = self._kept[place] = key, make()
+        return cast(T, known[1])
 
     def z_scores(self, hour: int, names: tuple[str, ...]) -> dict[PairNames, float]:
         """Return `compute_z_scores` of row `hour`."""
