@@ -21,7 +21,7 @@ def explain_weight(name: str, target: Target, steps: Sequence[Step], volatility:
     if weight == 0.0:
         return "no score" if target.scores and name not in target.scores else "nothing is wanted of it"
     parts = [_source(name, target, volatility)]
-    if abs(abs(weight) - CAP) < 1e-12:
+    if name in target.scores and abs(abs(weight) - CAP) < 1e-12:
         parts.append(f"held to {format_plain(CAP)}")
     for step in steps:
         factor = step.long if weight > 0 else step.short

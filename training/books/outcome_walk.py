@@ -112,7 +112,8 @@ class WalkForwardOutcomes:
 
         None of every pair before there is a year of outcomes, and where no margin paid in the folds of the model.
         """
-        today = self.days.read(hour)
+        midnights = self.days.list_until(hour)
+        today = midnights[-1] if midnights and midnights[-1].hour == hour else self.days.read(hour)
         pairs = list_pairs(today.names)
         fitted = self._find(hour)
         if fitted is None or fitted.margin is None or not pairs:

@@ -67,7 +67,12 @@ def test_an_outcome_is_what_the_engine_pays_for_the_pair(panel):
     """Decided at a close, left 24 hours later; lots of a thousandth round a little off."""
     volatilities = {"N2": 0.005, "N5": 0.008}
     stake = PairStake(
-        base="N2", quote="N5", side=-1, gross=0.5, base_volatility=volatilities["N2"], quote_volatility=volatilities["N5"]
+        base="N2",
+        quote="N5",
+        side=-1,
+        gross=0.5,
+        base_volatility=volatilities["N2"],
+        quote_volatility=volatilities["N5"],
     )
     plan = [
         PlannedDecision(at, Target(weights, {}, tuple(weights), {}), weights, (), {})
