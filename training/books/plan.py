@@ -6,7 +6,7 @@ Source: docs/formulas.md, Books.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,7 @@ def plan_book(
         realised = None if limits.volatility is None else measure_realised(panel, planned, hour)
         weights, steps = limit_book(target.weights, limits, realised)
         planned.append(PlannedDecision(hour, target, weights, steps, features))
+    _keep_targets(history, family, (able, first, phase_h, costs), lambda: planned)
     return tuple(planned)
 
 
@@ -107,13 +108,19 @@ def _open_eyes(
 def _plan_member(
     history: FeatureHistory, member: BookFamily, able: frozenset[str], first: int, phase_h: int, costs: BookCosts
 ) -> Targets:
-    """Return the targets of a book that is combined; combinations of the same hours share it."""
+    """Return the targets of a book that is combined, which the book itself or another combination may have planned."""
 
-    def plan() -> Targets:
-        decisions = plan_book(history, member, able, first=first, phase_h=phase_h, costs=costs)
-        return [(one.hour, one.target) for one in decisions]
+    def plan() -> Sequence[PlannedDecision]:
+        return plan_book(history, member, able, first=first, phase_h=phase_h, costs=costs)
 
-    return history.keep(f"targets of {member.name}", (able, first, phase_h, costs), plan)
+    return _keep_targets(history, member, (able, first, phase_h, costs), plan)
+
+
+def _keep_targets(
+    history: FeatureHistory, family: BookFamily, key: Hashable, plan: Callable[[], Sequence[PlannedDecision]]
+) -> Targets:
+    """Return targets before any limits: whoever plans a book leaves them with the history, for what combines it."""
+    return history.keep(f"targets of {family.name}", (family, key), lambda: [(one.hour, one.target) for one in plan()])
 
 
 def measure_realised(panel: BookPanel, planned: Sequence[PlannedDecision], hour: int) -> float | None:

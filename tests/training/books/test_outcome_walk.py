@@ -116,7 +116,7 @@ def test_nothing_is_learnt_before_its_outcome_was_known(monkeypatch):
         open_outcomes(FeatureHistory(one), OutcomeModel.FOREST, ABLE, 10, COSTS)._fit(made_at)
         return learnt[:]
 
-    first = 31  # day at whose end the names are old enough
+    first = 30  # day at whose end the names are old enough
     assert count_rows(panel) == [rows_a_day * (78 - first + 1), rows_a_day * (76 - first + 1)]
     late = panel.late.copy()
     late[24 * 60, 2] = made_at - 24 * 60 + 1  # the exit of one decision over a day, and of one over three
