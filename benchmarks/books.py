@@ -112,7 +112,7 @@ def plan_targets(family: str, names: int, hours: int, file: str) -> Job:
     panel, specs = make_market(names, hours)
 
     def job() -> str:
-        plan = plan_book(FeatureHistory(panel), BOOK_FAMILIES[family], frozenset(specs))
+        plan = plan_book(FeatureHistory(panel), BOOK_FAMILIES[family], frozenset(specs), costs=_TERMS.costs)
         Path(file).write_bytes(pickle.dumps(plan))
         return f"{len(plan):,} decisions"
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY
 from model_registry.records import REFERENCE_FAMILY
-from pairity.books.families import BookFamily
+from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.errors import MissingDataError
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -120,6 +120,11 @@ class _Entrant(NamedTuple):
     def is_coin(self) -> bool:
         """Whether it holds a coin: a measure of the others, no trial and no choice."""
         return self.contender.key == HOLD
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether somebody might choose it: not holding a coin, nor a book that is there for comparison."""
+        return not self.is_coin and (self.book is None or BOOK_FAMILIES[self.contender.key].is_choice)
 
     @property
     def trial(self) -> str:
@@ -367,5 +372,5 @@ def _measure_by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[s
 
 def _judge_ranks(entrants: Sequence[_Entrant], returns: Sequence[NDArray[np.float64]]) -> Overfitting | None:
     """Judge the choice among families: holding a coin is none of them, and its rank follows the market's."""
-    chosen = [own for entrant, own in zip(entrants, returns, strict=True) if not entrant.is_coin]
+    chosen = [own for entrant, own in zip(entrants, returns, strict=True) if entrant.is_choice]
     return estimate_overfitting_of_distinct(np.column_stack(chosen)) if chosen else None

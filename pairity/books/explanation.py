@@ -21,7 +21,7 @@ def explain_weight(name: str, target: Target, steps: Sequence[Step], volatility:
     if weight == 0.0:
         return "no score" if target.scores and name not in target.scores else "nothing is wanted of it"
     parts = [_source(name, target, volatility)]
-    if abs(abs(weight) - CAP) < 1e-12:
+    if name in target.scores and abs(abs(weight) - CAP) < 1e-12:
         parts.append(f"held to {format_plain(CAP)}")
     for step in steps:
         factor = step.long if weight > 0 else step.short
@@ -34,6 +34,9 @@ def explain_weight(name: str, target: Target, steps: Sequence[Step], volatility:
 def _source(name: str, target: Target, volatility: float | None) -> str:
     if name in target.scores:
         return f"score {format_plain(target.scores[name], 4)} over volatility {format_plain(volatility, 4)}"
+    if target.parts:
+        added = {book: weights[name] for book, weights in target.parts.items() if weights.get(name)}
+        return "; ".join(f"{format_plain(weight, 4)} of {book}" for book, weight in added.items())
     sides = [(pair, side) for pair, side in target.pairs.items() if name in pair]
     long = sum((side > 0) == (pair[0] == name) for pair, side in sides)
     return f"long in {long} and short in {len(sides) - long} pairs, netted"

@@ -5,17 +5,31 @@ Source: docs/formulas.md, Books.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
+from pairity.books.combination import Rule, net_books, share_books
 from pairity.books.continuation import PairNames, hold_pairs
 from pairity.books.features import MIN_FUNDING_SHARE, TREND_DAYS, NameFeatures, choose_universe
 from pairity.books.netting import PairStake, net_pairs
+from pairity.books.outcomes import Outlook, Stay, hold_outlooks
 from pairity.books.ranks import average_ranks, rank_names
 from pairity.books.weights import build_book, combine_books
 
 PairSides = Mapping[PairNames, int]
+_DAY = 24
+MEMBERS = (
+    "trend_book",
+    "carry_book",
+    "pair_continuation",
+    "book_ranker",
+    "book_ranker_ridge",
+    "pair_outcome_forest",
+    "pair_outcome_boosting",
+)
+"""Books that are combined: all that are no combination themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +42,14 @@ class BookMarket:
     held_pairs: PairSides
     scores: Mapping[str, float] = field(default_factory=dict)
     """What a ranker forecasts of each name; empty for families without one."""
+    outlooks: Mapping[PairNames, Outlook | None] = field(default_factory=dict)
+    """What is worth holding of each pair of the universe; empty for families without forecasts of outcomes."""
+    hours_left: Mapping[PairNames, int] = field(default_factory=dict)
+    """Hours for which each held pair was to be held, as of the decision before; empty where pairs have no end."""
+    books: Mapping[str, Target] = field(default_factory=dict)
+    """Newest targets of the books that are combined, of those that have begun; empty for other families."""
+    past: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Their daily returns since they began, up to the close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +60,10 @@ class Target:
     scores: Mapping[str, float]
     universe: tuple[str, ...]
     pairs: PairSides
+    hours_left: Mapping[PairNames, int] = field(default_factory=dict)
+    """For how many hours each pair is to be held; empty where pairs have no end."""
+    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Of combined books: book → the weights that it adds."""
 
 
 class Ranker(StrEnum):
@@ -45,6 +71,13 @@ class Ranker(StrEnum):
 
     BOOSTING = "boosting"
     RIDGE = "ridge"
+
+
+class OutcomeModel(StrEnum):
+    """What learns the outcomes of pairs."""
+
+    FOREST = "forest"
+    BOOSTING = "boosting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +95,17 @@ class BookFamily:
     needs_pairs: bool = False
     ranker: Ranker | None = None
     """Set for families whose scores are learnt."""
+    outcome: OutcomeModel | None = None
+    """Set for families that forecast the outcomes of pairs."""
+    members: tuple[str, ...] = ()
+    """Books that are combined."""
+    is_choice: bool = True
+    """False: shown beside the others for what it would have done; nothing to choose, register or trade."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether models of the family are fitted."""
+        return self.ranker is not None or self.outcome is not None
 
 
 def _trend(market: BookMarket, size: int) -> Target:
@@ -101,6 +145,31 @@ def _continuation(market: BookMarket, size: int) -> Target:
     names = choose_universe(market.features, size)
     among = {pair: z for pair, z in market.z_scores.items() if pair[0] in names and pair[1] in names}
     sides = hold_pairs(market.held_pairs, among)
+    return Target(_net(market, sides, size), {}, tuple(names), sides)
+
+
+def _outcome(market: BookMarket, size: int) -> Target:
+    names = choose_universe(market.features, size)
+    among = {pair: one for pair, one in market.outlooks.items() if pair[0] in names and pair[1] in names}
+    held = {pair: Stay(market.held_pairs[pair], left) for pair, left in market.hours_left.items()}
+    stays = hold_outlooks(held, among, _DAY)
+    sides = {pair: stay.side for pair, stay in stays.items()}
+    left = {pair: stay.hours_left for pair, stay in stays.items()}
+    return Target(_net(market, sides, size), {}, tuple(names), sides, left)
+
+
+def _combine(market: BookMarket, _size: int, *, rule: Rule) -> Target:
+    if not market.books:
+        return Target({}, {}, (), {})
+    shares = share_books(rule, market.past)
+    weights = net_books(shares, {name: book.weights for name, book in market.books.items()})
+    universe = tuple(sorted({name for book in market.books.values() for name in book.universe}))
+    parts = {one: {name: share * w for name, w in market.books[one].weights.items()} for one, share in shares.items()}
+    return Target(weights, {}, universe, {}, parts=parts)
+
+
+def _net(market: BookMarket, sides: PairSides, size: int) -> dict[str, float]:
+    """Return the names of the pairs that are held, each pair with the same gross, legs of the same risk."""
     gross = 2.0 / (size * (size - 1))
     stakes = [
         PairStake(
@@ -113,7 +182,7 @@ def _continuation(market: BookMarket, size: int) -> Target:
         )
         for (base, quote), side in sides.items()
     ]
-    return Target(net_pairs(stakes), {}, tuple(names), sides)
+    return net_pairs(stakes)
 
 
 def _weigh(market: BookMarket, names: list[str], scores: dict[str, float]) -> Target:
@@ -175,6 +244,52 @@ BOOK_FAMILIES: Mapping[str, BookFamily] = {
             band=0.04,
             decide=_rank,
             ranker=Ranker.RIDGE,
+        ),
+        BookFamily(
+            name="pair_outcome_forest",
+            description="pairs by their outcome after costs, as a forest forecasts it",
+            size=10,
+            every_hours=_DAY,
+            band=0.01,
+            decide=_outcome,
+            outcome=OutcomeModel.FOREST,
+        ),
+        BookFamily(
+            name="pair_outcome_boosting",
+            description="pairs by their outcome after costs, as boosting forecasts it",
+            size=10,
+            every_hours=_DAY,
+            band=0.01,
+            decide=_outcome,
+            outcome=OutcomeModel.BOOSTING,
+        ),
+        BookFamily(
+            name="combined_equal",
+            description="seven books in equal shares",
+            size=12,
+            every_hours=_DAY,
+            band=0.02,
+            decide=partial(_combine, rule=Rule.EQUAL),
+            members=MEMBERS,
+        ),
+        BookFamily(
+            name="combined_shrunk",
+            description="seven books, less of those that move with others",
+            size=12,
+            every_hours=_DAY,
+            band=0.02,
+            decide=partial(_combine, rule=Rule.SHRUNK),
+            members=MEMBERS,
+        ),
+        BookFamily(
+            name="picked_past",
+            description="whichever book was best in the past year: for comparison alone",
+            size=12,
+            every_hours=_DAY,
+            band=0.02,
+            decide=partial(_combine, rule=Rule.PICKED),
+            members=MEMBERS,
+            is_choice=False,
         ),
     )
 }

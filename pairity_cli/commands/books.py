@@ -46,8 +46,9 @@ def books(
 ) -> None:
     """Books of many names, long against short, netted: what they earn after costs, and how sure that is.
 
-    Trades strength, funding carry, both, pairs that continue, and scores that are learnt walk-forward over the stored
-    bars of the universe, in whole lots. Every run is noted as a trial; results that lose are shown like all others.
+    Trades strength, funding carry, both, pairs that continue, scores and outcomes of pairs that are learnt
+    walk-forward, and combinations of these over the stored bars of the universe, in whole lots. Every run is noted as a
+    trial; results that lose are shown like all others.
     """
     from pairity.timeline import parse_instant
     from pairity_cli.console import ConsoleProgress

@@ -182,3 +182,16 @@ def test_a_look_waits_for_its_hours(run, tmp_path):
     assert refused.exit_code == 4, refused.output
     assert f"to {START + HOURS * HOUR:%Y-%m-%d %H:%M} UTC" in refused.output
     assert TrialLedger(tmp_path / "trials").read().looks == ()
+
+
+def test_learnt_and_combined_books_can_be_registered_and_a_comparison_cannot(run, tmp_path):
+    for family in ("pair_outcome_forest", "combined_shrunk"):
+        added = run("add", family, *WORDS)
+        assert added.exit_code == 0, added.output
+    path = tmp_path / "trials" / "registrations" / "combined_shrunk-1.toml"
+    assert "pair_outcome_boosting" in tomllib.loads(path.read_text())["definition"]["members"]
+    refused = run("add", "picked_past", *WORDS)
+    assert refused.exit_code != 0
+    assert "picked_past is no book to trade" in refused.output
+    assert "combined_shrunk" in refused.output
+    assert not (tmp_path / "trials" / "registrations" / "picked_past-1.toml").exists()

@@ -1,6 +1,7 @@
 """Books of many names on the leaderboard: over the hours of the others, with their measures, counted like them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,6 +95,17 @@ def test_a_ranker_that_has_too_little_to_learn_from_holds_nothing_and_says_so(co
         assert f"{name}: nothing is held, for want of 365 days of decisions to learn from" in board.notes
 
 
+def test_a_book_for_comparison_alone_is_named_as_such_and_is_never_the_best(compared):
+    settings, board, run_id = compared
+    assert any(note.startswith("picked_past: for comparison alone") for note in board.notes)
+    pick = by_name(board)["picked_past"]
+    first = replace(board, standings=(pick, *(one for one in board.standings if one is not pick)))
+    assert leaderboard_runs.summarise_metrics(first)["best_net_return"] == next(
+        one.contender.metrics["net_return"] for one in board.standings if one is not pick
+    )
+    assert open_client(Layout.of(settings)).get_run(run_id).data.params["best"] != "picked_past"
+
+
 def test_books_count_as_trials_and_are_ranked_as_choices(compared):
     settings, board, _ = compared
     names = {series.name for series in TrialLedger.of(settings).read().series}
@@ -105,7 +117,22 @@ def test_books_count_as_trials_and_are_ranked_as_choices(compared):
         if s.contender.metrics["trades"] and s.family != "btc"
     }
     assert board.trials.trials == len(traded)
-    assert board.overfitting.trials == len(traded)
+    chosen = {
+        s.contender.result.equity["equity"].to_numpy().tobytes()
+        for s in board.standings
+        if s.contender.metrics["trades"] and s.family not in {"btc", "picked_past"}
+    }
+    assert board.overfitting.trials == len(chosen)
+
+
+@pytest.mark.parametrize("kind", ["forest", "boosting"])
+def test_outcomes_that_are_too_few_to_learn_from_are_said(compared, kind):
+    _, board, _ = compared
+    assert by_name(board)[f"pair_outcome_{kind}"].contender.metrics["trades"] == 0
+    assert any(
+        note.startswith(f"pair_outcome_{kind}: nothing is held, for want of 365 days of outcomes")
+        for note in board.notes
+    )
 
 
 def test_books_have_runs_files_and_a_place_on_page_and_report(compared):

@@ -100,7 +100,10 @@ class BookBench:
     def plan(self, *, phase_h: int = 0, without: str | None = None) -> tuple[PlannedDecision, ...]:
         """Return the decisions of the family, at another hour or without one name."""
         able = frozenset(name for name in self.list_names() if name != without)
-        return plan_book(self.history, self.family, able, first=self.first, phase_h=phase_h, limits=self.terms.limits)
+        terms = self.terms
+        return plan_book(
+            self.history, self.family, able, first=self.first, phase_h=phase_h, limits=terms.limits, costs=terms.costs
+        )
 
     @cached_property
     def _plan(self) -> tuple[PlannedDecision, ...]:

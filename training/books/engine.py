@@ -105,7 +105,9 @@ def run_book(
     column = {name: place for place, name in enumerate(panel.names)}
     decisions: list[BookDecision] = []
     if plan is None:
-        plan = plan_book(history, family, able, first=first, phase_h=terms.phase_h, limits=terms.limits)
+        plan = plan_book(
+            history, family, able, first=first, phase_h=terms.phase_h, limits=terms.limits, costs=terms.costs
+        )
     due = {one.hour: one for one in plan}
     waiting: list[tuple[int, BookDecision, float]] = []
     equity: list[tuple[object, float, float, int, float, float]] = []

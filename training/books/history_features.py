@@ -7,9 +7,10 @@ from its bars by the store's own transform: there is one definition of each numb
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from pairity.books.features import TREND_DAYS, NameFeatures
 from training.books.panel import BookPanel
 
 Floats = NDArray[np.float64]
+T = TypeVar("T")
 WINDOW = 720
 """Hours of the z-scores of pairs."""
 _EPOCH_HOUR = 3_600
@@ -63,6 +65,7 @@ class FeatureHistory:
         self._days: dict[int, DayRows] = {}
         self._names: dict[int, dict[str, NameFeatures]] = {}
         self._pairs: dict[tuple[int, tuple[str, ...]], dict[PairNames, float]] = {}
+        self._kept: dict[str, tuple[Hashable, object]] = {}
 
     def name_features(self, hour: int) -> dict[str, NameFeatures]:
         """Return the features of the names whose row was known at the decision of row `hour`."""
@@ -85,6 +88,13 @@ class FeatureHistory:
         self._days.clear()
         self._names.clear()
         self._pairs.clear()
+
+    def keep(self, place: str, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` made of this history for `key`; a place holds what was made for its newest key."""
+        known = self._kept.get(place)
+        if known is None or known[0] != key:
+            known = self._kept[place] = key, make()
+        return cast(T, known[1])
 
     def z_scores(self, hour: int, names: tuple[str, ...]) -> dict[PairNames, float]:
         """Return `compute_z_scores` of row `hour`."""

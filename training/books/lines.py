@@ -68,9 +68,21 @@ def trade_book_lines(
             name = f"book: {family.description}"
             contender = Contender(family.name, name, result, measure_performance(result))
             lines.append(BookLine(name_trial(family, terms), contender))
-            if family.ranker is not None and result.trades.is_empty():
-                notes.append(
-                    f"{family.name}: nothing is held, for want of {LEAST_DAYS} days of decisions to learn from"
-                )
+            if family.learns and result.trades.is_empty():
+                notes.append(f"{family.name}: nothing is held, {explain_idle(family)}")
+            if not family.is_choice:
+                notes.append(explain_comparison(family))
         progress.advance(1)
     return lines, notes
+
+
+def explain_idle(family: BookFamily) -> str:
+    """Return why a family that learns may hold nothing."""
+    if family.outcome is None:
+        return f"for want of {LEAST_DAYS} days of decisions to learn from"
+    return f"for want of {LEAST_DAYS} days of outcomes to learn from, or of an edge that earlier folds were paid for"
+
+
+def explain_comparison(family: BookFamily) -> str:
+    """Return what a family is that nobody may choose."""
+    return f"{family.name}: for comparison alone, what picking the best of the past would have done; no book to choose"

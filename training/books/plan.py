@@ -6,17 +6,21 @@ Source: docs/formulas.md, Books.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pairity.books.families import BookFamily, BookMarket, Target
+from pairity.books.families import BOOK_FAMILIES, BookFamily, BookMarket, Target
 from pairity.books.features import NameFeatures, choose_universe
 from pairity.books.limits import HOURS_PER_YEAR, VOLATILITY_HOURS, BookLimits, Step, limit_book
 from pairity.timeline import HOUR
+from training.books.account import BookCosts
+from training.books.combined import Targets, WalkForwardBooks
 from training.books.history_features import FeatureHistory, read_known
+from training.books.outcome_walk import open_outcomes
 from training.books.panel import BookPanel
 from training.books.ranker import WalkForwardRanker
 
@@ -43,34 +47,80 @@ def plan_book(
     first: int = 0,
     phase_h: int = 0,
     limits: BookLimits | None = None,
+    costs: BookCosts,
 ) -> tuple[PlannedDecision, ...]:
     """Return the decisions of `family` from row `first` to the last but one; only names of `able` are seen.
 
-    `phase_h`: hours after 00:00 UTC at which a day's first decision is due. The volatility target knows nothing before
-    sixty days have been planned.
+    `phase_h`: hours after 00:00 UTC at which a day's first decision is due. `costs`: what families that learn outcomes,
+    and those that compare the past of books, take trading to cost; others do not ask. The volatility target knows
+    nothing before sixty days have been planned.
     """
     panel, limits = history.panel, limits or BookLimits()
-    pairs: Mapping[tuple[str, str], int] = {}
+    target: Target | None = None
     planned: list[PlannedDecision] = []
-    ranker = (
-        None
-        if family.ranker is None
-        else WalkForwardRanker(history=history, kind=family.ranker, able=able, size=family.size)
-    )
+    see = _open_eyes(history, family, able, first=first, phase_h=phase_h, costs=costs)
     for hour in range(first, panel.hours - 1):
         if (panel.close_of(hour) - HOUR * phase_h).hour % family.every_hours:
             continue
         features = {name: known for name, known in history.name_features(hour).items() if name in able}
-        z_scores: Mapping[tuple[str, str], float] = {}
-        if family.needs_pairs:
-            z_scores = history.z_scores(hour, tuple(choose_universe(features, family.size)))
-        scores = {} if ranker is None else ranker.score(hour)
-        target = family.decide(BookMarket(features, z_scores, pairs, scores), family.size)
-        pairs = target.pairs
+        seen = BookMarket(
+            features=features,
+            held_pairs={} if target is None else target.pairs,
+            hours_left={} if target is None else target.hours_left,
+            **see(hour, features),
+        )
+        target = family.decide(seen, family.size)
         realised = None if limits.volatility is None else measure_realised(panel, planned, hour)
         weights, steps = limit_book(target.weights, limits, realised)
         planned.append(PlannedDecision(hour, target, weights, steps, features))
+    _keep_targets(history, family, (able, first, phase_h, costs), lambda: planned)
     return tuple(planned)
+
+
+def _open_eyes(
+    history: FeatureHistory, family: BookFamily, able: frozenset[str], *, first: int, phase_h: int, costs: BookCosts
+) -> Callable[[int, Mapping[str, NameFeatures]], dict[str, Any]]:
+    """Return what fills in the fields of `BookMarket` that a family asks for, at rows that ascend."""
+    if family.ranker is not None:
+        ranker = WalkForwardRanker(history=history, kind=family.ranker, able=able, size=family.size)
+        return lambda hour, _: {"z_scores": {}, "scores": ranker.score(hour)}
+    if family.outcome is not None:
+        outcomes = open_outcomes(history, family.outcome, able, family.size, costs)
+        return lambda hour, _: {"z_scores": {}, "outlooks": outcomes.look(hour)}
+    if family.members:
+        plans = {
+            name: _plan_member(history, BOOK_FAMILIES[name], able, first, phase_h, costs) for name in family.members
+        }
+        books = WalkForwardBooks(history.panel, plans, costs)
+
+        def combine(hour: int, _: Mapping[str, NameFeatures]) -> dict[str, Any]:
+            seen, past = books.see(hour)
+            return {"z_scores": {}, "books": seen, "past": past}
+
+        return combine
+    if family.needs_pairs:
+        return lambda hour, features: {
+            "z_scores": history.z_scores(hour, tuple(choose_universe(features, family.size)))
+        }
+    return lambda _hour, _features: {"z_scores": {}}
+
+
+def _plan_member(
+    history: FeatureHistory, member: BookFamily, able: frozenset[str], first: int, phase_h: int, costs: BookCosts
+) -> Targets:
+    """Return the targets of a book that is combined, which the book itself or another combination may have planned."""
+
+    def plan() -> Sequence[PlannedDecision]:
+        return plan_book(history, member, able, first=first, phase_h=phase_h, costs=costs)
+
+    return _keep_targets(history, member, (able, first, phase_h, costs), plan)
+
+
+def _keep_targets(
+    history: FeatureHistory, family: BookFamily, key: Hashable, plan: Callable[[], Sequence[PlannedDecision]]
+) -> Targets:
+    """Return targets before any limits: whoever plans a book leaves them with the history, for what combines it."""
+    return history.keep(f"targets of {family.name}", (family, key), lambda: [(one.hour, one.target) for one in plan()])
 
 
 def measure_realised(panel: BookPanel, planned: Sequence[PlannedDecision], hour: int) -> float | None:

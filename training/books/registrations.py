@@ -18,7 +18,7 @@ from typing import Any
 import feature_repo.transforms
 import pairity.books
 import training.books
-from pairity.books.families import BookFamily
+from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.bounded_files import read_text_file
 from pairity.digest import digest_bytes, digest_parts
 from pairity.durable import make_folder, replace_file, take_turns
@@ -31,8 +31,21 @@ from training.trials.records import LookRecord
 
 _MOST_BYTES = 100_000
 _ENGINE = (
-    "account", "engine", "history_features", "panel", "plan", "positions", "rank_features", "ranker", "stored_features",
-)  # fmt: skip
+    "account",
+    "combined",
+    "engine",
+    "history_features",
+    "outcome_models",
+    "outcome_walk",
+    "pair_features",
+    "pair_outcomes",
+    "panel",
+    "plan",
+    "positions",
+    "rank_features",
+    "ranker",
+    "stored_features",
+)
 """Modules of `training.books` on which a result depends."""
 _FEATURES = ("asset_books", "book_kernels")
 """Modules of `feature_repo.transforms` that compute the features."""
@@ -83,6 +96,7 @@ def define_book(settings: Settings, family: BookFamily, terms: BookTerms) -> dic
         "venue": settings.features.venue,
         "decision_lag_s": repr(settings.features.decision_lag.total_seconds()),
         "universe": ", ".join(settings.universe.assets),
+        **({"members": ", ".join(family.members)} if family.members else {}),
     }
 
 
@@ -106,8 +120,14 @@ def register(
 ) -> tuple[Registration, Path]:
     """Write a registration and return it with its path; a second one waits until the first was looked at.
 
-    TimeRangeError for hours that are none, ConfigError while a registration of the family is open.
+    TimeRangeError for hours that are none, ConfigError while a registration of the family is open, and for a family
+    that is there for comparison alone.
     """
+    if not family.is_choice:
+        raise ConfigError(
+            f"{family.name} is no book to trade: it shows what picking the best of the past would have done",
+            f"register one of {', '.join(name for name, one in BOOK_FAMILIES.items() if one.is_choice)}",
+        )
     if any(floor_to(one, HOUR) != one for one in (first, last)) or last <= first:
         span = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
         raise TimeRangeError(f"{span} are no hours of a look", "name two full hours, the earlier one first")

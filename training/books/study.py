@@ -32,8 +32,8 @@ from training.books.evidence import (
     split_by_quarter,
     split_by_year,
 )
+from training.books.lines import explain_comparison, explain_idle
 from training.books.placebo import Placebo, Shuffle
-from training.books.ranker import LEAST_DAYS
 from training.books.registrations import list_open
 from training.books.stored_market import find_first_universe, load_market, make_book_terms, name_trial
 from training.data.contracts import note_assumed_contracts
@@ -149,14 +149,15 @@ def study_books(
 
 
 def _note_idle(evidence: Sequence[BookEvidence]) -> list[str]:
-    """Return a note about rankers that had too little to learn from, and when the others began."""
+    """Return a note about books that had too little to learn from and when the others began, and about comparisons."""
     notes = []
     for one in evidence:
-        if one.family.ranker is not None:
+        if one.family.learns:
             begun = min(one.result.trades["opened_at"].to_list(), default=None)
             until = "" if begun is None else f" before {begun:%Y-%m-%d}"
-            lacks = f"for want of {LEAST_DAYS} days of decisions to learn from"
-            notes.append(f"{one.family.name}: nothing is held{until}, {lacks}")
+            notes.append(f"{one.family.name}: nothing is held{until}, {explain_idle(one.family)}")
+        if not one.family.is_choice:
+            notes.append(explain_comparison(one.family))
     return notes
 
 

@@ -37,7 +37,7 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
     name = name_run(layout, tracking.LEADERBOARD, "leaderboard", (times[0], times[-1]), params)
     parent = FamilyRun(
         name=str(name),
-        params=params | names | {"best": board.standings[0].family},
+        params=params | names | {"best": _find_best(board).family},
         metrics=summarise_metrics(board),
         tags=tags | {SUBJECT_TAG: name.subject},
         note=summarise_leaderboard(board),
@@ -76,7 +76,7 @@ def summarise_metrics(board: Leaderboard) -> dict[str, float | None]:
 
     What each family did is in the family's own run.
     """
-    best = board.standings[0]
+    best = _find_best(board)
     above = sum(finding is Finding.ABOVE for finding in judge_standings(board).values())
     summary = {
         "lines": float(len(board.standings)),
@@ -112,6 +112,14 @@ def summarise_leaderboard(board: Leaderboard) -> str:
             f"| {_format_number(standing.deflated_sharpe)} |"
         )
     return "\n".join([*lines, *(f"\n{note}" for note in board.notes)])
+
+
+def _find_best(board: Leaderboard) -> Standing:
+    """Return the line with the best net return, books that are there for comparison alone left aside."""
+    return next(
+        (one for one in board.standings if (book := BOOK_FAMILIES.get(one.family)) is None or book.is_choice),
+        board.standings[0],
+    )
 
 
 def judge_standings(board: Leaderboard) -> dict[str, Finding]:

@@ -33,7 +33,7 @@ def history(market):
 @pytest.mark.parametrize(("delay", "phase"), [(0, 0), (24, 0), (30, 6)])
 def test_every_account_has_the_equity_of_the_engine(market, history, family, delay, phase):
     specs, chosen = make_specs(market), BOOK_FAMILIES[family]
-    plan = plan_book(history, chosen, frozenset(specs), first=FIRST, phase_h=phase)
+    plan = plan_book(history, chosen, frozenset(specs), first=FIRST, phase_h=phase, costs=COSTS[0])
     targets = make_targets(history.panel, plan)
     got = simulate_books(
         history.panel, plan, targets, specs, COSTS, CAPITAL, band=chosen.band, first=FIRST, delay_h=delay
@@ -48,7 +48,7 @@ def test_every_account_has_the_equity_of_the_engine(market, history, family, del
 def test_targets_of_their_own_are_those_of_a_run_with_them(market, history):
     specs, family = make_specs(market), BOOK_FAMILIES["trend_book"]
     able = frozenset(specs) - {"N01"}
-    plans = [plan_book(history, family, names, first=FIRST) for names in (frozenset(specs), able)]
+    plans = [plan_book(history, family, names, first=FIRST, costs=COSTS[0]) for names in (frozenset(specs), able)]
     targets = np.stack([make_targets(history.panel, plan) for plan in plans], axis=1)
     got = simulate_books(history.panel, plans[0], targets, specs, COSTS[:1] * 2, (1e5, 1e5), band=0.02, first=FIRST)
     alone = run_book(history, family, BookTerms(1e5, COSTS[0]), specs, first=FIRST, leave_out=frozenset({"N01"}))
@@ -57,7 +57,7 @@ def test_targets_of_their_own_are_those_of_a_run_with_them(market, history):
 
 def test_a_ruined_account_has_nothing_and_the_others_what_they_had(market, history):
     specs, family = make_specs(market), BOOK_FAMILIES["trend_book"]
-    plan = plan_book(history, family, frozenset(specs), first=FIRST)
+    plan = plan_book(history, family, frozenset(specs), first=FIRST, costs=COSTS[0])
     dear = (BookCosts(5.0, 1.0), BookCosts(20_000.0, 0.0))
     got = simulate_books(
         history.panel, plan, make_targets(history.panel, plan), specs, dear, (1e5, 1e3), band=0.02, first=FIRST
@@ -88,7 +88,7 @@ def test_limits_reach_the_account(market, history):
     terms = replace(BookTerms(1e5, COSTS[0]), limits=limits)
     result = run_book(history, family, terms, specs, first=FIRST).result
     assert result.equity["exposure"].max() < 0.62
-    plan = plan_book(history, family, frozenset(specs), first=FIRST, limits=limits)
+    plan = plan_book(history, family, frozenset(specs), first=FIRST, costs=COSTS[0], limits=limits)
     got = simulate_books(
         history.panel, plan, make_targets(history.panel, plan), specs, COSTS[:1], (1e5,), band=0.02, first=FIRST
     )
@@ -101,8 +101,8 @@ def test_the_volatility_of_sixty_days_is_that_of_loops_over_its_hours():
     history = FeatureHistory(make_panel(market))
     specs, family = make_specs(market), BOOK_FAMILIES["trend_book"]
     limits = BookLimits(volatility=0.05)
-    plan = plan_book(history, family, frozenset(specs), first=FIRST, limits=limits)
-    plain = plan_book(history, family, frozenset(specs), first=FIRST)
+    plan = plan_book(history, family, frozenset(specs), first=FIRST, costs=COSTS[0], limits=limits)
+    plain = plan_book(history, family, frozenset(specs), first=FIRST, costs=COSTS[0])
     assert [one.target for one in plan] == [one.target for one in plain]
     assert all(step.why == "volatility of 60 days is not known" for one in plan[:60] for step in one.steps)
     last = plan[-1]

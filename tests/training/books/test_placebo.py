@@ -20,7 +20,11 @@ FIRST = 2_300
 def made():
     market = make_market(11, hours=2_560)
     history, specs = FeatureHistory(make_panel(market)), make_specs(market)
-    return history, specs, plan_book(history, BOOK_FAMILIES["trend_book"], frozenset(specs), first=FIRST)
+    return (
+        history,
+        specs,
+        plan_book(history, BOOK_FAMILIES["trend_book"], frozenset(specs), first=FIRST, costs=BookCosts(5.0, 1.0)),
+    )
 
 
 @pytest.mark.parametrize("shuffle", list(Shuffle))

@@ -11,6 +11,7 @@ from pairity.books.families import BOOK_FAMILIES, Ranker
 from tests.oracles.book_features import describe
 from tests.training.books.markets import make_market, make_panel, make_specs
 from training.books import ranker as ranker_module
+from training.books.account import BookCosts
 from training.books.history_features import FeatureHistory
 from training.books.plan import plan_book
 from training.books.rank_features import FEATURES, compute_targets
@@ -149,7 +150,7 @@ def test_ranks_of_features_are_within_the_universe():
 
 def test_a_ranker_is_a_book_with_both_sides(market, panel, short):
     specs, family = make_specs(market), BOOK_FAMILIES["book_ranker_ridge"]
-    plan = plan_book(FeatureHistory(panel), family, frozenset(specs), first=FIRST)
+    plan = plan_book(FeatureHistory(panel), family, frozenset(specs), first=FIRST, costs=BookCosts(5.0, 1.0))
     held = [one for one in plan if one.weights]
     assert held
     for one in held:

@@ -1,0 +1,68 @@
+"""What pairs went on to earn after costs and funding: the target of their models, known only when a holding is over.
+
+Source: docs/formulas.md, Books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.books.account import BookCosts
+from training.books.pair_features import place_pairs, weigh_legs
+from training.books.panel import BookPanel
+
+Floats = NDArray[np.float64]
+LEAST_FUNDED = 0.9
+"""Share of a holding's hours whose funding must be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Net outcomes of the pairs of one decision, a fraction of the gross, in the rows of `place_pairs`.
+
+    NaN where a bar of entry or exit or too much funding is not known. `known` is the row at whose close the last bar of
+    each outcome had come.
+    """
+
+    net: Floats
+    known: Floats
+
+
+def measure_outcomes(
+    panel: BookPanel, hour: int, names: Sequence[str], volatilities: Floats, hours: int, costs: BookCosts
+) -> Outcomes:
+    """Return what each pair of `names` earned, decided at row `hour` and held for `hours`, both ways.
+
+    Filled at the next open, closed at the open `hours` later; the legs of a gross of 1 are ∝ 1/`volatilities`. Both
+    legs pay taker fee and slippage at entry and exit, and the settlements of the hours between, at the closes: longs
+    pay a rate above 0. Impact of size is not in it. NaN where the panel ends before.
+    """
+    long, short = place_pairs(len(names))
+    begin, end = hour + 1, hour + 1 + hours
+    if end >= panel.hours:
+        return Outcomes(np.full(len(long), np.nan), np.full(len(long), np.inf))
+    columns = [panel.names.index(name) for name in names]
+    entry, leave = panel.opens[begin, columns], panel.opens[end, columns]
+    held = slice(begin, end)
+    paid = panel.rates[held, columns] * panel.closes[held, columns]
+    settled = ~np.isnan(paid)
+    funded = np.where(settled, panel.covered[held, columns], 0.0).sum(axis=0)
+    funding = np.where(funded >= LEAST_FUNDED * hours, np.where(settled, paid, 0.0).sum(axis=0), np.nan) / entry
+    moved = leave / entry
+    fee, slip = costs.fee_bps / 1e4, costs.slippage_bps / 1e4
+    bought, sold = (1 + slip) * (1 + fee), (1 - slip) * (1 - fee)
+    up, down = moved * sold - bought - funding, sold - moved * bought + funding
+    parts = weigh_legs(volatilities[long], volatilities[short])
+    rows = np.arange(begin, end + 1)[:, None] + panel.late[begin : end + 1, columns]
+    # An hour without a bar is nothing to wait for.
+    known = np.where(np.isnan(rows), -1.0, rows).max(axis=0)
+    return Outcomes(parts[0] * up[long] + parts[1] * down[short], np.maximum(known[long], known[short]))
+
+
+def compute_round_trip(costs: BookCosts) -> float:
+    """Return what entering and leaving costs, as a fraction of the gross, impact aside."""
+    return 2.0 * (costs.fee_bps + costs.slippage_bps) / 1e4
