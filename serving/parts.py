@@ -47,11 +47,17 @@ class GuardParts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts(GuardParts):
-    """Everything that the loop talks to; built once per process."""
+class DecidingParts(GuardParts):
+    """What every loop talks to beside what guards; built once per process."""
 
     data: HourlyData
-    champion: DecidingModel
-    shadow: Shadow | None
     retrainer: Retrainer | None
     run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts(DecidingParts):
+    """Everything that the loop of pairs talks to."""
+
+    champion: DecidingModel
+    shadow: Shadow | None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION = "6"
+SCHEMA_VERSION = "7"
 """Raised with every change of the tables; a journal of an unknown version is refused, never guessed at."""
 
-EXTENDED = frozenset({"1", "2", "3", "4", "5"})
+EXTENDED = frozenset({"1", "2", "3", "4", "5", "6"})
 """Older versions that only lack whole tables: they are read as they are, and get the tables when opened for writing."""
 
 metadata = MetaData()
@@ -51,6 +51,14 @@ feature_vectors = Table(
     Column("entity", String, primary_key=True),
     Column("event_timestamp", String),
     Column("values_json", Text, nullable=False),
+)
+
+book_decisions = Table(
+    "book_decisions",  # decisions of books: every name with its reason
+    metadata,
+    Column("decision_id", ForeignKey("decisions.decision_id"), primary_key=True),
+    Column("family", String, nullable=False),
+    Column("book_json", Text, nullable=False),
 )
 
 shadows = Table(

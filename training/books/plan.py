@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pairity.books.families import BookFamily, BookMarket, Target
+from pairity.books.decision import plan_weights
+from pairity.books.families import BookFamily, BookMarket, PairSides, Target
 from pairity.books.features import NameFeatures, choose_universe
-from pairity.books.limits import HOURS_PER_YEAR, VOLATILITY_HOURS, BookLimits, Step, limit_book
+from pairity.books.limits import HOURS_PER_YEAR, VOLATILITY_HOURS, BookLimits, Step
 from pairity.timeline import HOUR
 from training.books.history_features import FeatureHistory, read_known
 from training.books.panel import BookPanel
@@ -50,7 +51,7 @@ def plan_book(
     sixty days have been planned.
     """
     panel, limits = history.panel, limits or BookLimits()
-    pairs: Mapping[tuple[str, str], int] = {}
+    pairs: PairSides = {}
     planned: list[PlannedDecision] = []
     ranker = (
         None
@@ -60,17 +61,28 @@ def plan_book(
     for hour in range(first, panel.hours - 1):
         if (panel.close_of(hour) - HOUR * phase_h).hour % family.every_hours:
             continue
-        features = {name: known for name, known in history.name_features(hour).items() if name in able}
-        z_scores: Mapping[tuple[str, str], float] = {}
-        if family.needs_pairs:
-            z_scores = history.z_scores(hour, tuple(choose_universe(features, family.size)))
-        scores = {} if ranker is None else ranker.score(hour)
-        target = family.decide(BookMarket(features, z_scores, pairs, scores), family.size)
-        pairs = target.pairs
+        market = view_market(history, family, able, hour, pairs, {} if ranker is None else ranker.score(hour))
         realised = None if limits.volatility is None else measure_realised(panel, planned, hour)
-        weights, steps = limit_book(target.weights, limits, realised)
-        planned.append(PlannedDecision(hour, target, weights, steps, features))
+        plan = plan_weights(family, market, limits, realised)
+        pairs = plan.target.pairs
+        planned.append(PlannedDecision(hour, plan.target, plan.weights, plan.steps, market.features))
     return tuple(planned)
+
+
+def view_market(
+    history: FeatureHistory,
+    family: BookFamily,
+    able: frozenset[str],
+    hour: int,
+    held_pairs: PairSides,
+    scores: Mapping[str, float],
+) -> BookMarket:
+    """Return what a family sees at the close of row `hour` of the names of `able`."""
+    features = {name: known for name, known in history.name_features(hour).items() if name in able}
+    z_scores: Mapping[tuple[str, str], float] = {}
+    if family.needs_pairs:
+        z_scores = history.z_scores(hour, tuple(choose_universe(features, family.size)))
+    return BookMarket(features, z_scores, held_pairs, scores)
 
 
 def measure_realised(panel: BookPanel, planned: Sequence[PlannedDecision], hour: int) -> float | None:
