@@ -186,5 +186,5 @@ class DisasterStops:
     def _tell(self, intent: Intent, algo: VenueAlgo, report: ReconcileReport) -> None:
         if algo.triggered == "sl":
             report.problems.append(
-                f"the stop of {intent.instrument} at {intent.stop_price} was triggered; the next decision may enter anew"
+                f"the stop of {intent.instrument} at {intent.stop_price} was triggered; the next decision may enter"
             )
