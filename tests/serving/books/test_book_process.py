@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
-from pairity.timeline import HOUR
+
+from pairity.timeline import from_ms
 from pairity.universe import inst_id
+from serving.journal import Journal
 from tests.serving.books.book_scene import FIRST, backtest, book_scene, read_stored
 
 DAY = timedelta(days=1)
@@ -46,4 +50,49 @@ def check_equal_to_backtest(scene, days):
     assert {inst_id(name): size for name, size in scene.list_held().items()} == held
     fees = run.fills.filter(run.fills["at_open"])["fee"].sum()
     assert -float(sum((fill.fee_usdt for fill in fills), Decimal(0))) == pytest.approx(fees, abs=1e-6)
-    assert HOUR
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("kill_at", [40, -47, 61, -70, 90])
+def test_a_process_that_is_killed_and_comes_back_does_what_one_does_that_was_not(tmp_path, kill_at):
+    """Whatever commit of the journal it dies at: nothing is sent twice, nothing forgotten."""
+    with book_scene(tmp_path / "home", serve={"port": 0, "lease": False, "interval_minutes": 1440}) as scene:
+        with pytest.raises(Killed):
+            scene.trade(2, open_journal=partial(open_mortal, kill_at))
+        scene.trade(count_ahead(scene, 2))
+        check_equal_to_backtest(scene, 2)
+
+
+class MortalJournal(Journal):
+    """A journal that ends its process at one of its commits: right after it, or with a minus sign before."""
+
+    kill_at = 0
+    commits = 0
+
+    @contextmanager
+    def _begin(self):
+        with super()._begin() as connection:
+            yield connection
+            if self.kill_at < 0:
+                self._count()
+        if self.kill_at > 0:
+            self._count()
+
+    def _count(self):
+        self.commits += 1
+        if self.commits == abs(self.kill_at):
+            raise Killed
+
+
+def open_mortal(kill_at, path):
+    journal = MortalJournal.open(path, durable=False)
+    journal.kill_at = kill_at
+    return journal
+
+
+def count_ahead(scene, days):
+    """Return how many of the closes of so many days are still to come on the exchange."""
+    return days - (from_ms(scene.account.now_ms) - FIRST) // DAY - 1
