@@ -62,9 +62,9 @@ def make_place(home: Path, assets: tuple[str, ...] = ASSETS, **extra: str) -> Pl
 
 def settings_of(place: Place) -> Settings:
     """Return the settings that the commands of a place run with."""
-    before = dict(os.environ)
+    before, own = dict(os.environ), place.environment()
     os.environ.clear()
-    os.environ.update(place.environment())
+    os.environ.update(own)
     try:
         return Settings()
     finally:
@@ -153,7 +153,7 @@ def store_contracts(place: Place, exchange: Running) -> None:
 
 
 def backtest(place: Place, recordings: Path, first: datetime, last: datetime) -> BookRun:
-    """Backtest the decisions from `first` to `last`, at the exchange's quotes and mark prices; it ends an hour later."""
+    """Backtest the decisions from `first` to `last`, at the exchange's quotes and mark prices."""
     settings = settings_of(place)
     stored = load_market(settings, last + timedelta(hours=2), last + 2 * HOUR)
     panel = stored.history.panel

@@ -24,8 +24,8 @@ from ingestion.report import IngestReport
 from pairity.settings import Settings
 from serving.journal import Journal
 from serving.process import serve
-from serving.replay.stand_ins import StandIns, VirtualWaiting
 from serving.replay.published_data import NOTHING_FETCHED
+from serving.replay.stand_ins import StandIns, VirtualWaiting
 
 
 class StoredData:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from feature_repo.contract_specs import write_contracts
 from pairity.books.families import BOOK_FAMILIES
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity.timeline import HOUR, from_ms, to_ms
-from pairity.universe import inst_id
+from pairity.timeline import HOUR, to_ms
 from pairity_cli.replay.expected import make_quotes
 from paper_exchange.account.account import Account
 from paper_exchange.clock import VirtualClock
@@ -156,6 +157,10 @@ class BookScene:
         """Let a fault of the exchange wait."""
         inject(self.url, kind, path, count, **params)
 
+    def advance(self, instant: datetime) -> None:
+        """Step the exchange to an instant, while no process trades."""
+        requests.post(f"{self.url}/control/advance", json={"to": to_ms(instant)}, timeout=60).raise_for_status()
+
     def read(self) -> Journal:
         """Open the journal to look things up."""
         return Journal.read(self.journal_path)
@@ -201,7 +206,7 @@ def book_scene(home: Path, **options: Any):
 
 
 def backtest(last: datetime) -> BookRun:
-    """Backtest the book from the first decision to that at `last`, at the exchange's quotes; it ends two hours later."""
+    """Backtest the book from the first decision to that at `last`, at the exchange's quotes and mark prices."""
     panel = make_panel(MARKET, until=(last - START) // HOUR + 3)
     marks = {
         name: {

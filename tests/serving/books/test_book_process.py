@@ -9,7 +9,6 @@ from functools import partial
 
 import pytest
 
-
 from pairity.timeline import from_ms
 from pairity.universe import inst_id
 from serving.journal import Journal
