@@ -1,8 +1,8 @@
 """Import of Feast without its type checks at run time.
 
-Feast decorates its classes with typeguard's `typechecked`, which parses and compiles each of them a second time while it
-is imported: 3.6 of 5.1 seconds, in every process that reads a feature. The decorator does nothing under `python -O`, and
-is "not meant to be run in production" by its own documentation. What we hand to Feast is checked by mypy, and its
+Feast decorates its classes with typeguard's `typechecked`, which parses and compiles each of them a second time while
+it is imported: 3.6 of 5.1 seconds, in every process that reads a feature. The decorator does nothing under `python -O`,
+and is "not meant to be run in production" by its own documentation. What we hand to Feast is checked by mypy, and its
 configuration by pydantic.
 """
 

@@ -34,7 +34,7 @@ class GateSettings(Section):
 
 
 class BookSettings(Section):
-    """Limits of books of many names (see pairity.books.limits); not set: no such step."""
+    """Limits of books of many names (see pairity.books.limits; not set: no such step), and the stops of live ones."""
 
     volatility_target: Annotated[float, Field(gt=0, le=5)] | None = None
     """Annualised volatility to which a book is scaled, by at most 1.5, from sixty days of the unscaled one."""
@@ -42,6 +42,8 @@ class BookSettings(Section):
     """Most Σ|w|, in times of equity."""
     net_max: Annotated[float, Field(ge=0, le=10)] | None = None
     """Most |Σw|, in times of equity."""
+    disaster_stop: Annotated[float, Field(ge=0.05, lt=1)] = 0.3
+    """Relative distance of each name's stop on the venue from the close of the last decision (trading process)."""
 
 
 class TrialSettings(Section):

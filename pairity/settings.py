@@ -256,6 +256,8 @@ class ModelSettings(Section):
 class StrategySettings(Section):
     """Selection, exits, stops and sizing of the one decision function."""
 
+    book: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", max_length=40)] | None = None
+    """Family of books that the trading process trades in place of pairs; not set: pairs."""
     z_entry: PositiveFloat = 1.0
     probability_min: Annotated[float, Field(ge=0, le=1)] | None = None
     """Probability above which a pair may be traded; not set: the model's own threshold, 0.5 where it has none."""

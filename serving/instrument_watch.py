@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -19,10 +19,14 @@ _LISTED_FOR = timedelta(minutes=5)
 
 
 class InstrumentWatch:
-    """Contracts of one process, kept as the venue lists them; `idle` names what does not trade, and since when."""
+    """Contracts of one process, kept as the venue lists them; `idle` names what does not trade, and since when.
 
-    def __init__(self, parts: GuardParts) -> None:
+    `assets` are those that it may trade: one that is listed only now has a contract from then on.
+    """
+
+    def __init__(self, parts: GuardParts, assets: Sequence[str]) -> None:
         self._parts = parts
+        self._assets = tuple(assets)
         self._venue = parts.executor.desk.venue
         self._listed_at: datetime | None = None
         self._since: dict[str, tuple[str, datetime]] = {}
@@ -45,7 +49,7 @@ class InstrumentWatch:
         if self._listed_at is not None and now - self._listed_at < _LISTED_FOR and not odd:
             return False
         listings = await self._venue.listings()
-        for asset in self._parts.settings.universe.traded:
+        for asset in self._assets:
             if asset not in contracts and (listed := listings.get(inst_id(asset))) is not None:
                 contracts[asset] = listed.spec
                 self._parts.progress.say(f"the venue lists {inst_id(asset)} now")
@@ -76,7 +80,7 @@ class InstrumentWatch:
     def _find_idle(self, listings: Mapping[str, Listing]) -> dict[str, str]:
         """Return what of the universe, and of what has a contract here, is not listed or does not trade."""
         idle: dict[str, str] = {}
-        for asset in dict.fromkeys((*self._parts.settings.universe.traded, *self._parts.contracts)):
+        for asset in dict.fromkeys((*self._assets, *self._parts.contracts)):
             name = inst_id(asset)
             if name not in listings:
                 idle[name] = f"the venue does not list {name}"

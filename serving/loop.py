@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Generic, Protocol, TypeVar
 
 from pairity.backoff import Backoff
 from pairity.timeline import HOUR, ceil_to, last_closed
@@ -13,7 +15,7 @@ from serving.child_jobs import DailyJob
 from serving.cycle import Cycle
 from serving.error_states import describe
 from serving.metrics import SKIPPED
-from serving.parts import GuardParts, Parts
+from serving.parts import DecidingParts, GuardParts, Parts
 from serving.report import DECISION, Reporter, ServeReport
 from serving.shutdown import finish_unless_stopped
 from serving.status import DECIDING, STOPPED
@@ -26,14 +28,28 @@ _TRIES = 6
 _RETRIES = Backoff(first_s=15.0, cap_s=240.0)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
+P = TypeVar("P", bound=DecidingParts)
 
-class TradingLoop:
+
+class DecidingCycle(Protocol):
+    """One decision after another."""
+
+    async def resume(self) -> None:
+        """Carry out what the last decision of an earlier process still asks for."""
+        ...
+
+    async def run(self, close: datetime, *, last_try: bool = True) -> object | None:
+        """Decide on the bar that closed at `close` and carry it out; None where that failed."""
+        ...
+
+
+class DecidingLoop(ABC, Generic[P]):
     """Loop of one decision per interval until a stop is requested; a cycle that has begun is always finished.
 
     `open_parts` opens what decides; until it succeeds the loop guards what is open.
     """
 
-    def __init__(self, guard: GuardParts, open_parts: Callable[[], Awaitable[Parts]]) -> None:
+    def __init__(self, guard: GuardParts, open_parts: Callable[[], Awaitable[P]]) -> None:
         self._guard = guard
         self._open_parts = open_parts
         self._clock = guard.clock
@@ -41,9 +57,17 @@ class TradingLoop:
         self._supervisor = guard.supervisor
         self._interval = timedelta(minutes=guard.settings.serve.interval_minutes)
         self._reporter = Reporter(guard)
-        self._watch = Watch(guard)
+        self._watch = self._make_watch()
         self._not_before: dict[str, datetime] = {}
         self._stop = asyncio.Event()
+
+    @abstractmethod
+    def _make_watch(self) -> Watch:
+        """Return the watch over what is traded."""
+
+    @abstractmethod
+    def _begin(self, parts: P) -> DecidingCycle:
+        """Say what trades from here on, and return the cycle of its decisions."""
 
     def stop(self) -> None:
         """Finish the cycle that is running and end; positions stay, with their stops on the venue."""
@@ -70,9 +94,7 @@ class TradingLoop:
         parts = await self._open()
         if parts is None:
             return report
-        for line in describe_start(self._settings, status, parts.champion.ref):
-            parts.progress.say(line)
-        cycle = Cycle(parts, self._watch, self._reporter)
+        cycle = self._begin(parts)
         await cycle.resume()
         parts.progress.stage("decisions", cycles or 0)
         while not self._stop.is_set() and (cycles is None or report.cycles < cycles):
@@ -100,7 +122,7 @@ class TradingLoop:
                 return newest
         return close
 
-    async def _open(self) -> Parts | None:
+    async def _open(self) -> P | None:
         """Open what decides, and guard until that succeeds; None if a stop was requested before."""
         parts, tries = None, 0
         while parts is None:
@@ -114,7 +136,7 @@ class TradingLoop:
                 tries += 1
         return parts
 
-    async def _decide(self, cycle: Cycle, close: datetime, parts: Parts) -> bool:
+    async def _decide(self, cycle: DecidingCycle, close: datetime, parts: P) -> bool:
         """Decide on a bar, several times where it fails; return False if a stop was requested between two tries."""
         for attempt in range(_TRIES):
             self._guard.status.state = DECIDING
@@ -135,7 +157,7 @@ class TradingLoop:
         self._guard.metrics.count_skipped()
         return True
 
-    async def _wait_for(self, instant: datetime, parts: Parts | None) -> bool:
+    async def _wait_for(self, instant: datetime, parts: P | None) -> bool:
         """Sleep, watch, and start jobs that fall due meanwhile; return False if a stop was requested."""
         while True:
             look_at = self._watch.due()
@@ -193,3 +215,15 @@ class TradingLoop:
             # The venue's clock cannot be asked: real seconds pass until it can.
             await finish_unless_stopped(self._stop, asyncio.sleep(1.0))
         return False
+
+
+class TradingLoop(DecidingLoop[Parts]):
+    """Loop of pairs, by the champion."""
+
+    def _make_watch(self) -> Watch:
+        return Watch(self._guard)
+
+    def _begin(self, parts: Parts) -> DecidingCycle:
+        for line in describe_start(self._settings, self._guard.status, parts.champion.ref):
+            parts.progress.say(line)
+        return Cycle(parts, self._watch, self._reporter)

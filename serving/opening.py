@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import logging
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from feature_repo.contract_specs import read_contracts
 from ingestion.pipeline import Pipeline
-from model_registry.records import ModelRef
 from pairity.backoff import Backoff
 from pairity.code_revision import read_code_revision
 from pairity.digest import digest_bytes
@@ -31,6 +31,7 @@ from pairity.errors import (
     VenueRejectedError,
 )
 from pairity.layout import Layout
+from pairity.number_formats import format_count
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import Clock
@@ -44,7 +45,8 @@ from serving.execution.limit_entries import LimitTerms
 from serving.execution.okx import OkxVenue
 from serving.execution.orders import OrderDesk
 from serving.hourly_data import HourlyData, LiveData
-from serving.journal import Journal, Run
+from serving.journal import Journal, Purpose, Run
+from serving.journal.book_pages import TRADES
 from serving.models.champion import Champion
 from serving.models.deciding_model import DecidingModel
 from serving.models.shadow import Shadow
@@ -77,6 +79,10 @@ class Stakes(NamedTuple):
 
     began: bool
     open: bool
+    book: str | None = None
+    """What a book holds here, or leaves under way, in words; None where there is nothing of one."""
+    pairs: bool = False
+    """Whether positions or orders of pairs are open."""
 
     @property
     def may_wait(self) -> bool:
@@ -100,10 +106,34 @@ def read_stakes(journal: Path) -> Stakes:
         return Stakes(began=False, open=False)
     known = Journal.read(journal)
     try:
-        is_open = bool(known.open_positions() or known.unsettled())
-        return Stakes(began=known.last_decision() is not None, open=is_open)
+        pending = known.unsettled()
+        held = known.books.count_held()
+        trades = [intent for intent in pending if intent.purpose in TRADES]
+        newest = known.books.newest() if held or trades else None
+        book = None if newest is None else f"{newest.family}: {format_count(len(held), 'name')} held"
+        pairs = bool(known.open_positions() or [one for one in pending if one.purpose in (Purpose.ENTRY, Purpose.EXIT)])
+        return Stakes(known.last_decision() is not None, bool(pairs or pending or held), book, pairs)
     finally:
         known.close()
+
+
+def refuse_other_kind(settings: Settings, stakes: Stakes) -> None:
+    """Raise ConfigError where the journal has something open of the other kind of trading, a book or pairs.
+
+    One home trades one of them at a time: each would take what is the other's for somebody else's.
+    """
+    flatten = "pairity halt --flatten while it runs"
+    if settings.strategy.book is None and stakes.book is not None:
+        raise ConfigError(
+            f"this home trades a book ({stakes.book}), and strategy.book is not set",
+            f"start it with --book {stakes.book.partition(':')[0]}; to trade pairs here, close the book first "
+            f"({flatten}), or use another PAIRITY_HOME",
+        )
+    if settings.strategy.book is not None and stakes.pairs:
+        raise ConfigError(
+            f"strategy.book is {settings.strategy.book}, and positions or orders of pairs are open in this home",
+            f"start it without --book and close them first ({flatten}), or use another PAIRITY_HOME",
+        )
 
 
 class Opening:
@@ -120,6 +150,7 @@ class Opening:
         stand_ins: StandIns | None = None,
     ) -> None:
         self._settings = settings
+        self._assets = settings.universe.traded
         self._mode = mode
         self._layout = Layout.of(settings)
         self._progress = progress
@@ -132,10 +163,17 @@ class Opening:
         self._champion: DecidingModel | None = None
         self._parts: Parts | None = None
 
+    def prepare(self, pinned: str | None) -> None:
+        """Read and load what decides, where nothing is at stake: a start that cannot trade is refused here."""
+        self.load_champion(pinned)
+
+    def _read_contracts(self) -> None:
+        self._contracts.update(_read_universe_contracts(self._assets, self._layout, self._progress))
+
     def load_champion(self, pinned: str | None) -> DecidingModel:
         """Read the contracts and load the champion, once. Raises what their modules raise."""
         if self._champion is None:
-            self._contracts.update(_read_universe_contracts(self._settings, self._layout, self._progress))
+            self._read_contracts()
             stand_in = self._stand_ins.open_champion
             self._champion = Champion(self._settings, self._mode, pinned=pinned) if stand_in is None else stand_in()
             if (trial := self._champion.ref.explain_trial()) is not None:
@@ -200,7 +238,8 @@ class Opening:
         status.model, guard.sightings.model = describe_model(champion.ref), champion.ref
         async with contextlib.AsyncExitStack() as opened:
             data = await self._open_data(opened, clock)
-            run = _make_run(settings, clock, self._mode, champion.ref)
+            model = champion.ref
+            run = make_run(settings, clock, self._mode, model.name, model.version, model.sha256)
             shadow = Shadow(settings, journal, status, self._progress.say) if settings.serve.shadow else None
             jobs: list[DailyJob] = []
             if settings.parity.daily and (settings.parity.stepped or not isinstance(clock, SteppedClock)):
@@ -264,16 +303,16 @@ class Opening:
             self._contracts.update(read_contracts(self._layout))
         with contextlib.suppress(VenueError):
             listings = await self._venue.listings()
-            wanted = {inst_id(asset): asset for asset in self._settings.universe.traded}
+            wanted = {inst_id(asset): asset for asset in self._assets}
             self._contracts.update({wanted[name]: row.spec for name, row in listings.items() if name in wanted})
 
 
-def _read_universe_contracts(settings: Settings, layout: Layout, progress: Progress) -> dict[str, ContractSpec]:
-    """Return the contracts of the universe by asset; those that were never ingested are left out, and named.
+def _read_universe_contracts(assets: Sequence[str], layout: Layout, progress: Progress) -> dict[str, ContractSpec]:
+    """Return the contracts of `assets`; those that were never ingested are left out, and named.
 
     The watch takes them over once the venue lists them. MissingDataError where none is known.
     """
-    known, assets = read_contracts(layout), settings.universe.traded
+    known = read_contracts(layout)
     missing = [asset for asset in assets if asset not in known]
     if len(missing) == len(assets):
         raise MissingDataError(
@@ -309,7 +348,8 @@ async def _read_prices(venue: OkxVenue, contracts: dict[str, ContractSpec]) -> d
     return prices
 
 
-def _make_run(settings: Settings, clock: Clock, mode: Mode, model: ModelRef) -> Run:
+def make_run(settings: Settings, clock: Clock, mode: Mode, name: str, version: str, sha256: str) -> Run:
+    """Return the record of a start: by which settings, model (name, version, digest) and code it trades."""
     # Secrets are dumped as asterisks: the digest tells settings apart, not keys.
     digest = digest_bytes(settings.model_dump_json().encode())
     revision = read_code_revision()
@@ -319,8 +359,8 @@ def _make_run(settings: Settings, clock: Clock, mode: Mode, model: ModelRef) -> 
         started_at=clock.now(),
         mode=str(mode),
         settings_digest=digest,
-        model_name=model.name,
-        model_version=model.version,
-        model_sha256=model.sha256,
+        model_name=name,
+        model_version=version,
+        model_sha256=sha256,
         code_revision=code,
     )

@@ -47,12 +47,18 @@ class GuardParts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts(GuardParts):
-    """Everything that the loop talks to; built once per process."""
+class DecidingParts(GuardParts):
+    """What every loop talks to beside what guards; built once per process."""
 
     data: HourlyData
-    champion: DecidingModel
-    shadow: Shadow | None
     run_id: str
     jobs: tuple[DailyJob, ...] = ()
     """Jobs in processes of their own, started when they fall due; of two at once the first goes first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts(DecidingParts):
+    """Everything that the loop of pairs talks to."""
+
+    champion: DecidingModel
+    shadow: Shadow | None

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 from pairity.errors import StaleFeaturesError
 from pairity.layout import Layout
@@ -16,12 +18,14 @@ from pairity.polars_threads import running_in_memory
 from pairity.progress import Progress
 from pairity.settings import Settings
 from serving.alerts.service import AlertService
+from serving.books.loop import BookLoop
+from serving.books.opening import BookOpening
 from serving.execution.okx import OkxVenue
 from serving.logs import LoggedProgress, writing_log
-from serving.loop import OPENING, TradingLoop
+from serving.loop import OPENING, DecidingLoop, TradingLoop
 from serving.metrics import counting_requests
 from serving.notify import STOPPING, UP, Notifier
-from serving.opening import Opening, read_stakes
+from serving.opening import Opening, read_stakes, refuse_other_kind
 from serving.pages import Pages
 from serving.presence import Presence
 from serving.replay.stand_ins import StandIns
@@ -67,9 +71,10 @@ async def serve(
         presence = Presence(settings, str(mode))
         stack.enter_context(counting_requests(presence.metrics))
         venue = OkxVenue(client, retries=settings.exchange.max_retries)
-        opening = Opening(settings, mode, progress, stack, venue, presence, stand_ins)
+        make = Opening if settings.strategy.book is None else BookOpening
+        opening = make(settings, mode, progress, stack, venue, presence, stand_ins)
         pages = await stack.enter_async_context(Pages(settings, presence, lambda: log.lost, notifier, on_ready))
-        loops: list[TradingLoop] = []
+        loops: list[DecidingLoop[Any]] = []
 
         async def open_loop() -> None:
             loops.append(await _open_loop(opening, pages, stack, model_version))
@@ -100,19 +105,28 @@ async def serve(
 
 async def _open_loop(
     opening: Opening, pages: Pages, stack: contextlib.AsyncExitStack, model_version: str | None
-) -> TradingLoop:
+) -> DecidingLoop[Any]:
     """Open everything in the order in which it refuses; return the loop. Raises what `serve` says."""
     settings = pages.settings
     stakes = read_stakes(Layout.of(settings).journal)
+    refuse_other_kind(settings, stakes)
     if not stakes.open:
         settings.alerts.require_complete()
     if stakes.may_wait:  # for hours perhaps: whoever looks is told so
         await pages.open(needed=not stakes.open)
     if not stakes.open:
-        opening.load_champion(model_version)
+        opening.prepare(model_version)
     guard = await opening.open_guard(stakes)
+    loop: DecidingLoop[Any]
+    open_parts: Callable[[], Awaitable[Any]]
+    if isinstance(opening, BookOpening):
+        open_parts = partial(opening.open_book, guard, model_version)
+        loop = BookLoop(guard, opening.family, open_parts)
+    else:
+        open_parts = partial(opening.open_parts, guard, model_version)
+        loop = TradingLoop(guard, open_parts)
     try:
-        await opening.open_parts(guard, model_version)
+        await open_parts()
     except Exception as error:
         if not stakes.allow_waiting(error):
             raise
@@ -123,4 +137,4 @@ async def _open_loop(
     if pages.fault is not None:
         guard.supervisor.guard("status page", pages.fault)
     stack.push_async_callback(pages.close)  # before what it reads of
-    return TradingLoop(guard, lambda: opening.open_parts(guard, model_version))
+    return loop

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from ingestion.report import Stopwatch
 from pairity.errors import VenueError
 from pairity.number_formats import format_count
 from pairity.strategy.codec import position_to_json
 from pairity.timeline import format_instant
+from pairity.universe import inst_id
 from serving.announcing import describe_decision
-from serving.journal import DecisionRecord, TradingState
+from serving.journal import BookRecord, DecisionRecord, TradingState
 from serving.journal.event_records import Severity
 from serving.models.scoring import ModelRef
 from serving.parts import GuardParts
@@ -64,6 +67,40 @@ class Reporter:
             self._parts.sightings.blind = blind
             problems.append(blind)
         status.positions = [json.loads(position_to_json(p.position)) for p in self._parts.journal.open_positions()]
+        await self._note_balance(problems)
+        self._parts.progress.say(describe_decision(record))
+        self.replace_problems(problems)
+
+    async def report_book(
+        self, record: DecisionRecord, book: BookRecord, held: Mapping[str, Decimal], problems: list[str]
+    ) -> None:
+        """Do for a decision of a book what `report_decision` does; `held` are contracts by instrument."""
+        status, decision = self._parts.status, record.decision
+        self.report.actions[str(decision.action)] += 1
+        self._parts.metrics.count_decision(record)
+        status.cycles += 1
+        status.decision_time = record.decision_time.isoformat()
+        status.event_timestamp = record.event_timestamp.isoformat()
+        status.action, status.reason = str(decision.action), decision.reason
+        self._parts.sightings.blind = None
+        status.positions = [
+            {
+                "name": one.name,
+                "contracts": str(held.get(inst_id(one.name), Decimal(0))),
+                "wanted_contracts": str(one.contracts),
+                "weight": one.weight,
+                "target": one.target,
+                "cause": one.cause,
+            }
+            for one in book.names
+        ]
+        await self._note_balance(problems)
+        self._parts.progress.say(f"{record.event_timestamp:%Y-%m-%d %H:%M}  {decision.action}: {decision.reason}")
+        self.replace_problems(problems)
+
+    async def _note_balance(self, problems: list[str]) -> None:
+        """Note the account as the venue shows it; that it cannot be read is a problem."""
+        status = self._parts.status
         try:
             balance = await self._parts.executor.desk.venue.balance()
         except VenueError as error:
@@ -73,8 +110,6 @@ class Reporter:
             self.report.last_equity = status.equity_usdt
             if self.report.first_equity is None:
                 self.report.first_equity = status.equity_usdt
-        self._parts.progress.say(describe_decision(record))
-        self.replace_problems(problems)
 
     def report_skipped(self, close: datetime, reason: str) -> None:
         """Report a try without a decision: nothing can be decided without the venue's word, and without features."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pairity.backoff import Backoff
 from pairity.errors import VenueError
@@ -28,6 +28,7 @@ from serving.margin_mode import explain_orders, explain_positions
 from serving.parity_desk import ParityDesk
 from serving.parts import GuardParts
 from serving.reconcile import Reconciler, ReconcileReport
+from serving.reconcile.spaced_exits import SpacedExits
 from serving.risk import LEVERAGE, explain_leverage
 from serving.rivals import RivalWatch
 from serving.sightings import Reconciliation
@@ -41,10 +42,33 @@ _RESTING_LOOK_S = 5.0
 """Most seconds between two looks while a limit order of ours rests: each keeps the dead man's switch from striking."""
 
 
-class Watch:
-    """Watch over one account; `look` may be called at any time, and by the decision too."""
+class AccountReconciler(Protocol):
+    """What makes journal and venue equal at a look, of pairs or of a book."""
 
-    def __init__(self, parts: GuardParts) -> None:
+    exits: SpacedExits
+
+    async def run(self, *, decided_exits: bool = False, entries: bool = True) -> ReconcileReport:
+        """Do one pass, as `Reconciler.run` describes."""
+        ...
+
+    def forget_refusals(self) -> None:
+        """Try again at the next pass what the venue refused."""
+        ...
+
+
+class Watch:
+    """Watch over one account; `look` may be called at any time, and by the decision too.
+
+    `make_reconciler` makes what reconciles, that of pairs without it; `assets` are watched, those of pairs without
+    them.
+    """
+
+    def __init__(
+        self,
+        parts: GuardParts,
+        make_reconciler: Callable[[RivalWatch, Limiter], AccountReconciler] | None = None,
+        assets: Sequence[str] | None = None,
+    ) -> None:
         self._parts = parts
         self._supervisor = parts.supervisor
         self._events = parts.events
@@ -58,8 +82,12 @@ class Watch:
             # Whoever steps a clock is alone with it.
             signs=parts.settings.serve.lease and not self._stepped,
         )
-        self._reconciler = Reconciler(parts.executor, parts.settings, self._rivals)
         self.limiter = Limiter(parts)
+        self._reconciler: AccountReconciler = (
+            Reconciler(parts.executor, parts.settings, self._rivals)
+            if make_reconciler is None
+            else make_reconciler(self._rivals, self.limiter)
+        )
         self._requests = RequestDesk(parts, self._rivals, self._reconciler.forget_refusals)
         self._interval_s = parts.settings.serve.watch_s
         self._parity = ParityDesk(
@@ -70,7 +98,7 @@ class Watch:
         self._retries = Backoff(self._interval_s if self._stepped else min(2.0, self._interval_s), 60.0)
         self._failed = 0
         self._looked_at = parts.clock.now()
-        self._instruments = InstrumentWatch(parts)
+        self._instruments = InstrumentWatch(parts, parts.settings.universe.traded if assets is None else assets)
         self._said: set[str] = set()
         # A stepped clock is stepped, not slept on: what wakes a sleep would only break off a step.
         self.wakes = Wakes(parts.stream, queue=None if self._stepped else self._requests.queue)

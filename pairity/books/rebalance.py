@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ class Cause(StrEnum):
     CHANGES_SIDE = "changes side"
     BEYOND_BAND = "beyond the band"
     WITHIN_BAND = "within the band"
+    NOT_KNOWN = "nothing is known of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Change:
     @property
     def is_traded(self) -> bool:
         """Whether the name is brought to its target."""
-        return self.cause is not Cause.WITHIN_BAND
+        return self.cause not in (Cause.WITHIN_BAND, Cause.NOT_KNOWN)
 
     @property
     def weight(self) -> float:
@@ -37,14 +38,21 @@ class Change:
         return self.target if self.is_traded else self.held
 
 
-def choose_changes(held: Mapping[str, float], targets: Mapping[str, float], band: float) -> list[Change]:
+def choose_changes(
+    held: Mapping[str, float], targets: Mapping[str, float], band: float, unknown: Collection[str] = ()
+) -> list[Change]:
     """Return one change per name that is held or wanted, sorted by name.
 
     A name is traded if |target − held| ≥ `band`, if its target is 0, or if its side changes. A name that is not held
-    therefore enters with at least the band.
+    therefore enters with at least the band. Names of `unknown` are not traded.
     """
     names = sorted(name for name in {*held, *targets} if held.get(name, 0.0) or targets.get(name, 0.0))
-    return [_judge(name, held.get(name, 0.0), targets.get(name, 0.0), band) for name in names]
+    return [
+        Change(name, held.get(name, 0.0), held.get(name, 0.0), Cause.NOT_KNOWN)
+        if name in unknown
+        else _judge(name, held.get(name, 0.0), targets.get(name, 0.0), band)
+        for name in names
+    ]
 
 
 def _judge(name: str, held: float, target: float, band: float) -> Change:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from pairity.names import IDENTIFIER
 from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, say_pair_cost, settings_from
+from pairity_cli.parameters import Name
 from pairity_cli.table_output import prints_tables
 
 
@@ -16,6 +18,12 @@ from pairity_cli.table_output import prints_tables
     type=click.IntRange(1),
     metavar="N",
     help="Open positions only while version N is champion. Real money needs this, or pairity models confirm N once.",
+)
+@click.option(
+    "--book",
+    type=Name(IDENTIFIER),
+    metavar="FAMILY",
+    help="Trade this family of books, such as trend_carry_book, in place of pairs (default: strategy.book).",
 )
 @click.option(
     "--max-position",
@@ -34,6 +42,7 @@ def serve(
     cycles: int | None,
     live: bool,
     model_version: int | None,
+    book: str | None,
     max_position: float | None,
     leverage: int | None,
     interval: int | None,
@@ -52,7 +61,7 @@ def serve(
     from pairity_cli.summaries import show_serving
     from serving.process import serve as run_process
 
-    strategy = {"max_position_usdt": max_position, "leverage": leverage}
+    strategy = {"max_position_usdt": max_position, "leverage": leverage, "book": book}
     settings = settings_from(
         exchange_url,
         control_url,

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pairity.strategy.types import Entry, PairPosition
 from pairity.universe import ContractSpec, inst_id
 from serving.execution.contracts import get_contract, require_values
+from serving.execution.dead_mans_switch import DeadMansSwitch
 from serving.execution.entries import Entries, Opened
 from serving.execution.entry_intents import EntryIntents
 from serving.execution.entry_legs import HEDGE_TOLERANCE, EntryLegs
@@ -46,6 +47,11 @@ class Executor:
         self._limits = LimitEntries(desk, contracts, intents, limit_terms)
         legs = EntryLegs(desk, contracts, intents, hedge_tolerance, self._limits)
         self.entries = Entries(desk, contracts, leverage, intents, legs, self.protection, self.exits)
+
+    @property
+    def switch(self) -> DeadMansSwitch:
+        """The dead man's switch of limit orders."""
+        return self._limits.switch
 
     @property
     def rests(self) -> bool:

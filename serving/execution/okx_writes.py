@@ -58,12 +58,12 @@ def make_sign_body(request: SignRequest) -> dict[str, Any]:
 
 
 def make_protection_body(request: ProtectionRequest) -> dict[str, Any]:
-    """Return the body of a one-cancels-the-other stop and target."""
+    """Return the body of a one-cancels-the-other stop and target, or of a stop alone."""
     return {
         "instId": request.instrument,
         "tdMode": request.margin_mode.value,
         "side": request.side.value,
-        "ordType": "oco",
+        "ordType": "conditional" if request.target is None else "oco",
         "sz": format_number(request.contracts),
         "reduceOnly": True,
         "algoClOrdId": request.client_order_id,
@@ -110,13 +110,9 @@ def read_id(row: Mapping[str, Any], name: str, echo: str, client_id: str) -> str
     raise OrderUnknownError(f"the venue accepted {client_id} without naming it: {short(row)}", "query it first")
 
 
-def _make_triggers(stop: Decimal, target: Decimal) -> dict[str, str]:
+def _make_triggers(stop: Decimal, target: Decimal | None) -> dict[str, str]:
     # Both trigger on the last price; an order price of −1 means "at market".
-    return {
-        "slTriggerPx": format_number(stop),
-        "slOrdPx": "-1",
-        "slTriggerPxType": "last",
-        "tpTriggerPx": format_number(target),
-        "tpOrdPx": "-1",
-        "tpTriggerPxType": "last",
-    }
+    triggers = {"slTriggerPx": format_number(stop), "slOrdPx": "-1", "slTriggerPxType": "last"}
+    if target is not None:
+        triggers |= {"tpTriggerPx": format_number(target), "tpOrdPx": "-1", "tpTriggerPxType": "last"}
+    return triggers

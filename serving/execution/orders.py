@@ -303,7 +303,6 @@ def _describe(shown: VenueOrder | VenueAlgo) -> str:
 
 def _make_protection_request(intent: Intent) -> ProtectionRequest:
     assert intent.stop_price is not None
-    assert intent.target_price is not None
     return ProtectionRequest(
         client_order_id=intent.client_order_id,
         instrument=intent.instrument,

@@ -40,12 +40,12 @@ class PositionAccounting:
             mine = await self._read_fills(position, leg, triggered, outside=outside)
             known = {(fill.trade_id, fill.order_id) for fill in self._journal.fills(position.position_id)}
             new = [fill for fill in mine if (fill.trade_id, fill.order_id) not in known]
-            self._journal.record_fills([await self._make_fill(fill, position.position_id) for fill in new])
+            self._journal.record_fills([await make_fill(self._venue, fill, position.position_id) for fill in new])
         return self._journal.fills(position.position_id)
 
     async def record_fills(self, position: PairPosition, fills: Sequence[VenueFill]) -> None:
         """Journal executions as a position's: those that changed it from outside, at the moment they are seen."""
-        self._journal.record_fills([await self._make_fill(fill, position.position_id) for fill in fills])
+        self._journal.record_fills([await make_fill(self._venue, fill, position.position_id) for fill in fills])
 
     async def find_cause(self, position: PairPosition) -> str:
         """Return why a position that nobody closed here is gone, as far as the venue says.
@@ -112,29 +112,6 @@ class PositionAccounting:
             return None, [f"{position.position_id}: its funding was not read: {error.what}"]
         return funding, []
 
-    async def _make_fill(self, fill: VenueFill, position_id: str) -> Fill:
-        """Return the journal's record of an execution: its fee in USDT, at the venue's own price at that time."""
-        fee: Decimal | None = fill.fee
-        charged: Charge | None = None
-        if fill.fee_currency != "USDT":
-            charged = Charge(fill.fee, fill.fee_currency)
-            price = await self._venue.usdt_price(fill.fee_currency, fill.at)
-            fee = None if price is None else fill.fee * price
-        return Fill(
-            instrument=fill.instrument,
-            trade_id=fill.trade_id,
-            order_id=fill.order_id,
-            position_id=position_id,
-            client_order_id=fill.client_order_id,
-            side=fill.side,
-            contracts=fill.contracts,
-            price=fill.price,
-            fee_usdt=fee,
-            pnl_usdt=fill.pnl_usdt,
-            at=fill.at,
-            charged=charged,
-        )
-
     async def _read_fills(
         self, position: PairPosition, leg: Leg, triggered: frozenset[str], *, outside: bool
     ) -> list[VenueFill]:
@@ -193,6 +170,30 @@ class PositionAccounting:
             ]
             outside += await self._facts.keep_margin(position, ending)
         return outside
+
+
+async def make_fill(venue: VenuePort, fill: VenueFill, position_id: str) -> Fill:
+    """Return the journal's record of an execution: its fee in USDT, at the venue's own price at that time."""
+    fee: Decimal | None = fill.fee
+    charged: Charge | None = None
+    if fill.fee_currency != "USDT":
+        charged = Charge(fill.fee, fill.fee_currency)
+        price = await venue.usdt_price(fill.fee_currency, fill.at)
+        fee = None if price is None else fill.fee * price
+    return Fill(
+        instrument=fill.instrument,
+        trade_id=fill.trade_id,
+        order_id=fill.order_id,
+        position_id=position_id,
+        client_order_id=fill.client_order_id,
+        side=fill.side,
+        contracts=fill.contracts,
+        price=fill.price,
+        fee_usdt=fee,
+        pnl_usdt=fill.pnl_usdt,
+        at=fill.at,
+        charged=charged,
+    )
 
 
 def _is_ended(position: PairPosition, fills: Sequence[Fill]) -> bool:

@@ -75,14 +75,17 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProtectionRequest:
-    """A one-cancels-the-other stop and target, reduce-only, executed at market. `side` is the closing side."""
+    """A one-cancels-the-other stop and target, reduce-only, executed at market. `side` is the closing side.
+
+    Without a target it is a stop alone.
+    """
 
     client_order_id: str
     instrument: str
     side: Side
     contracts: Decimal
     stop: Decimal
-    target: Decimal
+    target: Decimal | None
     margin_mode: MarginMode = MarginMode.CROSS
 
 

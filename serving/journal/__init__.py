@@ -1,5 +1,6 @@
 """The journal: what was decided, intended, sent, answered and filled."""
 
+from serving.journal.book_records import BookName, BookRecord
 from serving.journal.journal import Journal
 from serving.journal.records import (
     ID_PREFIX,
@@ -29,6 +30,8 @@ from serving.journal.records import (
 
 __all__ = [
     "ID_PREFIX",
+    "BookName",
+    "BookRecord",
     "Charge",
     "DecisionRecord",
     "EquityMark",

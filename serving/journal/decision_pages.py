@@ -31,6 +31,11 @@ class DecisionPages(Pages):
         row = self._one(select(tables.runs).where(tables.runs.c.run_id == run_id))
         return None if row is None else codec.run_from_row(row)
 
+    def first_run_at(self) -> datetime | None:
+        """Return when this journal was first traded from, or None."""
+        text = self._one(select(func.min(tables.runs.c.started_at).label("first")))["first"]
+        return None if text is None else codec.time_from_text(text)
+
     def record_decision(self, record: DecisionRecord, vectors: Sequence[FeatureVector]) -> None:
         """Write a decision, the feature vectors it was made on, and the aged positions of its state.
 

@@ -20,6 +20,7 @@ from pairity.errors import JournalError
 from pairity.strategy.lifecycle import with_closed, with_opened
 from pairity.strategy.types import StrategyState
 from serving.journal import codec, tables
+from serving.journal.book_pages import BookPages
 from serving.journal.change_pages import ChangePages
 from serving.journal.database import (
     create_tables,
@@ -47,6 +48,7 @@ class Journal(DecisionPages, OrderPages, PositionPages):
     def __init__(self, path: Path, database: Engine, lock: IO[str] | None) -> None:
         super().__init__(path, database, lock)
         self.models = ModelPages(self._begin)
+        self.books = BookPages(self._begin, self._has)
         self.equity = EquityPages(self._begin)
         self.states = StatePages(self._begin)
         self.changes = ChangePages(self._begin)

@@ -26,6 +26,10 @@ class Purpose(StrEnum):
     ENTRY = "entry"
     EXIT = "exit"
     PROTECT = "protect"
+    INCREASE = "increase"
+    """More of a name of a book, either way."""
+    REDUCE = "reduce"
+    """Less of a name of a book, reduce-only."""
 
 
 class IntentState(StrEnum):
@@ -295,6 +299,15 @@ class Trace:
     vectors: tuple[FeatureVector, ...] = field(default=())
 
 
+_LETTERS = {
+    Purpose.ENTRY: "e",
+    Purpose.EXIT: "x",
+    Purpose.PROTECT: "s",
+    Purpose.INCREASE: "i",
+    Purpose.REDUCE: "r",
+}
+
+
 def decision_id(scope: str, event_timestamp: datetime) -> str:
     """Return the id of the decision on one bar within one journal (`scope`): the same after every restart.
 
@@ -312,7 +325,7 @@ def client_order_id(scope: str, position_id: str, leg: int, purpose: Purpose, at
     >>> client_order_id("d1", "BTC__ETH@20250318T1700Z", 0, Purpose.ENTRY)
     'pairitye8b53639fef03369108a28cab'
     """
-    letter = {Purpose.ENTRY: "e", Purpose.EXIT: "x", Purpose.PROTECT: "s"}[purpose]
+    letter = _LETTERS[purpose]
     return f"{ID_PREFIX}{letter}{scope_tag(scope)}{_digest(scope, position_id, str(leg), purpose, str(attempt))[:16]}"
 
 

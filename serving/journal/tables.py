@@ -53,6 +53,14 @@ feature_vectors = Table(
     Column("values_json", Text, nullable=False),
 )
 
+book_decisions = Table(
+    "book_decisions",  # decisions of books: every name with its reason
+    metadata,
+    Column("decision_id", ForeignKey("decisions.decision_id"), primary_key=True),
+    Column("family", String, nullable=False),
+    Column("book_json", Text, nullable=False),
+)
+
 shadows = Table(
     "shadows",
     metadata,

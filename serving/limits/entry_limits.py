@@ -31,6 +31,23 @@ def check_entry(
     return (*_check_sizes(sizes, account, limits), *markets)
 
 
+def check_increase(
+    asset: AssetMeasures, added: Decimal, after: Decimal, account: AccountMeasures, limits: LimitSettings
+) -> tuple[Breach, ...]:
+    """Return every limit that more of a name of a book would exceed: `added` USDT, `after` of it in all."""
+    breaches = list(_check_market(asset, limits))
+    if limits.position_usdt is not None and after > exact(limits.position_usdt):
+        measured = f"{format_against(after, limits.position_usdt)} USDT of {asset.asset}"
+        allowed = f"{format_money(limits.position_usdt)} USDT"
+        breaches.append(Breach("limits.position_usdt", measured, allowed, Consequence.NO_ENTRY))
+    together = account.gross_notional + added
+    if together > exact(limits.gross_leverage) * account.equity:
+        measured = f"{format_money(together)} USDT with {asset.asset} at an equity of {format_money(account.equity)}"
+        allowed = f"{format_plain(limits.gross_leverage)} times"
+        breaches.append(Breach("limits.gross_leverage", measured, allowed, Consequence.NO_ENTRY))
+    return tuple(breaches)
+
+
 def _check_sizes(sizes: Mapping[str, Decimal], account: AccountMeasures, limits: LimitSettings) -> Iterator[Breach]:
     for asset, size in sizes.items():
         if limits.position_usdt is not None and size > exact(limits.position_usdt):

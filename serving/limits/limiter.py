@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pairity.errors import UnconfirmedError, VenueError
-from pairity.strategy.types import Entry, LegOrder
+from pairity.strategy.types import Entry
 from pairity.universe import exact, inst_id
 from serving.execution.venue_records import Balance, VenuePosition
 from serving.limits.account_limits import check_account
 from serving.limits.confirmation import Confirmation
-from serving.limits.entry_limits import check_entry
+from serving.limits.entry_limits import check_entry, check_increase
 from serving.limits.measuring import mark_equity, measure_account
 from serving.limits.records import AccountMeasures, AssetMeasures, Consequence
 from serving.parts import GuardParts
@@ -113,7 +113,7 @@ class Limiter:
             await self.measure()
         if self._measured is None:
             return self._supervisor.causes[EQUITY]
-        assets = {leg.asset: await self._measure_asset(leg) for leg in entry.legs}
+        assets = {leg.asset: await self._measure_asset(leg.asset, leg.reference_price) for leg in entry.legs}
         breaches = check_entry(entry, self._measured, assets, contracts, self._parts.settings.limits)
         if breaches:
             return str(breaches[0])
@@ -121,12 +121,31 @@ class Limiter:
         self._measured = self._measured.add_notional(sum(sizes, Decimal(0)))
         return None
 
-    async def _measure_asset(self, leg: LegOrder) -> AssetMeasures:
-        name = inst_id(leg.asset)
+    async def find_increase_refusal(self, asset: str, added: Decimal, after: Decimal, close: float) -> str | None:
+        """Return which limit more of a name of a book would exceed, or None: `added` contracts, `after` in all.
+
+        `close`: that of the decision. What passes counts as held from here on, until the account is measured again.
+        Raises VenueError.
+        """
+        if self._measured is None:
+            await self.measure()
+        if self._measured is None:
+            return self._supervisor.causes[EQUITY]
+        spec, price = self._parts.contracts[asset], exact(close)
+        more, whole = spec.notional(added, price), spec.notional(after, price)
+        measured = await self._measure_asset(asset, close)
+        breaches = check_increase(measured, more, whole, self._measured, self._parts.settings.limits)
+        if breaches:
+            return str(breaches[0])
+        self._measured = self._measured.add_notional(more)
+        return None
+
+    async def _measure_asset(self, asset: str, close: float) -> AssetMeasures:
+        name = inst_id(asset)
         mark, settled = await self._venue.mark_price(name), await self._venue.settled_funding(name)
         return AssetMeasures(
-            leg.asset,
-            close=exact(leg.reference_price),
+            asset,
+            close=exact(close),
             mark=mark,
             funding_rate=None if settled is None else settled.rate,
             funding_hours=None if settled is None else settled.hours,

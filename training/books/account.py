@@ -9,7 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from pairity.universe import ContractSpec, exact
+from pairity.books.decision import HeldBook
+from pairity.universe import ContractSpec
+from training.backtest.records import Quotes
 from training.books.positions import Fill, Holding
 
 BOOK_REASON, DELISTED, ENDED = "rebalance", "delisted", "end of the range"
@@ -26,6 +28,16 @@ class BookCosts:
     fee_bps: float
     slippage_bps: float
     impact: float = 0.0
+    quotes: Quotes | None = None
+    """What a venue asks and bids around a price: fills are at these, and pay no other slippage."""
+
+    def price(self, name: str, reference: float, size: float, volatility: float | None, hour_notional: float) -> float:
+        """Return the price of a fill of `size` base units (signed) around `reference`."""
+        if self.quotes is not None:
+            return self.quotes(name, reference, 1 if size > 0 else -1)
+        return reference * (
+            1 + math.copysign(self.compute_slip(abs(size) * reference, volatility, hour_notional), size)
+        )
 
     def compute_slip(self, notional: float, volatility: float | None, hour_notional: float) -> float:
         """Return the fraction of the price that a fill of `notional` USDT gives away."""
@@ -59,15 +71,10 @@ class BookAccount:
         """Notional held at the marks, USDT, never negative."""
         return math.fsum(abs(one.size) * self.marks[name] for name, one in self.holdings.items())
 
-    def weigh(self) -> dict[str, float]:
-        """Return the weight of each holding: signed notional over equity."""
-        equity = self.equity
-        return {name: one.size * self.marks[name] / equity for name, one in self.holdings.items()}
-
-    def size(self, name: str, weight: float, equity: float, price: float) -> Decimal:
-        """Return the contracts (signed, whole lots) whose notional at `price` is at most |weight|·equity."""
-        lots = self._specs[name].contracts_for(exact(abs(weight) * equity), exact(price))
-        return lots.copy_sign(exact(weight)) if lots else lots
+    def read_held(self, prices: Mapping[str, float]) -> HeldBook:
+        """Return what is held, for a decision; `prices`: last closes of names that may be wanted."""
+        contracts = {name: one.contracts for name, one in self.holdings.items()}
+        return HeldBook(contracts, self.equity, {**prices, **{name: self.marks[name] for name in contracts}})
 
     def trade(
         self,
@@ -95,8 +102,7 @@ class BookAccount:
             return
         spec = self._specs[name]
         size = float((contracts - now) * spec.ct_val)
-        slip = self._costs.compute_slip(abs(size) * reference, volatility, hour_notional)
-        price = reference * (1 + math.copysign(slip, size))
+        price = self._costs.price(name, reference, size, volatility, hour_notional)
         fill = Fill(contracts - now, size, reference, price, abs(size) * price * self._costs.fee_bps / 1e4)
         if held is None:
             self._opened += 1
@@ -112,10 +118,13 @@ class BookAccount:
             self.trades.append(held.make_trade(at, hour, reason))
             del self.holdings[name]
 
-    def settle(self, name: str, rate: float) -> None:
-        """Book a funding settlement on a holding: longs pay `rate` of their notional at the mark (rate > 0)."""
+    def settle(self, name: str, rate: float, mark: float | None = None) -> None:
+        """Book a funding settlement on a holding: longs pay `rate` of their notional (rate > 0).
+
+        `mark` is the venue's mark price then; without it the last close stands in.
+        """
         held = self.holdings[name]
-        paid = held.size * self.marks[name] * rate
+        paid = held.size * (self.marks[name] if mark is None else mark) * rate
         held.funding += paid
         self.funding_paid += paid
         self.cash -= paid

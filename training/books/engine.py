@@ -16,9 +16,10 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
+from pairity.books.decision import NameDecision, choose_contracts
 from pairity.books.families import BookFamily, Target
 from pairity.books.limits import BookLimits
-from pairity.books.rebalance import Change, choose_changes
+from pairity.books.rebalance import Change
 from pairity.errors import DataError
 from pairity.universe import ContractSpec
 from training.backtest.records import DECISION_SCHEMA, EQUITY_SCHEMA, TRADE_SCHEMA, BacktestResult
@@ -44,7 +45,10 @@ FILL_SCHEMA: dict[str, pl.DataType] = {
 
 @dataclass(frozen=True, slots=True)
 class BookTerms:
-    """Account and costs of a book; `delay_h` moves each decision's fills by so many hours more."""
+    """Account and costs of a book; `delay_h` moves each decision's fills by so many hours more.
+
+    `marks`: by name and settlement, the mark prices that funding was paid on, where they are known.
+    """
 
     initial_equity: float
     costs: BookCosts
@@ -52,14 +56,20 @@ class BookTerms:
     """Hours after 00:00 UTC at which a day's first decision is due."""
     delay_h: int = 0
     limits: BookLimits = field(default_factory=BookLimits)
+    marks: Mapping[str, Mapping[datetime, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class BookDecision:
-    """What was decided at one close: per name why it was traded or not."""
+    """What was decided at one close: per name why it is traded or not, and its contracts."""
 
     plan: PlannedDecision
-    changes: tuple[Change, ...]
+    names: tuple[NameDecision, ...]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Per name why it is traded or not."""
+        return tuple(one.change for one in self.names)
 
     @property
     def hour(self) -> int:
@@ -109,21 +119,20 @@ def run_book(
             history, family, able, first=first, phase_h=terms.phase_h, limits=terms.limits, costs=terms.costs
         )
     due = {one.hour: one for one in plan}
-    waiting: list[tuple[int, BookDecision, float]] = []
+    waiting: list[tuple[int, BookDecision]] = []
     equity: list[tuple[object, float, float, int, float, float]] = []
     unknown = unfilled = 0
     for hour in range(first, panel.hours):
         close = panel.close_of(hour)
         while waiting and waiting[0][0] <= hour:
-            _, decision, worth = waiting.pop(0)
-            unfilled += _fill(account, panel, hour, column, decision, worth)
+            unfilled += _fill(account, panel, hour, column, waiting.pop(0)[1])
         for name in sorted(account.holdings):
             price = panel.closes[hour, column[name]]
             if not math.isnan(price):
                 account.marks[name] = float(price)
             rate = panel.rates[hour, column[name]]
             if not math.isnan(rate):
-                account.settle(name, float(rate))
+                account.settle(name, float(rate), terms.marks.get(name, {}).get(close))
             else:
                 unknown += math.isnan(_rate_in_force(panel, hour, column[name]))
             gone = last_bars[name] == hour and hour < panel.hours - 1
@@ -140,9 +149,13 @@ def run_book(
                 "look at the bars of that hour, lower costs.*, or leave the family out with --family",
             )
         if (wanted := due.get(hour)) is not None:
-            decision = BookDecision(wanted, tuple(choose_changes(account.weigh(), wanted.weights, family.band)))
+            prices = {
+                name: float(panel.closes[hour, column[name]]) for name, weight in wanted.weights.items() if weight
+            }
+            names = choose_contracts(account.read_held(prices), wanted.weights, family.band, specs)
+            decision = BookDecision(wanted, tuple(names))
             decisions.append(decision)
-            waiting.append((hour + 1 + terms.delay_h, decision, worth))
+            waiting.append((hour + 1 + terms.delay_h, decision))
     result = BacktestResult(
         initial_equity=terms.initial_equity,
         trades=pl.DataFrame(account.trades, schema=TRADE_SCHEMA),
@@ -166,24 +179,21 @@ def _fill(
     hour: int,
     column: Mapping[str, int],
     decision: BookDecision,
-    worth: float,
 ) -> int:
     """Carry out a decision at the open of row `hour`; return how many names stay as they are for want of a bar."""
     unfilled = 0
-    for change in decision.changes:
-        place = column[change.name]
+    for one in decision.names:
+        change, place = one.change, column[one.name]
         price = float(panel.opens[hour, place])
         if not change.is_traded:
             continue
         if math.isnan(price):
             unfilled += 1
             continue
-        decided = float(panel.closes[decision.hour, place])
-        sized_at = price if math.isnan(decided) else decided
         known = decision.plan.features.get(change.name)
         account.trade(
             change.name,
-            account.size(change.name, change.target, worth, sized_at),
+            one.wanted,
             price,
             change.target,
             at=panel.close_of(hour - 1),

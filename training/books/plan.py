@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pairity.books.families import BOOK_FAMILIES, BookFamily, BookMarket, Target
+from pairity.books.continuation import PairNames
+from pairity.books.decision import plan_weights
+from pairity.books.families import BOOK_FAMILIES, BookFamily, BookMarket, PairSides, Target
 from pairity.books.features import NameFeatures, choose_universe
-from pairity.books.limits import HOURS_PER_YEAR, VOLATILITY_HOURS, BookLimits, Step, limit_book
+from pairity.books.limits import HOURS_PER_YEAR, VOLATILITY_HOURS, BookLimits, Step
 from pairity.timeline import HOUR
 from training.books.account import BookCosts
 from training.books.combined import Targets, WalkForwardBooks
@@ -62,17 +64,17 @@ def plan_book(
     for hour in range(first, panel.hours - 1):
         if (panel.close_of(hour) - HOUR * phase_h).hour % family.every_hours:
             continue
-        features = {name: known for name, known in history.name_features(hour).items() if name in able}
-        seen = BookMarket(
+        features = _see_names(history, able, hour)
+        market = BookMarket(
             features=features,
             held_pairs={} if target is None else target.pairs,
             hours_left={} if target is None else target.hours_left,
             **see(hour, features),
         )
-        target = family.decide(seen, family.size)
         realised = None if limits.volatility is None else measure_realised(panel, planned, hour)
-        weights, steps = limit_book(target.weights, limits, realised)
-        planned.append(PlannedDecision(hour, target, weights, steps, features))
+        plan = plan_weights(family, market, limits, realised)
+        target = plan.target
+        planned.append(PlannedDecision(hour, target, plan.weights, plan.steps, features))
     _keep_targets(history, family, (able, first, phase_h, costs), lambda: planned)
     return tuple(planned)
 
@@ -98,11 +100,7 @@ def _open_eyes(
             return {"z_scores": {}, "books": seen, "past": past}
 
         return combine
-    if family.needs_pairs:
-        return lambda hour, features: {
-            "z_scores": history.z_scores(hour, tuple(choose_universe(features, family.size)))
-        }
-    return lambda _hour, _features: {"z_scores": {}}
+    return lambda hour, features: {"z_scores": _score_pairs(history, family, hour, features)}
 
 
 def _plan_member(
@@ -121,6 +119,24 @@ def _keep_targets(
 ) -> Targets:
     """Return targets before any limits: whoever plans a book leaves them with the history, for what combines it."""
     return history.keep(f"targets of {family.name}", (family, key), lambda: [(one.hour, one.target) for one in plan()])
+
+
+def view_market(
+    history: FeatureHistory, family: BookFamily, able: frozenset[str], hour: int, held_pairs: PairSides
+) -> BookMarket:
+    """Return what a family that learns nothing sees at the close of row `hour` of the names of `able`."""
+    features = _see_names(history, able, hour)
+    return BookMarket(features=features, z_scores=_score_pairs(history, family, hour, features), held_pairs=held_pairs)
+
+
+def _see_names(history: FeatureHistory, able: frozenset[str], hour: int) -> dict[str, NameFeatures]:
+    return {name: known for name, known in history.name_features(hour).items() if name in able}
+
+
+def _score_pairs(
+    history: FeatureHistory, family: BookFamily, hour: int, features: Mapping[str, NameFeatures]
+) -> Mapping[PairNames, float]:
+    return history.z_scores(hour, tuple(choose_universe(features, family.size))) if family.needs_pairs else {}
 
 
 def measure_realised(panel: BookPanel, planned: Sequence[PlannedDecision], hour: int) -> float | None:

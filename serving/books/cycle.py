@@ -1,0 +1,189 @@
+"""One hour of a process that trades a book: data in, and at the family's hours a decision that is carried out.
+
+Look at the venue (reconciliation takes a rebalance further) → one more bar through the ingestion pipeline → where it is
+due: the stored market as known now → decide → journal → look again, which sends the first orders. A decision that
+could not be made at its hour is made later, while it is young.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
+from pairity.books.decision import HeldBook
+from pairity.errors import MissingDataError, VenueAnswerError
+from pairity.timeline import HOUR, MINUTE, floor_to, format_instant, month_start
+from pairity.universe import exact, inst_id, short_name
+from serving.books.deciding import decide, make_record
+from serving.books.market import PresentMarket, read_present
+from serving.books.parts import BookDesk, BookParts
+from serving.execution.venue_records import Balance
+from serving.journal import BookRecord, DecisionRecord, TradingState, decision_id
+from serving.journal.event_records import Severity
+from serving.report import Reporter
+from serving.watch import Watch
+
+MOST_LATE = 3 * HOUR
+"""A decision that is later than that is left out: the next one is made at its own hour."""
+
+
+class BookCycle:
+    """Cycle of a book; it keeps up to which bar the features have caught up."""
+
+    def __init__(self, parts: BookParts, desk: BookDesk, watch: Watch, reporter: Reporter) -> None:
+        self._parts = parts
+        self._settings = parts.settings
+        self._supervisor = parts.supervisor
+        self._desk = desk
+        self._watch = watch
+        self._reporter = reporter
+        self._caught_up: datetime | None = None
+        self._every = timedelta(hours=parts.terms.family.every_hours)
+
+    async def resume(self) -> None:
+        """Take the last rebalance further, and make up for a decision that fell due while nobody was there."""
+        reconciled = await self._watch.look()
+        if reconciled is not None:
+            self._reporter.replace_problems(list(reconciled.problems))
+        due = floor_to(self._parts.clock.now(), self._every)
+        if self._is_due(due):
+            await self.run(due)
+
+    async def run(self, close: datetime, *, last_try: bool = True) -> bool | None:
+        """Take in the bar that closed at `close`, and decide where that is due; None where it failed.
+
+        `last_try`: names without a bar at the close keep the others waiting no longer.
+        """
+        spent = self._reporter.report.spent
+        with spent.stage("reconcile"):
+            reconciled = await self._watch.look(deciding=True)
+            balance: Balance | None = None
+            if reconciled is not None:
+                with self._supervisor.covering("balance"):
+                    balance = await self._watch.measure()
+        if reconciled is None or balance is None:
+            self._skip(close)
+            return None
+        problems = list(reconciled.problems)
+        failures, fresh = await self._ingest(close)
+        if not fresh and not last_try:
+            self._skip(close)
+            return None
+        due = floor_to(close, self._every)
+        if not self._is_due(due):
+            self._reporter.replace_problems([*problems, *failures])
+            return True
+        if self._supervisor.state is TradingState.HALTED:
+            refusal = self._supervisor.explain_refusal()
+            self._reporter.report_skipped(due, str(refusal))
+            return True
+        if not self._desk.reconciler.certain:
+            self._skip(due)
+            return None
+        record: tuple[DecisionRecord, BookRecord] | None = None
+        with self._supervisor.covering("decision"):
+            await self._parts.clock.sleep_until(due + self._settings.features.decision_lag)
+            with spent.stage("decide"):
+                record = await self._decide(due, balance, last_try=last_try)
+        if record is None:
+            self._skip(due)
+            return None
+        with spent.stage("carry out"):
+            carried = await self._watch.look()
+        problems = [*failures, *([] if carried is None else carried.problems)]
+        with self._supervisor.covering("report"):
+            await self._reporter.report_book(*record, self._parts.journal.books.count_held(), problems)
+        ahead = asyncio.to_thread(self._parts.data.work_ahead, due)
+        self._reporter.add_problems(await self._watch.look_while(ahead))
+        self._parts.events.flush()
+        return True
+
+    def _is_due(self, due: datetime) -> bool:
+        """Return whether a decision hour lacks its decision, and may have one now: it is young.
+
+        What a process is started for begins with the next hour of decision, not with one that has passed.
+        """
+        journal, now = self._parts.journal, self._parts.clock.now()
+        if now - due > MOST_LATE or journal.decision(decision_id(journal.scope, due)) is not None:
+            return False
+        began = journal.first_run_at()
+        return began is not None and began < due
+
+    def _skip(self, close: datetime) -> None:
+        reason = self._supervisor.explain_refusal() or "the venue or the data could not be read"
+        self._reporter.report_skipped(close, reason)
+
+    async def _ingest(self, close: datetime) -> tuple[list[str], bool]:
+        """Ingest what closed since the last success; the first time everything since the chunk's start.
+
+        Returns problems, and whether there is anything new to decide on.
+        """
+        since = self._caught_up or month_start(close - MINUTE) - max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
+        report = None
+        with self._supervisor.covering("data"):
+            report = await self._watch.look_while(
+                self._parts.data.run(min(since, close - HOUR) - MINUTE, close, live=True)
+            )
+        if report is None:
+            return [f"no new data for {format_instant(close)}: {self._supervisor.causes['data']}"], False
+        self._caught_up = close
+        self._reporter.report.spent.add(report.stage_seconds, report.stage_cpu_seconds)
+        failures = [f"{failure.asset}: {failure.reason}" for failure in report.failures]
+        failures += [f"quarantined {item.stage} {item.key}: {', '.join(item.rules)}" for item in report.quarantined]
+        self._parts.events.record_new("data", Severity.WARNING, failures)
+        return failures, True
+
+    async def _decide(
+        self, due: datetime, balance: Balance, *, last_try: bool
+    ) -> tuple[DecisionRecord, BookRecord] | None:
+        """Read, decide and journal. None while names lack a bar that may still come.
+
+        Raises MissingDataError where nothing of the bar is known.
+        """
+        parts, terms = self._parts, self._parts.terms
+        now, before = parts.clock.now(), parts.journal.books.newest()
+        reading = asyncio.to_thread(
+            read_present,
+            self._settings,
+            terms.family,
+            terms.limits,
+            frozenset(terms.specs),
+            {} if before is None else before.pairs,
+            close=due,
+            now=now,
+        )
+        present = await self._watch.look_while(reading)
+        missing = {name for name in present.missing if inst_id(name) not in parts.executor.blocked}
+        if missing and not last_try:
+            return None
+        held = await self._read_held(present, balance)
+        if held.equity <= 0:
+            raise MissingDataError(f"the account's equity is {held.equity:.2f} USDT", "pay in, or end the process")
+        unknown = {name for name in held.contracts if name in present.missing}
+        name = decision_id(parts.journal.scope, due)
+        book = decide(terms, present, held, unknown, decision_id=name, close=due)
+        record = make_record(
+            book, terms, run_id=parts.run_id, decision_time=now, available_usdt=float(balance.available)
+        )
+        parts.journal.books.record(record, book)
+        parts.executor.desk.checkpoint("book: decided")
+        return record, book
+
+    async def _read_held(self, present: PresentMarket, balance: Balance) -> HeldBook:
+        """Return what is held, with the equity that the account has at the bar's closes instead of the marks of now.
+
+        So that a decision that is made late, or beside prices that moved meanwhile, is the one of its hour. A name
+        that is held and has no bars at all counts at its mark.
+        """
+        contracts = {short_name(name): count for name, count in self._parts.journal.books.count_held().items()}
+        rows = await self._parts.executor.desk.venue.positions()
+        prices: dict[str, float] = dict(present.prices)
+        equity = balance.equity
+        for name, count in contracts.items():
+            row = rows.get(inst_id(name))
+            if row is None or row.mark_price is None or row.contracts != count:
+                raise VenueAnswerError(f"{name} is held, and its mark price is not known", "it is asked for again")
+            close = prices.setdefault(name, float(row.mark_price))
+            equity += count * self._parts.contracts[name].ct_val * (exact(close) - row.mark_price)
+        return HeldBook(contracts, float(equity), prices)

@@ -1,0 +1,116 @@
+"""One decision of a book: the market and what is held go in, the journal's record comes out. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from pairity.books.decision import HeldBook, NameDecision, WeightPlan, decide_book
+from pairity.books.explanation import explain_weight
+from pairity.books.families import BookFamily
+from pairity.books.limits import BookLimits
+from pairity.books.rebalance import Cause, Change
+from pairity.digest import digest_bytes
+from pairity.strategy.types import Action, Decision, StrategyState
+from pairity.universe import ContractSpec
+from serving.books.market import PresentMarket
+from serving.journal import BookName, BookRecord, DecisionRecord
+
+SERVICE = "book"
+"""Feature service of the decisions of books: they read the stored market, and none of the registered services."""
+VERSION = "book"
+"""Version in the decisions of books: they are no registered models."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookTerms:
+    """What a book is traded by: its family, its limits, and its contracts by name."""
+
+    family: BookFamily
+    limits: BookLimits
+    specs: Mapping[str, ContractSpec]
+
+    @property
+    def digest(self) -> str:
+        """Digest of family and limits: another book has another one."""
+        family = self.family
+        text = f"{family.name} {family.size} {family.every_hours} {family.band} {self.limits}"
+        return digest_bytes(text.encode())
+
+
+def decide(
+    terms: BookTerms,
+    present: PresentMarket,
+    held: HeldBook,
+    unknown: Collection[str],
+    *,
+    decision_id: str,
+    close: datetime,
+) -> BookRecord:
+    """Return what is decided of every name that is held, wanted or in the universe.
+
+    `unknown` are names of which nothing is known at this close: those that are held stay as they are.
+    """
+    plan, names = decide_book(terms.family, present.market, terms.limits, present.realised, held, terms.specs, unknown)
+    seen = {one.name for one in names}
+    idle = [
+        NameDecision(Change(name, 0.0, 0.0, Cause.WITHIN_BAND), Decimal(0), Decimal(0))
+        for name in plan.target.universe
+        if name not in seen
+    ]
+    return BookRecord(
+        decision_id=decision_id,
+        family=terms.family.name,
+        close=close,
+        equity_usdt=held.equity,
+        names=tuple(_describe(one, plan, present) for one in sorted([*names, *idle], key=lambda one: one.name)),
+        steps=tuple(f"{step.name}: {step.why}" for step in plan.steps),
+        pairs=dict(plan.target.pairs),
+    )
+
+
+def make_record(
+    book: BookRecord, terms: BookTerms, *, run_id: str, decision_time: datetime, available_usdt: float
+) -> DecisionRecord:
+    """Return the journal's decision around a book's."""
+    traded = sum(one.is_traded for one in book.names)
+    said = f"{terms.family.name}: {traded} of {len(book.names)} names traded"
+    return DecisionRecord(
+        decision_id=book.decision_id,
+        run_id=run_id,
+        decision_time=decision_time,
+        event_timestamp=book.close,
+        feature_service=SERVICE,
+        model_name=terms.family.name,
+        model_version=VERSION,
+        model_sha256=terms.digest,
+        decision=Decision(
+            action=Action.REBALANCE if traded else Action.HOLD,
+            reason="; ".join([said, *book.steps]),
+            scores=(),
+            exits=(),
+            entries=(),
+            state=StrategyState(available_usdt),
+        ),
+    )
+
+
+def _describe(one: NameDecision, plan: WeightPlan, present: PresentMarket) -> BookName:
+    known = present.market.features.get(one.name)
+    volatility = None if known is None else known.volatility
+    unknown = one.change.cause is Cause.NOT_KNOWN
+    return BookName(
+        name=one.name,
+        score=plan.target.scores.get(one.name),
+        volatility=volatility,
+        wanted=plan.target.weights.get(one.name, 0.0),
+        target=plan.weights.get(one.name, 0.0),
+        weight=one.change.held,
+        cause=one.change.cause.value,
+        why="no bar at this close" if unknown else explain_weight(one.name, plan.target, plan.steps, volatility),
+        price=present.prices.get(one.name),
+        held=one.held,
+        contracts=one.wanted,
+    )

@@ -1,0 +1,99 @@
+"""Parts of a process that trades a book."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pairity.books.families import BOOK_FAMILIES, BookFamily
+from pairity.errors import ConfigError, UnknownNameError
+from pairity.margin import MarginMode
+from pairity.settings import Settings
+from serving.books.deciding import BookTerms
+from serving.books.executions import Executions
+from serving.books.moves import Move
+from serving.books.rebalancer import Rebalancer
+from serving.books.reconciler import BookReconciler
+from serving.books.stops import DisasterStops
+from serving.execution.limit_entries import LimitTerms
+from serving.journal import BookRecord
+from serving.limits import Limiter
+from serving.parts import DecidingParts, GuardParts
+from serving.rivals import RivalWatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookParts(DecidingParts):
+    """Everything that the loop of a book talks to."""
+
+    terms: BookTerms
+
+
+def choose_book(settings: Settings) -> BookFamily:
+    """Return the family of `strategy.book`.
+
+    UnknownNameError lists those that exist; ConfigError for one that the process cannot trade, and for settings that
+    do not fit a book.
+    """
+    name = settings.strategy.book
+    served = {key: family for key, family in BOOK_FAMILIES.items() if not (family.learns or family.members)}
+    if name is None or name not in BOOK_FAMILIES:
+        raise UnknownNameError("family of books", str(name), served)
+    if name not in served:
+        why = "scores are learnt" if BOOK_FAMILIES[name].learns else "weights follow the past of other books"
+        raise ConfigError(
+            f"strategy.book is {name}, whose {why}: the process does not trade it",
+            f"choose one of {', '.join(served)}",
+        )
+    family = served[name]
+    if settings.strategy.margin_mode is not MarginMode.CROSS:
+        raise ConfigError(
+            f"strategy.margin_mode is {settings.strategy.margin_mode}, and the names of a book share their margin",
+            "set it to cross",
+        )
+    if family.every_hours * 60 % settings.serve.interval_minutes:
+        raise ConfigError(
+            f"serve.interval_minutes is {settings.serve.interval_minutes}, and {name} decides every "
+            f"{family.every_hours} hours",
+            "set it to 60",
+        )
+    return family
+
+
+class BookDesk:
+    """What carries a book out between its decisions: one reconciler with its rebalancer and its stops."""
+
+    def __init__(self, parts: GuardParts, family: BookFamily, rivals: RivalWatch, limiter: Limiter) -> None:
+        executor, settings = parts.executor, parts.settings
+        self._parts = parts
+        self._every = timedelta(hours=family.every_hours)
+        self._limiter = limiter
+        self._measured_for: str | None = None
+        executions = Executions(executor.desk)
+        self.reconciler = BookReconciler(
+            executor,
+            Rebalancer(executor, LimitTerms.of(settings), settings.strategy.leverage),
+            DisasterStops(executor, executions, settings.books.disaster_stop),
+            executions,
+            parts.supervisor,
+            is_over=self._is_over,
+            find_refusal=self._find_refusal,
+            rivals=rivals,
+        )
+
+    def _is_over(self, book: BookRecord) -> bool:
+        """Return whether a rebalance is taken no further: the next decision is due, or a person closed everything."""
+        if self._parts.clock.now() >= book.close + self._every:
+            return True
+        return any(state.flatten and state.at >= book.close for state in self._parts.journal.states.all())
+
+    async def _find_refusal(self, move: Move) -> str | None:
+        """Return which limit an increase would exceed; the account is measured anew once its reductions are made."""
+        if self._measured_for != move.decision_id:
+            await self._limiter.measure()
+            self._measured_for = move.decision_id
+        book = self._parts.journal.books.newest()
+        wanted = None if book is None else book.find(move.name)
+        if wanted is None or wanted.price is None:
+            return "no price of it is known"
+        return await self._limiter.find_increase_refusal(move.name, move.contracts, abs(wanted.contracts), wanted.price)

@@ -1,0 +1,122 @@
+"""The journal's pages about books: their decisions, and what their orders and executions leave in each instrument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, insert, select
+
+from pairity.errors import JournalError
+from pairity.strategy.types import Side
+from pairity.timeline import format_instant
+from serving.journal import codec, tables
+from serving.journal.book_records import BookRecord, book_from_json, book_to_json
+from serving.journal.order_pages import select_intents
+from serving.journal.records import DecisionRecord, Intent, Purpose
+
+TRADES = (Purpose.INCREASE, Purpose.REDUCE)
+"""Purposes of the orders of a rebalance."""
+
+
+class BookPages:
+    """Pages reached as `journal.books`; every method is one transaction."""
+
+    def __init__(
+        self, begin: Callable[[], AbstractContextManager[Connection]], has_table: Callable[[Table], bool]
+    ) -> None:
+        self._begin = begin
+        self._has = has_table
+
+    def record(self, record: DecisionRecord, book: BookRecord) -> None:
+        """Write a decision with its names, both or neither; JournalError where the bar was decided before."""
+        with self._begin() as connection:
+            known = select(tables.decisions.c.decision_id).where(tables.decisions.c.decision_id == record.decision_id)
+            if connection.execute(known).first() is not None:
+                raise JournalError(
+                    f"the bar {format_instant(record.event_timestamp)} was decided before",
+                    "carry out the recorded decision instead of deciding again",
+                )
+            connection.execute(insert(tables.decisions), codec.decision_to_row(record))
+            row = {"decision_id": book.decision_id, "family": book.family, "book_json": book_to_json(book)}
+            connection.execute(insert(tables.book_decisions), row)
+
+    def newest(self) -> BookRecord | None:
+        """Return the decision on the newest bar, None before the first."""
+        found = self._read(self._select().order_by(tables.decisions.c.event_timestamp.desc()).limit(1))
+        return found[0] if found else None
+
+    def get(self, decision_id: str) -> BookRecord | None:
+        """Return a decision, None where it is not one of a book."""
+        found = self._read(self._select().where(tables.book_decisions.c.decision_id == decision_id))
+        return found[0] if found else None
+
+    def all(self) -> list[BookRecord]:
+        """Return all decisions of books, oldest bar first."""
+        return self._read(self._select().order_by(tables.decisions.c.event_timestamp))
+
+    def orders(self) -> list[Intent]:
+        """Return the orders of all rebalances, oldest first."""
+        query = select_intents().where(tables.intents.c.purpose.in_([purpose.value for purpose in TRADES]))
+        return [codec.intent_from_row(row) for row in self._rows(query.order_by(tables.intents.c.created_at))]
+
+    def stops(self) -> list[Intent]:
+        """Return the stops of a book that are not over in the journal, oldest first."""
+        table = tables.intents.c
+        of_book = table.target_price.is_(None) & (table.purpose == Purpose.PROTECT.value)
+        query = select_intents().where(of_book).order_by(table.created_at, table.attempt)
+        return [one for one in map(codec.intent_from_row, self._rows(query)) if not one.state.final]
+
+    def count_held(self) -> dict[str, Decimal]:
+        """Return the contracts (signed) that a book holds by instrument, without those of which it holds none.
+
+        Orders of a rebalance count by what was filled of them, as soon as the venue has said so; stops, and what
+        others executed on a position of ours, by their executions.
+        """
+        intents, fills = tables.intents.c, tables.fills.c
+        if not self._has(tables.book_decisions):
+            return {}
+        with self._begin() as connection:
+            trades = [purpose.value for purpose in TRADES]
+            own = connection.execute(
+                select(intents.instrument, intents.side, intents.filled_contracts).where(
+                    intents.purpose.in_(trades), intents.filled_contracts != "0"
+                )
+            ).all()
+            ids = select(intents.client_order_id).where(intents.purpose.in_(trades))
+            # Fills of a pair's positions, from a time before the book, are none of its own.
+            pairs = select(tables.positions.c.position_id)
+            others = connection.execute(
+                select(fills.instrument, fills.side, fills.contracts).where(
+                    fills.client_order_id.not_in(ids), fills.position_id.not_in(pairs)
+                )
+            ).all()
+        held: dict[str, Decimal] = {}
+        for instrument, side, contracts in (*own, *others):
+            held[instrument] = held.get(instrument, Decimal(0)) + Side(side).sign * Decimal(contracts)
+        return {name: contracts for name, contracts in sorted(held.items()) if contracts}
+
+    def sum_fills(self) -> dict[str, Decimal]:
+        """Return the executed contracts that are journalled, by client order id."""
+        fills = tables.fills.c
+        summed: dict[str, Decimal] = {}
+        for row in self._rows(select(fills.client_order_id, fills.contracts)):
+            name = row["client_order_id"]
+            summed[name] = summed.get(name, Decimal(0)) + Decimal(row["contracts"])
+        return summed
+
+    def _select(self) -> Select[Any]:
+        table = tables.book_decisions
+        return select(table).join(tables.decisions, tables.decisions.c.decision_id == table.c.decision_id)
+
+    def _read(self, query: Select[Any]) -> list[BookRecord]:
+        if not self._has(tables.book_decisions):
+            return []
+        rows = self._rows(query)
+        return [book_from_json(row["decision_id"], row["family"], row["book_json"]) for row in rows]
+
+    def _rows(self, query: Any) -> Sequence[Any]:  # noqa: ANN401 - any SELECT
+        with self._begin() as connection:
+            return list(connection.execute(query).mappings())

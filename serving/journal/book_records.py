@@ -1,0 +1,90 @@
+"""Records of a book's decisions: what is held of each name, what is wanted, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookName:
+    """One name at a decision. Weights are signed fractions of equity, contracts signed; None is *not known*."""
+
+    name: str
+    score: float | None
+    volatility: float | None
+    """Standard deviation of hourly log returns."""
+    wanted: float
+    """Weight that the family asks for."""
+    target: float
+    """Weight within the limits."""
+    weight: float
+    """Weight that prices have drifted to."""
+    cause: str
+    """Why it is traded, or not (`pairity.books.rebalance.Cause`)."""
+    why: str
+    """Why the family wants this weight."""
+    price: float | None
+    """Close that sizes were found at, USDT."""
+    held: Decimal
+    contracts: Decimal
+    """Contracts to hold from now on."""
+
+    @property
+    def is_traded(self) -> bool:
+        """Whether orders follow."""
+        return self.held != self.contracts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookRecord:
+    """One decision of a book on the bar that closed at `close`; `equity_usdt` is at that bar's closes."""
+
+    decision_id: str
+    family: str
+    close: datetime
+    equity_usdt: float
+    names: tuple[BookName, ...]
+    steps: tuple[str, ...]
+    """What each limit did, in words."""
+    pairs: Mapping[tuple[str, str], int]
+    """Pairs that are held from now on, by family; +1: long the first name."""
+
+    def find(self, name: str) -> BookName | None:
+        """Return what was decided of a name; None where it was neither held nor wanted."""
+        return next((one for one in self.names if one.name == name), None)
+
+
+def book_to_json(book: BookRecord) -> str:
+    """Return everything of a decision but its id and family; floats come back to the last bit."""
+    names = [{**asdict(one), "held": str(one.held), "contracts": str(one.contracts)} for one in book.names]
+    content = {
+        "close": book.close.isoformat(),
+        "equity_usdt": book.equity_usdt,
+        "names": names,
+        "steps": list(book.steps),
+        "pairs": [[*pair, side] for pair, side in sorted(book.pairs.items())],
+    }
+    return json.dumps(content, allow_nan=False)
+
+
+def book_from_json(decision_id: str, family: str, text: str) -> BookRecord:
+    """Return the decision of a text by `book_to_json`."""
+    content: dict[str, Any] = json.loads(text)
+    names = tuple(
+        BookName(**{**one, "held": Decimal(one["held"]), "contracts": Decimal(one["contracts"])})
+        for one in content["names"]
+    )
+    return BookRecord(
+        decision_id=decision_id,
+        family=family,
+        close=datetime.fromisoformat(content["close"]),
+        equity_usdt=content["equity_usdt"],
+        names=names,
+        steps=tuple(content["steps"]),
+        pairs={(base, quote): side for base, quote, side in content["pairs"]},
+    )

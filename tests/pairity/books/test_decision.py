@@ -1,0 +1,39 @@
+"""The decision of a book in whole lots."""
+
+from decimal import Decimal
+
+from pairity.books.decision import HeldBook, choose_contracts, size_contracts
+from pairity.books.rebalance import Cause
+from pairity.universe import ContractSpec
+
+LOT = Decimal("0.1")
+SPECS = {
+    name: ContractSpec(f"{name}-USDT-SWAP", Decimal("0.5"), LOT, LOT, Decimal("0.01"), Decimal(50)) for name in "ABCD"
+}
+
+
+def test_contracts_are_whole_lots_worth_at_most_the_weight():
+    assert size_contracts(SPECS["A"], 0.1, 1_000.0, 30.0) == Decimal("6.6")
+    assert size_contracts(SPECS["A"], -0.1, 1_000.0, 30.0) == Decimal("-6.6")
+    assert size_contracts(SPECS["A"], 0.0, 1_000.0, float("nan")) == 0
+    assert size_contracts(SPECS["A"], 0.001, 1_000.0, 30.0) == 0
+
+
+def test_names_within_the_band_keep_their_contracts_and_others_get_their_targets():
+    held = HeldBook(
+        {"A": Decimal(6), "B": Decimal(-4), "C": Decimal(2)}, 1_000.0, {"A": 30.0, "B": 20.0, "C": 10.0, "D": 5.0}
+    )
+    decided = {one.name: one for one in choose_contracts(held, {"A": 0.1, "B": 0.1, "D": -0.05}, 0.02, SPECS)}
+    assert {name: (one.change.cause, one.held, one.wanted) for name, one in decided.items()} == {
+        "A": (Cause.WITHIN_BAND, Decimal(6), Decimal(6)),
+        "B": (Cause.CHANGES_SIDE, Decimal(-4), Decimal("10.0")),
+        "C": (Cause.LEAVES, Decimal(2), Decimal(0)),
+        "D": (Cause.ENTERS, Decimal(0), Decimal("-20.0")),
+    }
+
+
+def test_a_name_of_which_nothing_is_known_stays_as_it_is():
+    held = HeldBook({"A": Decimal(6), "C": Decimal(2)}, 1_000.0, {"A": 30.0, "C": 10.0})
+    decided = {one.name: one for one in choose_contracts(held, {"A": -0.1}, 0.02, SPECS, {"C"})}
+    assert (decided["C"].change.cause, decided["C"].wanted) == (Cause.NOT_KNOWN, Decimal(2))
+    assert decided["A"].wanted == Decimal("-6.6")
