@@ -132,14 +132,14 @@ def run_engine(family: str, names: int, hours: int, file: str) -> Job:
 def run_batch(family: str, names: int, hours: int, file: str) -> Job:
     """Make the job that trades the book and its placebos from decisions that were made before."""
     (panel, specs), plan, chosen = make_market(names, hours), _read_plan(file), BOOK_FAMILIES[family]
-    own = make_targets(panel, plan)[:, None, :]
 
     def job() -> str:
-        targets = permute_targets(panel, plan, Shuffle.THROUGHOUT, _ACCOUNTS - 1)
+        dealt = permute_targets(panel, plan, Shuffle.THROUGHOUT, _ACCOUNTS - 1)
+        rows = zip(make_targets(panel, plan), dealt, strict=True)
         equity = simulate_books(
             panel,
             plan,
-            np.concatenate([own, targets], axis=1),
+            (np.vstack(both) for both in rows),
             specs,
             [_TERMS.costs] * _ACCOUNTS,
             [_TERMS.initial_equity] * _ACCOUNTS,

@@ -7,7 +7,7 @@ nothing else is kept. Source: docs/formulas.md, Books.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -73,7 +73,7 @@ def make_targets(panel: BookPanel, plan: Sequence[PlannedDecision]) -> Floats:
 def simulate_books(
     panel: BookPanel,
     plan: Sequence[PlannedDecision],
-    targets: Floats,
+    targets: Iterable[Floats],
     specs: Mapping[str, ContractSpec],
     costs: Sequence[BookCosts],
     capital: Sequence[float],
@@ -84,8 +84,10 @@ def simulate_books(
 ) -> Floats:
     """Return the equity at each close from row `first` on, accounts × hours.
 
-    `targets`: decisions × accounts × names, or decisions × names where all accounts want the same; the hours are those
-    of `plan`. `costs` and `capital`: one per account. An account that is ruined has 0 from then on.
+    `targets`: one table for each decision of `plan`, in its order: accounts × names, or the weights by name that all
+    accounts want. They are taken one by one: an iterator need never hold those of all decisions, which are gigabytes
+    for hundreds of accounts and names. `costs` and `capital`: one per account. An account that is ruined has 0 from
+    then on.
     """
     book = _Books(panel, plan, targets, Contracts.of(panel, specs), costs, capital, band)
     return book.run(first, delay_h)
@@ -96,14 +98,14 @@ class _Books:
         self,
         panel: BookPanel,
         plan: Sequence[PlannedDecision],
-        targets: Floats,
+        targets: Iterable[Floats],
         contracts: Contracts,
         costs: Sequence[BookCosts],
         capital: Sequence[float],
         band: float,
     ) -> None:
         self._panel, self._plan, self._contracts, self._band = panel, plan, contracts, band
-        self._targets = targets if targets.ndim == 3 else targets[:, None, :]
+        self._targets: Iterator[tuple[int, Floats]] = enumerate(targets)
         self._fee, self._slip, self._impact = (
             np.array([getattr(one, name) for one in costs])[:, None] * unit
             for name, unit in (("fee_bps", 1e-4), ("slippage_bps", 1e-4), ("impact", 1.0))
@@ -152,7 +154,7 @@ class _Books:
         """Return which names each account trades, and the sizes that it wants of them."""
         safe = np.where(worth > 0, worth, 1.0)[:, None]
         held = self._sizes * np.nan_to_num(self._marks[hour]) / safe
-        target = np.broadcast_to(self._targets[row], held.shape)
+        target = np.broadcast_to(next(own for place, own in self._targets if place == row), held.shape)
         leaves, turns = (target == 0) & (held != 0), held * target < 0
         traded = leaves | turns | ((target != 0) & (np.abs(target - held) >= self._band))
         close = self._panel.closes[hour]

@@ -5,7 +5,7 @@ Source: docs/formulas.md, Books.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -90,8 +90,8 @@ class BookBench:
     def try_placebos(self, shuffle: Shuffle, *, with_costs: bool, count: int = PERMUTATIONS) -> Placebo:
         """Rank the book among books of the same weights on other names; without costs funding is paid still."""
         costs = self.terms.costs if with_costs else BookCosts(0.0, 0.0)
-        targets = permute_targets(self.history.panel, self._plan, shuffle, count)
-        targets = np.concatenate([self._targets[:, None, :], targets], axis=1)
+        dealt = permute_targets(self.history.panel, self._plan, shuffle, count)
+        targets = (np.vstack([own, others]) for own, others in zip(self._targets, dealt, strict=True))
         capital = self.terms.initial_equity
         equity = self._simulate(targets, [costs] * (count + 1), [capital] * (count + 1))
         own, *others = [compute_ratio(compute_returns(row, capital)) for row in equity]
@@ -115,7 +115,7 @@ class BookBench:
 
     def _simulate(
         self,
-        targets: Floats,
+        targets: Iterable[Floats],
         costs: Sequence[BookCosts],
         capital: Sequence[float],
         *,

@@ -5,7 +5,7 @@ Source: docs/formulas.md, Books.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -51,8 +51,8 @@ def permute_targets(
     shuffle: Shuffle,
     count: int = PERMUTATIONS,
     seed: int = SEED,
-) -> Floats:
-    """Return targets whose weights are dealt to the names of each decision's universe: decisions × `count` × names.
+) -> Iterator[Floats]:
+    """Yield, for each decision, targets whose weights are dealt to the names of its universe: `count` × names.
 
     `EACH_DECISION` deals anew each time: nothing of the choice is left, and the book trades itself through at every
     decision. `THROUGHOUT` swaps names once, by two orders of all names that stay as they are: the i-th name of the
@@ -62,10 +62,11 @@ def permute_targets(
     draw = np.random.default_rng(seed)
     column = {name: place for place, name in enumerate(panel.names)}
     giving, taking = (draw.random((count, len(panel.names))) for _ in range(2))
-    targets = np.zeros((len(plan), count, len(panel.names)))
-    for row, one in enumerate(plan):
+    for one in plan:
+        targets = np.zeros((count, len(panel.names)))
         places = np.array([column[name] for name in one.target.universe], dtype=np.int64)
         if not len(places):
+            yield targets
             continue
         weights = np.array([one.weights.get(name, 0.0) for name in one.target.universe])
         if shuffle is Shuffle.EACH_DECISION:
@@ -76,8 +77,8 @@ def permute_targets(
         else:
             to = taking[:, places].argsort(axis=1)
             dealt = weights[giving[:, places].argsort(axis=1)]
-        targets[row, np.arange(count)[:, None], places[to]] = dealt
-    return targets
+        targets[np.arange(count)[:, None], places[to]] = dealt
+        yield targets
 
 
 def rank_among(own: float | None, others: Sequence[float | None], shuffle: Shuffle, *, with_costs: bool) -> Placebo:
