@@ -38,9 +38,11 @@ def trace(order: str, from_lake: bool) -> None:
     gives as known at the decision: each time the probability must be the same float.
     """
     from pairity.layout import Layout
+    from pairity_cli.book_table import show_book
     from pairity_cli.hints import write_command
     from pairity_cli.prices import Ticks
     from pairity_cli.tables import print_line
+    from serving.explanation import read_book
     from serving.lineage import find_entry, read_trace, recompute
 
     settings = settings_from()
@@ -55,6 +57,9 @@ def trace(order: str, from_lake: bool) -> None:
         )
         return
     _show_decision(traced.decision)
+    if (book := read_book(settings, traced.decision)) is not None:
+        show_book(book)
+        return
     again = recompute(settings, traced, traced.decision)
     _show_model(settings, traced.decision, traced.run, again)
     if from_lake and again.vector is not None and again.vector.event_timestamp is not None:
