@@ -183,6 +183,8 @@ def show_ingest(report: IngestReport) -> None:
 def show_serving(settings: Settings, report: ServeReport) -> None:
     """Print decisions, positions with their stops and how they ended, equity, problems."""
     from pairity.layout import Layout
+    from pairity.timeline import format_instant
+    from pairity_cli.book_table import show_book
     from serving.journal import Journal
 
     path = Layout.of(settings).journal
@@ -193,12 +195,16 @@ def show_serving(settings: Settings, report: ServeReport) -> None:
     try:
         records = [*journal.closed_positions(), *journal.open_positions()]
         orders = {r.position.position_id: journal.intents(r.position.position_id) for r in records}
+        book, held = journal.books.newest(), journal.books.count_held()
     finally:
         journal.close()
     ticks = Ticks.read(Layout.of(settings))
     print_heading("Trading")
     actions = ", ".join(f"{name} {count}" for name, count in report.actions.most_common())
     print_line(f"{format_count(report.cycles, 'bar')}: {actions or 'no decision'}")
+    if book is not None:
+        print_line(f"{format_count(len(held), 'name')} held; the last decision, of {format_instant(book.close)}:")
+        show_book(book)
     print_table(
         ("position", "side", "contracts", "net, USDT", "entry", "stop", "target", "exit", "ended"),
         [_make_position_row(record, ticks) for record in records],

@@ -13,7 +13,7 @@ from pairity.layout import Layout
 from pairity.number_formats import Figure, format_against, format_fixed
 from pairity.settings import Settings
 from pairity.strategy.types import PairAssessment
-from serving.journal import DecisionRecord, Journal
+from serving.journal import BookRecord, DecisionRecord, Journal
 
 _LIMIT = re.compile(r"(?P<what>\|z\||probability) not above (?P<limit>\d+(?:\.\d+)?)")
 """How `pairity.strategy.selection` names a limit that a pair did not reach."""
@@ -36,6 +36,15 @@ def read_decision_at(settings: Settings, instant: datetime) -> DecisionRecord:
             "give --at the close of a bar that was traded, or look whether the trading process ran",
         )
     return decision
+
+
+def read_book(settings: Settings, record: DecisionRecord) -> BookRecord | None:
+    """Read what a decision of a book says of its names; None for a decision on pairs. Raises JournalError."""
+    journal = Journal.read(Layout.of(settings).journal)
+    try:
+        return journal.books.get(record.decision_id)
+    finally:
+        journal.close()
 
 
 def select_assessments(record: DecisionRecord, pair: str | None = None) -> tuple[PairAssessment, ...]:

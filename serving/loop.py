@@ -69,6 +69,10 @@ class DecidingLoop(ABC, Generic[P]):
     def _begin(self, parts: P) -> DecidingCycle:
         """Say what trades from here on, and return the cycle of its decisions."""
 
+    def _find_decision(self, close: datetime) -> datetime:
+        """Return the close of the bar that is decided on next, where `close` is that of the next bar."""
+        return close
+
     def stop(self) -> None:
         """Finish the cycle that is running and end; positions stay, with their stops on the venue."""
         self._stop.set()
@@ -101,7 +105,7 @@ class DecidingLoop(ABC, Generic[P]):
             # A microsecond later: at the very instant of a close, the next bar is the one to wait for.
             close = ceil_to(self._clock.now() + timedelta(microseconds=1), self._interval)
             status.state = f"waiting for the bar that closes at {close:%Y-%m-%d %H:%M}"
-            self._guard.sightings.next_decision_at = close + self._settings.features.decision_lag
+            self._guard.sightings.next_decision_at = self._find_decision(close) + self._settings.features.decision_lag
             if not await self._wait_for(close + timedelta(seconds=self._settings.serve.grace_s), parts):
                 break
             close = self._take_newest(close)

@@ -15,7 +15,8 @@ from model_registry.run_origin import read_origin
 from pairity.errors import PairityError
 from pairity.layout import Layout
 from pairity.settings import Settings
-from serving.journal import FeatureVector, Trace
+from serving.explanation import read_book
+from serving.journal import BookRecord, FeatureVector, Trace
 from serving.knowledge_times import read_known_times
 from serving.lineage import LakeRecomputation, Recomputation, find_entry, read_trace, recompute, recompute_from_lake
 
@@ -31,6 +32,8 @@ class OrderChain:
     """Features of the order's pair and of its assets."""
     known: Mapping[tuple[str, str], datetime]
     """When their rows were known here, by service and entity."""
+    book: BookRecord | None = None
+    """The decision's names, where a book decided: no model scored them, and their features are not in the journal."""
     again: Recomputation | None = None
     origin: tuple[str, ...] = ()
     """Lines on training rows, label, folds and code."""
@@ -48,6 +51,8 @@ def walk_chain(settings: Settings, order: str, *, from_lake: bool = True) -> Ord
     trace, layout = read_trace(settings, order), Layout.of(settings)
     if trace.decision is None:
         return OrderChain(trace=trace, entry=find_entry(settings, trace), known={})
+    if (book := read_book(settings, trace.decision)) is not None:
+        return OrderChain(trace=trace, known={}, book=book)
     again = recompute(settings, trace, trace.decision)
     entities = (again.pair_id, *again.pair_id.split("__"))
     vectors = tuple(vector for vector in trace.vectors if vector.entity in entities)

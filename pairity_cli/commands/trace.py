@@ -46,6 +46,7 @@ def trace(order: str, from_lake: bool, as_chain: bool) -> None:
 def show_chain(order: str, *, from_lake: bool = True, as_chain: bool = False) -> None:
     """Print the chain behind an order: in words and tables, or as JSON."""
     from pairity.layout import Layout
+    from pairity_cli.book_table import show_book
     from pairity_cli.prices import Ticks
     from serving.order_chain import walk_chain
 
@@ -61,6 +62,8 @@ def show_chain(order: str, *, from_lake: bool = True, as_chain: bool = False) ->
         _show_entry(settings, chain.entry)
         return
     _show_decision(chain.trace.decision)
+    if chain.book is not None:
+        show_book(chain.book)
     if chain.again is not None:
         _show_model(chain, chain.trace.decision, chain.again)
         _show_features(chain, chain.again)

@@ -25,15 +25,18 @@ from pairity_cli.table_output import prints_tables
 def why(pair: str | None, instant: str) -> None:
     """Say why PAIR (such as XRP/ADA; default: every pair) was traded, or not, as the journal has it.
 
+    Of a book every name is shown, with its weights and why.
+
     The first reason against a pair is shown. docs/architecture.md lists where each reason is decided. Of an ORDER, by
     its client order id or the venue's, the whole chain behind it is shown: the same as pairity trace.
     """
     from pairity.errors import ConfigError
     from pairity.number_formats import format_fixed
     from pairity.timeline import HOUR, last_closed, parse_instant
+    from pairity_cli.book_table import show_book
     from pairity_cli.commands.trace import show_chain
     from pairity_cli.tables import Cell, print_heading, print_line, print_table
-    from serving.explanation import ReasonLimits, explain_assessment, read_decision_at, select_assessments
+    from serving.explanation import ReasonLimits, explain_assessment, read_book, read_decision_at, select_assessments
     from venue.clock import SystemClock
 
     if pair is not None and not PAIR.accepts(pair):
@@ -42,7 +45,13 @@ def why(pair: str | None, instant: str) -> None:
         show_chain(pair)
         return
     requested = parse_instant(instant, now=SystemClock().now(), name="--at")
-    record = read_decision_at(settings_from(), requested)
+    settings = settings_from()
+    record = read_decision_at(settings, requested)
+    book = read_book(settings, record)
+    if book is not None and pair is not None:
+        raise ConfigError(
+            f"the decision is one of a book ({book.family}), which has no pairs", "leave PAIR out: it lists every name"
+        )
     assessments = select_assessments(record, pair)
     print_heading(f"Bar closed at {record.event_timestamp:%Y-%m-%d %H:%M} UTC")
     print_line(
@@ -51,6 +60,9 @@ def why(pair: str | None, instant: str) -> None:
     )
     if last_closed(requested, HOUR) > record.event_timestamp:
         print_line(f"no later bar up to {requested:%Y-%m-%d %H:%M} UTC was decided")
+    if book is not None:
+        show_book(book)
+        return
     limits = ReasonLimits.of(record.decision.scores)
     rows: list[tuple[Cell, ...]] = [
         (

@@ -50,7 +50,7 @@ def _describe_result(journal: Journal, yesterday: datetime) -> str:
 
 
 def _describe_now(journal: Journal) -> str:
-    newest, held = journal.equity.last(), len(journal.open_positions())
+    newest, held = journal.equity.last(), len(journal.open_positions()) + len(journal.books.count_held())
     unseen = sum(journal.event_log.count_unacknowledged().get(severity, 0) for severity in _OF_INTEREST)
     equity = "" if newest is None else f"equity {newest.equity_usdt:.2f} USDT, "
     return f"now: {equity}{held} open, {unseen} warnings unacknowledged"

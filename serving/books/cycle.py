@@ -72,6 +72,8 @@ class BookCycle:
             return None
         due = floor_to(close, self._every)
         if not self._is_due(due):
+            # Nothing was to be decided on this bar: it counts as seen to.
+            self._parts.status.event_timestamp = close.isoformat()
             self._reporter.replace_problems([*problems, *failures])
             return True
         if self._supervisor.state is TradingState.HALTED:
@@ -162,7 +164,7 @@ class BookCycle:
             raise MissingDataError(f"the account's equity is {held.equity:.2f} USDT", "pay in, or end the process")
         unknown = {name for name in held.contracts if name in present.missing}
         name = decision_id(parts.journal.scope, due)
-        book = decide(terms, present, held, unknown, decision_id=name, close=due)
+        book = decide(terms, present, held, unknown, decision_id=name, close=due, before=before)
         record = make_record(
             book, terms, run_id=parts.run_id, decision_time=now, available_usdt=float(balance.available)
         )

@@ -17,11 +17,7 @@ from pairity.strategy.types import Action, Decision, StrategyState
 from pairity.universe import ContractSpec
 from serving.books.market import PresentMarket
 from serving.journal import BookName, BookRecord, DecisionRecord
-
-SERVICE = "book"
-"""Feature service of the decisions of books: they read the stored market, and none of the registered services."""
-VERSION = "book"
-"""Version in the decisions of books: they are no registered models."""
+from serving.journal.book_records import BOOK_SERVICE, BOOK_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +44,9 @@ def decide(
     *,
     decision_id: str,
     close: datetime,
+    before: BookRecord | None = None,
 ) -> BookRecord:
-    """Return what is decided of every name that is held, wanted or in the universe.
+    """Return what is decided of every name that is held, wanted or in the universe; `before`: the decision before.
 
     `unknown` are names of which nothing is known at this close: those that are held stay as they are.
     """
@@ -65,7 +62,10 @@ def decide(
         family=terms.family.name,
         close=close,
         equity_usdt=held.equity,
-        names=tuple(_describe(one, plan, present) for one in sorted([*names, *idle], key=lambda one: one.name)),
+        names=tuple(
+            _describe(one, plan, present, _find_opening(one, close, before))
+            for one in sorted([*names, *idle], key=lambda one: one.name)
+        ),
         steps=tuple(f"{step.name}: {step.why}" for step in plan.steps),
         pairs=dict(plan.target.pairs),
     )
@@ -82,9 +82,9 @@ def make_record(
         run_id=run_id,
         decision_time=decision_time,
         event_timestamp=book.close,
-        feature_service=SERVICE,
+        feature_service=BOOK_SERVICE,
         model_name=terms.family.name,
-        model_version=VERSION,
+        model_version=BOOK_VERSION,
         model_sha256=terms.digest,
         decision=Decision(
             action=Action.REBALANCE if traded else Action.HOLD,
@@ -97,7 +97,16 @@ def make_record(
     )
 
 
-def _describe(one: NameDecision, plan: WeightPlan, present: PresentMarket) -> BookName:
+def _find_opening(one: NameDecision, close: datetime, before: BookRecord | None) -> datetime | None:
+    """Return the close since which a name is held on the side that is wanted now; None where none of it is."""
+    if not one.wanted:
+        return None
+    known = None if before is None else before.find(one.name)
+    kept = known is not None and known.opened_at is not None and one.held * one.wanted > 0
+    return known.opened_at if known is not None and kept else close
+
+
+def _describe(one: NameDecision, plan: WeightPlan, present: PresentMarket, opened_at: datetime | None) -> BookName:
     known = present.market.features.get(one.name)
     volatility = None if known is None else known.volatility
     unknown = one.change.cause is Cause.NOT_KNOWN
@@ -113,4 +122,5 @@ def _describe(one: NameDecision, plan: WeightPlan, present: PresentMarket) -> Bo
         price=present.prices.get(one.name),
         held=one.held,
         contracts=one.wanted,
+        opened_at=opened_at,
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 from pairity.books.families import BookFamily
 from pairity.number_formats import format_count, format_plain
 from pairity.settings import Settings
+from pairity.timeline import ceil_to
 from serving.books.cycle import BookCycle
 from serving.books.parts import BookDesk, BookParts
 from serving.limits import Limiter
@@ -35,6 +37,9 @@ class BookLoop(DecidingLoop[BookParts]):
             lambda rivals, limiter: make(rivals, limiter).reconciler,
             self._guard.settings.universe.assets,
         )
+
+    def _find_decision(self, close: datetime) -> datetime:
+        return ceil_to(close, timedelta(hours=self._family.every_hours))
 
     def _begin(self, parts: BookParts) -> DecidingCycle:
         assert self._desk is not None

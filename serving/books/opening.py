@@ -8,9 +8,10 @@ from pairity.books.limits import BookLimits
 from pairity.errors import ConfigError
 from pairity.progress import Progress
 from pairity.settings import Settings
-from serving.books.deciding import VERSION, BookTerms
+from serving.books.deciding import BookTerms
 from serving.books.parts import BookParts, choose_book
 from serving.execution.okx import OkxVenue
+from serving.journal.book_records import BOOK_VERSION
 from serving.opening import Opening, make_run
 from serving.parts import GuardParts
 from serving.presence import Presence
@@ -62,12 +63,12 @@ class BookOpening(Opening):
         own = settings.books
         limits = BookLimits(volatility=own.volatility_target, gross=own.gross_max, net=own.net_max)
         terms = BookTerms(self.family, limits, guard.contracts)
-        guard.status.model = {"name": self.family.name, "version": VERSION, "sha256": terms.digest}
+        guard.status.model = {"name": self.family.name, "version": BOOK_VERSION, "sha256": terms.digest}
         async with contextlib.AsyncExitStack() as opened:
             data = await self._open_data(opened, guard.clock)
             if not journal.books.count_held():
                 check_leverage(settings, guard.contracts)
-            run = make_run(settings, guard.clock, self._mode, self.family.name, VERSION, terms.digest)
+            run = make_run(settings, guard.clock, self._mode, self.family.name, BOOK_VERSION, terms.digest)
             journal.record_run(run)
             self._book_parts = BookParts(
                 **{name: getattr(guard, name) for name in GuardParts.__dataclass_fields__},

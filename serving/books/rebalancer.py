@@ -144,6 +144,9 @@ class Rebalancer:
                 return False
             if any(not self._is_filled(other) for other in moves if other.position_id == name and other != move):
                 return False  # what is held on the other side comes first
+            if any(one.state is IntentState.FILLED for one in self._journal.intents(name, 0, Purpose.PROTECT)):
+                report.problems.append(f"{move.name} is not increased until the next decision: its stop was triggered")
+                return False
             if len(refused) >= _MOST_REFUSALS:
                 said = self._journal.events(refused[-1].client_order_id)[-1].answer
                 report.problems.append(f"{move.name} is not increased until the next decision: {said}")

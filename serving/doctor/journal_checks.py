@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 
+from pairity.books.families import BOOK_FAMILIES
 from pairity.errors import JournalError, JournalWriteError, PairityError, PrivacyError
 from pairity.margin import MarginMode
 from pairity.number_formats import format_count, format_duration
+from pairity.strategy.types import Side
 from pairity.timeline import format_instant
 from pairity.universe import inst_id
 from serving.doctor.case import Case
@@ -19,6 +21,7 @@ from serving.doctor.findings import TIMED, Check, Finding, SkippedError, Sure, f
 from serving.doctor.journal_reading import connect_reading, find_writer, reading_journal
 from serving.execution.protection import closes
 from serving.journal import IntentState, Journal, TradingState, tables
+from serving.journal.book_records import BOOK_VERSION
 
 _UNKNOWN_AFTER = timedelta(minutes=5)
 """An outcome that is unknown for longer was asked for often, and is no matter of one lost answer."""
@@ -108,11 +111,14 @@ def _check_orders(case: Case) -> Iterable[Finding]:
 
 def _check_decisions(case: Case) -> Iterable[Finding]:
     with _opened(case) as journal:
-        last, held = journal.last_decision(), journal.open_positions()
+        last, held = journal.last_decision(), [*journal.open_positions(), *journal.books.count_held()]
     if last is None:
         raise SkippedError("nothing was decided yet")
     age = case.now - last.decision_time
-    if age <= 2 * timedelta(minutes=case.known.serve.interval_minutes):
+    interval = timedelta(minutes=case.known.serve.interval_minutes)
+    if (family := BOOK_FAMILIES.get(last.model_name)) is not None and last.model_version == BOOK_VERSION:
+        interval = timedelta(hours=family.every_hours)
+    if age <= 2 * interval:
         return []
     fact = f"the last decision is of {format_instant(last.decision_time)}, {format_duration(age)} ago"
     writer = find_writer(case.layout.journal.with_suffix(".lock"))
@@ -141,6 +147,8 @@ def _check_positions(case: Case) -> Iterable[Finding]:
             for record in journal.open_positions():
                 for leg in record.position.legs:
                     ours[inst_id(leg.asset), record.position.margin_mode] += leg.side.sign * leg.contracts
+            for instrument, contracts in journal.books.count_held().items():
+                ours[instrument, MarginMode.CROSS] += contracts
     theirs: dict[_Holding, Decimal] = defaultdict(Decimal)
     for row in rows:
         theirs[row.instrument, row.margin_mode] += row.contracts
@@ -173,6 +181,10 @@ def _check_stops(case: Case) -> Iterable[Finding]:
             for record in journal.open_positions()
             for leg in record.position.legs
         )
+        legs += [
+            (instrument, Side.BUY if contracts > 0 else Side.SELL, MarginMode.CROSS)
+            for instrument, contracts in journal.books.count_held().items()
+        ]
     held = {(row.instrument, row.margin_mode) for row in rows}
     stops = [algo for algo in algos if algo.stop is not None]
     return [

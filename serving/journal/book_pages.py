@@ -79,6 +79,8 @@ class BookPages:
         if not self._has(tables.book_decisions):
             return {}
         with self._begin() as connection:
+            if connection.execute(select(tables.book_decisions.c.decision_id).limit(1)).first() is None:
+                return {}
             trades = [purpose.value for purpose in TRADES]
             own = connection.execute(
                 select(intents.instrument, intents.side, intents.filled_contracts).where(

@@ -9,6 +9,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+BOOK_SERVICE = "book"
+"""Feature service of the decisions of books: they read the stored market, and none of the registered services."""
+BOOK_VERSION = "book"
+"""Version in the decisions of books: they are no registered models."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookName:
@@ -33,6 +38,8 @@ class BookName:
     held: Decimal
     contracts: Decimal
     """Contracts to hold from now on."""
+    opened_at: datetime | None = None
+    """Close of the decision since which it is held on this side; None where it is not held."""
 
     @property
     def is_traded(self) -> bool:
@@ -61,7 +68,15 @@ class BookRecord:
 
 def book_to_json(book: BookRecord) -> str:
     """Return everything of a decision but its id and family; floats come back to the last bit."""
-    names = [{**asdict(one), "held": str(one.held), "contracts": str(one.contracts)} for one in book.names]
+    names = [
+        {
+            **asdict(one),
+            "held": str(one.held),
+            "contracts": str(one.contracts),
+            "opened_at": None if one.opened_at is None else one.opened_at.isoformat(),
+        }
+        for one in book.names
+    ]
     content = {
         "close": book.close.isoformat(),
         "equity_usdt": book.equity_usdt,
@@ -75,10 +90,7 @@ def book_to_json(book: BookRecord) -> str:
 def book_from_json(decision_id: str, family: str, text: str) -> BookRecord:
     """Return the decision of a text by `book_to_json`."""
     content: dict[str, Any] = json.loads(text)
-    names = tuple(
-        BookName(**{**one, "held": Decimal(one["held"]), "contracts": Decimal(one["contracts"])})
-        for one in content["names"]
-    )
+    names = tuple(_read_name(one) for one in content["names"])
     return BookRecord(
         decision_id=decision_id,
         family=family,
@@ -88,3 +100,9 @@ def book_from_json(decision_id: str, family: str, text: str) -> BookRecord:
         steps=tuple(content["steps"]),
         pairs={(base, quote): side for base, quote, side in content["pairs"]},
     )
+
+
+def _read_name(row: dict[str, Any]) -> BookName:
+    opened = row["opened_at"]
+    exactly = {name: Decimal(row[name]) for name in ("held", "contracts")}
+    return BookName(**{**row, **exactly, "opened_at": None if opened is None else datetime.fromisoformat(opened)})

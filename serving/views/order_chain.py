@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pairity.names import ORDER_ID
 from serving.explanation import explain_assessment
-from serving.journal import DecisionRecord, Run
+from serving.journal import BookRecord, DecisionRecord, Run
 from serving.lineage import LakeRecomputation, Recomputation
 from serving.order_chain import OrderChain
 from serving.views.base import Amount, Inputs, View, amount
@@ -51,8 +51,20 @@ class ChainPair(View):
     why: str = Field(description="What became of it: opened, or the first reason against it.")
 
 
+class ChainName(View):
+    """What the decision of a book said of one name. Weights are signed fractions of equity, contracts signed."""
+
+    name: str
+    weight: float = Field(description="That prices had drifted to.")
+    target: float
+    held: Amount
+    contracts: Amount = Field(description="To hold from then on.")
+    cause: str = Field(description="Why it was traded, or not.")
+    why: str = Field(description="Why the book wants this weight.")
+
+
 class ChainDecision(View):
-    """The decision that placed the order, with all its pairs."""
+    """The decision that placed the order, with all its pairs, or all names of a book."""
 
     decision_id: str
     event_timestamp: datetime = Field(description="Close of the bar that was decided on.")
@@ -61,6 +73,7 @@ class ChainDecision(View):
     reason: str
     feature_service: str
     pairs: list[ChainPair]
+    names: list[ChainName] = Field(description="Of a book; empty where pairs were decided on.")
 
 
 class ChainModel(View):
@@ -163,7 +176,7 @@ def view_chain(chain: OrderChain) -> OrderChainView:
     return OrderChainView(
         order=order,
         entry_order=chain.entry,
-        decision=None if decision is None else _view_decision(decision),
+        decision=None if decision is None else _view_decision(decision, chain.book),
         features=_list_features(chain),
         model=None if decision is None or again is None else _view_model(chain, decision, again),
         score=None if again is None else _view_score(again, chain.lake),
@@ -173,7 +186,7 @@ def view_chain(chain: OrderChain) -> OrderChainView:
     )
 
 
-def _view_decision(decision: DecisionRecord) -> ChainDecision:
+def _view_decision(decision: DecisionRecord, book: BookRecord | None) -> ChainDecision:
     return ChainDecision(
         decision_id=decision.decision_id,
         event_timestamp=decision.event_timestamp,
@@ -190,6 +203,18 @@ def _view_decision(decision: DecisionRecord) -> ChainDecision:
                 why=explain_assessment(decision, item),
             )
             for item in decision.decision.scores
+        ],
+        names=[
+            ChainName(
+                name=one.name,
+                weight=one.weight,
+                target=one.target,
+                held=format(one.held, "f"),
+                contracts=format(one.contracts, "f"),
+                cause=one.cause,
+                why=one.why,
+            )
+            for one in (() if book is None else book.names)
         ],
     )
 

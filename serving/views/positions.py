@@ -3,87 +3,25 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from typing import Literal
-
-from pydantic import Field
 
 from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import exact, inst_id
 from serving.journal import Fill, Intent, IntentState, PositionRecord, Purpose
-from serving.views.base import Amount, Inputs, Page, View, amount, as_number, hours_between
+from serving.views.base import Inputs, Page, amount, as_number, hours_between
+from serving.views.book_names import view_book_names
+from serving.views.position_records import LegView, PositionView, ResultView, StopState, StopView
 
 _LOOKS = 3
 """Looks of the watch that a confirmation may be old before it counts as one no more."""
 _LEAST = timedelta(minutes=1)
-StopState = Literal["confirmed", "unconfirmed", "missing"]
-
-
-class StopView(View):
-    """A stop-loss or a target of one leg. `confirmed`: a look at the venue has just read it back."""
-
-    price: Amount | None
-    confirmed_at: datetime | None = Field(description="When the venue last showed it.")
-    state: StopState
-
-
-class LegView(View):
-    """One leg of a position."""
-
-    asset: str
-    instrument: str
-    side: Literal["buy", "sell"]
-    contracts: Amount
-    coins: Amount | None
-    entry_price: Amount
-    mark_price: Amount | None
-    marked_at: datetime | None
-    result_usdt: float | None = Field(description="Price result at the mark, without fees and funding.")
-    margin_usdt: Amount | None = Field(description="Margin of an isolated leg; null in cross margin.")
-    margin_ratio: float | None = Field(description="Of an isolated leg; the venue liquidates it at 1.")
-    liquidation_price: Amount | None = Field(description="Mark price at which the venue liquidates, as it says.")
-    stop: StopView
-    target: StopView
-
-
-class ResultView(View):
-    """Result so far, in USDT. What is null is not known yet, and not in the total."""
-
-    price_usdt: float | None
-    fees_usdt: float | None = Field(description="Negative where charged.")
-    funding_usdt: float | None = Field(description="As the venue says it of the open position; null where it does not.")
-    total_usdt: float | None = Field(description="Sum of the parts that are known; null without a mark price.")
-
-
-class PositionView(View):
-    """One open position."""
-
-    position_id: str
-    pair: str
-    direction: Literal["long", "short"] = Field(description="Of the spread: long buys the base asset.")
-    kind: Literal["pair", "book"]
-    margin_mode: Literal["cross", "isolated"]
-    legs: list[LegView]
-    hedge_ratio: float | None
-    opened_at: datetime
-    hours_held: float
-    z_entry: float | None
-    z_now: float | None
-    result: ResultView
-    stop_level: float | None = Field(description="Stop, mark and target of the first leg, on one scale.")
-    now_level: float | None
-    target_level: float | None
-    horizon_at: datetime = Field(description="Until when the label of the model looks ahead; not an exit.")
-    probability_entry: float | None
-    decision_id: str | None
-    entry_order_ids: list[str] = Field(description="Client order ids of the orders that opened it.")
 
 
 def view_positions(seen: Inputs) -> Page[PositionView]:
-    """Return the open positions, newest first, in one page."""
+    """Return the open positions, newest first, and the names of a book, in one page."""
     records = seen.journal.open_positions()
-    return Page(items=[view_position(seen, record) for record in reversed(records)])
+    return Page(items=[*(view_position(seen, record) for record in reversed(records)), *view_book_names(seen)])
 
 
 def view_position(seen: Inputs, record: PositionRecord) -> PositionView:

@@ -16,6 +16,7 @@ from pairity.timeline import DAY, HOUR, floor_to
 from pairity.universe import inst_id
 from serving.journal.codec import time_to_text
 from serving.views.base import Inputs, View, as_number
+from serving.views.book_names import list_book_legs
 from serving.views.status import compute_drawdown
 
 _FUNDING_LOOK = timedelta(days=5)
@@ -70,6 +71,7 @@ class RiskView(View):
 def view_risk(seen: Inputs) -> RiskView:
     """Return limits, exposure, funding and fees."""
     legs = [leg for record in seen.journal.open_positions() for leg in record.position.legs]
+    legs += list_book_legs(seen)
     notionals = [_notional(seen, leg) for leg in legs]
     return RiskView(
         limits=_list_limits(seen, notionals),

@@ -245,6 +245,7 @@ def _sum_open_results(seen: Inputs) -> float | None:
     if sightings.positions_at is None:
         return None
     ours = {asset for record in seen.journal.open_positions() for asset in (leg.asset for leg in record.position.legs)}
+    ours |= {short_name(instrument) for instrument in seen.journal.books.count_held()}
     rows = [row for name, row in sightings.positions.items() if short_name(name) in ours]
     results = [as_number(row.unrealised_pnl_usdt) for row in rows]
     known = [value for value in results if value is not None]
@@ -258,7 +259,8 @@ _RESTING = """
 
 def _count(seen: Inputs) -> Counts:
     return Counts(
-        positions=int(seen.journal.ask("SELECT count(*) AS n FROM positions WHERE closed_at IS NULL")[0]["n"]),
+        positions=int(seen.journal.ask("SELECT count(*) AS n FROM positions WHERE closed_at IS NULL")[0]["n"])
+        + len(seen.journal.books.count_held()),
         resting_orders=int(seen.journal.ask(_RESTING)[0]["n"]),
         unusable=len(seen.status.unusable),
         problems=len(seen.status.problems),

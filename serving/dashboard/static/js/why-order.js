@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { copyable, whyLink } from "./copy.js";
 import { el, fill } from "./dom.js";
 import { state as sign } from "./figures.js";
-import { exact, known, number, pairName, preciseStamp, price, readable, signed } from "./format.js";
+import { exact, known, number, pairName, percent, preciseStamp, price, readable, signed } from "./format.js";
 import { plainTable } from "./table.js";
 import { chosenTheme, startTheme, switchTheme } from "./theme.js";
 
@@ -52,10 +52,14 @@ function steps(chain) {
   return [
     drawOrder(chain.order),
     drawDecision(chain.decision, chain.score?.pair),
-    drawScore(chain.score),
-    drawFeatures(chain.features),
-    drawModel(chain.model),
-    drawRaw(chain.raw, chain.raw_fault),
+    ...(chain.score
+      ? [
+          drawScore(chain.score),
+          drawFeatures(chain.features),
+          drawModel(chain.model),
+          drawRaw(chain.raw, chain.raw_fault),
+        ]
+      : []),
     drawCode(chain.code),
   ];
 }
@@ -99,23 +103,7 @@ function drawOrder(found) {
 }
 
 function drawDecision(found, pair) {
-  const table = plainTable(
-    "Pairs of the decision",
-    ["pair", "z", "probability", "score", "why"],
-    found.pairs.map((row) => [
-      pairName(row.pair),
-      signed(row.z),
-      number(row.probability, 3),
-      number(row.score, 3),
-      readable(row.why),
-    ]),
-    [0, 4],
-  );
-  found.pairs.forEach((row, at) => {
-    const line = table.tBodies[0].rows[at];
-    line.classList.toggle("own", row.pair === pair);
-    line.cells[4].classList.add("long");
-  });
+  const table = found.names.length ? tableNames(found.names) : tablePairs(found.pairs, pair);
   return [
     "Decision",
     el("p", {}, el("b", {}, `${found.action}: `), readable(found.reason)),
@@ -125,8 +113,48 @@ function drawDecision(found, pair) {
       ["decision", copyable(found.decision_id)],
       ["feature service", found.feature_service],
     ),
-    scroll("Pairs of the decision", table),
+    scroll(table.caption.textContent, table),
   ];
+}
+
+function tableNames(names) {
+  const table = plainTable(
+    "Names of the decision",
+    ["name", "held", "target", "contracts", "wanted", "traded", "why"],
+    names.map((row) => [
+      row.name,
+      percent(row.weight),
+      percent(row.target),
+      exact(row.held),
+      exact(row.contracts),
+      readable(row.cause),
+      readable(row.why),
+    ]),
+    [0, 5, 6],
+  );
+  for (const line of table.tBodies[0].rows) line.cells[6].classList.add("long");
+  return table;
+}
+
+function tablePairs(pairs, pair) {
+  const table = plainTable(
+    "Pairs of the decision",
+    ["pair", "z", "probability", "score", "why"],
+    pairs.map((row) => [
+      pairName(row.pair),
+      signed(row.z),
+      number(row.probability, 3),
+      number(row.score, 3),
+      readable(row.why),
+    ]),
+    [0, 4],
+  );
+  pairs.forEach((row, at) => {
+    const line = table.tBodies[0].rows[at];
+    line.classList.toggle("own", row.pair === pair);
+    line.cells[4].classList.add("long");
+  });
+  return table;
 }
 
 function drawScore(score) {
