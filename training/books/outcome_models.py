@@ -21,10 +21,11 @@ MARGINS = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Margins that are tried, in round trips: a forecast is net already, and must be above this much more."""
 LEAST_T = 1.64
 """t of a one-sided test at 5% that a margin must reach; where none does, nothing is traded."""
+LEAST_ROWS = 400
+"""Outcomes that a model needs: two leaves of boosting."""
 _TREES = 100
 _SHARED: dict[str, Any] = {
     "objective": "regression",
-    "min_data_in_leaf": 200,
     "lambda_l2": 1.0,
     "seed": SEED,
     # The same trees whatever the number of threads: LightGBM then adds up histograms in one order.
@@ -33,10 +34,17 @@ _SHARED: dict[str, Any] = {
     "verbosity": -1,
 }
 _OWN: Mapping[OutcomeModel, dict[str, Any]] = {
-    OutcomeModel.BOOSTING: {"learning_rate": 0.05, "num_leaves": 15, "feature_fraction": 0.7},
+    OutcomeModel.BOOSTING: {
+        "learning_rate": 0.05,
+        "num_leaves": 15,
+        "min_data_in_leaf": 200,
+        "feature_fraction": 0.7,
+    },
     OutcomeModel.FOREST: {
         "boosting": "rf",
         "num_leaves": 31,
+        # Of the rows of one tree: with all rows it would be 200, too.
+        "min_data_in_leaf": 60,
         "feature_fraction": 0.33,
         "bagging_fraction": 0.3,
         "bagging_freq": 1,
@@ -49,10 +57,12 @@ def fit_outcomes(kind: OutcomeModel, rows: Floats, wanted: Floats, threads: int 
     import lightgbm
 
     parameters = {**_SHARED, **_OWN[kind], "num_threads": threads}
-    model = lightgbm.train(parameters, lightgbm.Dataset(rows, wanted), num_boost_round=_TREES)
+    # Trees of a forest that cannot split say 0: what they say is added to the mean.
+    mean = float(wanted.mean())
+    model = lightgbm.train(parameters, lightgbm.Dataset(rows, wanted - mean), num_boost_round=_TREES)
 
     def predict(features: Floats) -> Floats:
-        forecast: Floats = np.asarray(model.predict(features, num_threads=threads), dtype=np.float64)
+        forecast: Floats = mean + np.asarray(model.predict(features, num_threads=threads), dtype=np.float64)
         return forecast
 
     return predict

@@ -20,7 +20,7 @@ from pairity.books.features import choose_universe
 from pairity.books.outcomes import HORIZONS, Outlook, choose_outlook
 from training.books.account import BookCosts
 from training.books.history_features import FeatureHistory
-from training.books.outcome_models import MARGINS, Predict, choose_margin, fit_outcomes
+from training.books.outcome_models import LEAST_ROWS, MARGINS, Predict, choose_margin, fit_outcomes
 from training.books.pair_features import (
     PAIR_FEATURES,
     compute_pair_features,
@@ -119,7 +119,7 @@ class WalkForwardOutcomes:
         if fitted is None or fitted.margin is None or not pairs:
             return dict.fromkeys(pairs)
         needed = fitted.margin * compute_round_trip(self.days.costs)
-        edges = _forecast(fitted.models, today)
+        (edges,) = _forecast(fitted.models, [today])
         half = len(pairs)
         outlooks: dict[PairNames, Outlook | None] = {}
         for place, pair in enumerate(pairs):
@@ -164,8 +164,8 @@ class WalkForwardOutcomes:
         earned: dict[float, list[float]] = {margin: [] for margin in MARGINS}
         for block in split_blocks(judged, FOLDS):
             models = self._learn([one for one in days if not overlaps(one.hour, block)], block, made_at)
-            for day in block:
-                for margin, own in self._earn(models, day, made_at).items():
+            for day, edges in zip(block, _forecast(models, block), strict=True):
+                for margin, own in self._earn(edges, day, made_at).items():
                     earned[margin].append(own)
         chosen = choose_margin(earned, max(HORIZONS) // _DAY)
         # Without a margin nothing is traded, whatever the models would say.
@@ -181,12 +181,13 @@ class WalkForwardOutcomes:
                 reach = one.hour + 1 + hours
                 into = bool(block) and one.hour < block[0].hour < reach
                 if one.names and reach <= made_at and not into and one.hour // _DAY % every == 0:
-                    parts.append((one.features, self._scale(one, hours, made_at)))
+                    ways = choose_ways(one)
+                    parts.append((one.features[ways], self._scale(one, hours, made_at)[ways]))
             if not parts:
                 continue
             rows, wanted = (np.concatenate(columns) for columns in zip(*parts, strict=True))
             use = ~np.isnan(wanted)
-            if use.any():
+            if use.sum() >= LEAST_ROWS:
                 models[hours] = fit_outcomes(self.kind, rows[use], wanted[use])
         return models
 
@@ -196,17 +197,17 @@ class WalkForwardOutcomes:
         risk = np.where(day.risks > 0, day.risks, np.nan) * hours**0.5
         return np.clip(np.where(outcomes.known <= made_at, outcomes.net / risk, np.nan), -_CLIP, _CLIP)
 
-    def _earn(self, models: Mapping[int, Predict], day: PairDay, made_at: int) -> dict[float, float]:
+    def _earn(self, edges: Mapping[int, Floats], day: PairDay, made_at: int) -> dict[float, float]:
         """Return, by margin, what the pairs above it earned a day, all pairs of the universe counted."""
         trip, pairs = compute_round_trip(self.days.costs), len(day.risks) // 2
         totals = dict.fromkeys(MARGINS, 0.0)
-        if not pairs or not models:
+        if not pairs or not edges:
             return totals
-        hours = np.array(list(models))
-        edges = np.array(list(_forecast(models, day).values()))
+        hours = np.array(list(edges))
+        said = np.array(list(edges.values()))
         net = np.array([self._read_known(day, one, made_at) for one in hours.tolist()])
-        # Pairs × (horizons, both ways): the best per hour of each pair, as `choose_outlook` takes it.
-        by_pair = [np.concatenate([table[:, :pairs], table[:, pairs:]]) for table in (edges, net)]
+        # (Horizons, both ways) × pairs: the best per hour of each pair, as `choose_outlook` takes it.
+        by_pair = [np.concatenate([table[:, :pairs], table[:, pairs:]]) for table in (said, net)]
         spans = np.tile(hours, 2)[:, None]
         for margin in MARGINS:
             able = by_pair[0] > margin * trip
@@ -242,9 +243,26 @@ def overlaps(hour: int, block: Sequence[PairDay]) -> bool:
     return block[0].hour <= hour <= block[-1].hour + 1 + max(HORIZONS)
 
 
-def _forecast(models: Mapping[int, Predict], day: PairDay) -> dict[int, Floats]:
-    """Return the forecast net outcome by horizon, a fraction of the gross, in the rows of `place_pairs`.
+def choose_ways(day: PairDay) -> NDArray[np.int64]:
+    """Return the rows of a decision that are learnt from: each pair one way, the other way at the next decision.
+
+    Both ways of a pair say the same outcome but for costs: no outcome counts twice.
+    """
+    pairs = len(day.risks) // 2
+    places = np.arange(pairs)
+    return places + pairs * ((places + day.hour // _DAY) % 2)
+
+
+def _forecast(models: Mapping[int, Predict], days: Sequence[PairDay]) -> list[dict[int, Floats]]:
+    """Return, per day, the forecast net outcome by horizon, a fraction of the gross, in the rows of `place_pairs`.
 
     Where a pair has no risk the forecast is NaN, which is above nothing.
     """
-    return {hours: predict(day.features) * day.risks * hours**0.5 for hours, predict in models.items()}
+    features = np.concatenate([one.features for one in days])
+    ends = np.cumsum([len(one.features) for one in days])[:-1]
+    found: list[dict[int, Floats]] = [{} for _ in days]
+    for hours, predict in models.items():
+        said = predict(features) if len(features) else np.empty(0)
+        for own, day, part in zip(found, days, np.split(said, ends), strict=True):
+            own[hours] = part * day.risks * hours**0.5
+    return found

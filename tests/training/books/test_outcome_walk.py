@@ -109,7 +109,7 @@ def test_nothing_is_learnt_before_its_outcome_was_known(monkeypatch):
     )
     monkeypatch.setattr(outcome_walk, "choose_margin", lambda *_: 0.0)
     monkeypatch.setattr(outcome_walk, "FOLDS", 0)
-    panel, made_at, rows_a_day = make_world("noise", days=90), 24 * 80 - 1, 56
+    panel, made_at, rows_a_day = make_world("noise", days=90), 24 * 80 - 1, 28
 
     def count_rows(one):
         learnt.clear()
@@ -120,7 +120,7 @@ def test_nothing_is_learnt_before_its_outcome_was_known(monkeypatch):
     assert count_rows(panel) == [rows_a_day * (78 - first + 1), rows_a_day * (76 - first + 1)]
     late = panel.late.copy()
     late[24 * 60, 2] = made_at - 24 * 60 + 1  # the exit of one decision over a day, and of one over three
-    # What it is not known of is a name: 7 pairs of it, both ways. Holdings over the bar wait for it too.
+    # What it is not known of is a name: 7 pairs of it. Holdings over the bar wait for it too.
     assert [a - b for a, b in zip(count_rows(panel), count_rows(replace(panel, late=late)), strict=True)] == [28, 56]
     late[24 * 60, 2] -= 1
     assert count_rows(replace(panel, late=late)) == count_rows(panel)
@@ -162,10 +162,11 @@ def test_models_find_what_there_is_and_give_the_same_bits_whatever_the_threads(k
 
 
 @pytest.mark.parametrize("kind", list(OutcomeModel))
-def test_a_handful_of_rows_is_no_error(kind):
+def test_what_cannot_be_split_is_the_mean(kind):
     rows = np.random.default_rng(1).uniform(-1, 1, (30, 4))
     forecast = fit_outcomes(kind, rows, np.full(30, 0.25))(rows)
     assert forecast == pytest.approx(np.full(30, 0.25))
+    assert fit_outcomes(kind, rows, rows[:, 0])(rows) == pytest.approx(np.full(30, rows[:, 0].mean()), abs=0.02)
 
 
 def test_two_plans_are_the_same_and_the_two_models_are_two():
