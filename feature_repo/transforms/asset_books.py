@@ -85,7 +85,7 @@ class Settled:
         return np.append(_LONG_AGO, self.known)[np.searchsorted(self.hours, closes, side="right")]
 
 
-UNPAID = Settled(*(np.empty(0, kind) for kind in (np.int64, np.float64, np.float64, np.int64)))
+UNPAID = Settled.of(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
 """No settlement at all."""
 
 
