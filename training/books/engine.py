@@ -1,8 +1,9 @@
 """The engine of books: target weights over closed hourly bars, netted, in whole lots.
 
-Within one hour, in this order: what was decided at the previous close fills at the bar's open; a name whose last bar
-this is, is closed at its close; settlements at the close are booked on what is held into it; equity is marked; where it
-is due, the family decides. Source: docs/formulas.md, Books.
+Within one hour, in this order: what was decided at the previous close fills at the bar's open, or by limit orders;
+settlements at the close are booked on what is held into it; an account below its maintenance margin is liquidated; a
+name whose last bar this is, is closed at its close; what limit orders missed is filled at the close; equity is marked;
+where it is due, the family decides. Source: docs/formulas.md, Books.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from pairity.books.families import BookFamily, Target
+from pairity.books.families import BookFamily
 from pairity.books.limits import BookLimits
-from pairity.books.rebalance import Change, choose_changes
-from pairity.errors import DataError
+from pairity.books.rebalance import choose_changes
 from pairity.universe import ContractSpec
 from training.backtest.records import DECISION_SCHEMA, EQUITY_SCHEMA, TRADE_SCHEMA, BacktestResult
 from training.books.account import DELISTED, ENDED, BookAccount, BookCosts
+from training.books.executions import BookDecision, BookOrder, Desk
 from training.books.history_features import FeatureHistory
 from training.books.panel import BookPanel
 from training.books.plan import PlannedDecision, plan_book
@@ -38,8 +39,10 @@ FILL_SCHEMA: dict[str, pl.DataType] = {
     "size_base": pl.Float64(),
     "price": pl.Float64(),
     "fee": pl.Float64(),
+    "maker": pl.Boolean(),
 }
-"""Fills: row of the panel, whether at the hour's open or at its close, base units (bought > 0), USDT."""
+"""Fills: row of the panel, whether before the hour's close or at it, base units (bought > 0), USDT, whether a limit
+order's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +55,6 @@ class BookTerms:
     """Hours after 00:00 UTC at which a day's first decision is due."""
     delay_h: int = 0
     limits: BookLimits = field(default_factory=BookLimits)
-
-
-@dataclass(frozen=True, slots=True)
-class BookDecision:
-    """What was decided at one close: per name why it was traded or not."""
-
-    plan: PlannedDecision
-    changes: tuple[Change, ...]
-
-    @property
-    def hour(self) -> int:
-        """Row at whose close it was made."""
-        return self.plan.hour
-
-    @property
-    def target(self) -> Target:
-        """What the family wanted, before the limits."""
-        return self.plan.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +80,15 @@ def run_book(
     """Trade `family` from row `first` of the panel to its end; close what is left at the last close.
 
     Names without a contract and those of `leave_out` are not traded. Hours before `first` are history that features may
-    use. `plan`: the decisions, where they are made already. DataError where nothing is left of the equity,
+    use. `plan`: the decisions, where they are made already. A book that is ruined has an equity of 0 from then on.
     ArithmeticError if the books do not balance.
     """
     panel = history.panel
     account = BookAccount(terms.initial_equity, specs, terms.costs)
+    column = {name: place for place, name in enumerate(panel.names)}
+    desk = Desk(account, panel, column, terms.costs)
     able = frozenset(name for name in panel.names if name in specs) - leave_out
     last_bars = dict(zip(panel.names, panel.list_last_bars(), strict=True))
-    column = {name: place for place, name in enumerate(panel.names)}
     decisions: list[BookDecision] = []
     if plan is None:
         plan = plan_book(history, family, able, first=first, phase_h=terms.phase_h, limits=terms.limits)
@@ -112,9 +98,11 @@ def run_book(
     unknown = unfilled = 0
     for hour in range(first, panel.hours):
         close = panel.close_of(hour)
-        while waiting and waiting[0][0] <= hour:
+        missed: tuple[BookOrder, ...] = ()
+        if waiting and waiting[0][0] == hour:
             _, decision, worth = waiting.pop(0)
-            unfilled += _fill(account, panel, hour, column, decision, worth)
+            filled = desk.fill(hour, decision, worth)
+            unfilled, missed = unfilled + filled.unfilled, filled.missed
         for name in sorted(account.holdings):
             price = panel.closes[hour, column[name]]
             if not math.isnan(price):
@@ -124,19 +112,20 @@ def run_book(
                 account.settle(name, float(rate))
             else:
                 unknown += math.isnan(_rate_in_force(panel, hour, column[name]))
+        if account.is_liquidated:
+            account.liquidate(close, hour)
+            waiting, missed = [], ()
+        for name in sorted(account.holdings):
             gone = last_bars[name] == hour and hour < panel.hours - 1
             if gone or hour == panel.hours - 1:
                 _close(account, name, close, hour, DELISTED if gone else ENDED)
+        if hour < panel.hours - 1:
+            desk.finish(hour, tuple(one for one in missed if last_bars[one.name] > hour))
         worth = account.equity
         equity.append(
             (close, worth, account.gross / worth if worth > 0 else 0.0, len(account.holdings),
              account.costs_paid, account.funding_paid)
         )  # fmt: skip
-        if worth <= 0:
-            raise DataError(
-                f"{family.name} is ruined at {close:%Y-%m-%d %H:%M} UTC: equity {worth:.2f} USDT",
-                "look at the bars of that hour, lower costs.*, or leave the family out with --family",
-            )
         if (wanted := due.get(hour)) is not None:
             decision = BookDecision(wanted, tuple(choose_changes(account.weigh(), wanted.weights, family.band)))
             decisions.append(decision)
@@ -158,42 +147,8 @@ def run_book(
     return BookRun(result, tuple(decisions), fills)
 
 
-def _fill(
-    account: BookAccount,
-    panel: BookPanel,
-    hour: int,
-    column: Mapping[str, int],
-    decision: BookDecision,
-    worth: float,
-) -> int:
-    """Carry out a decision at the open of row `hour`; return how many names stay as they are for want of a bar."""
-    unfilled = 0
-    for change in decision.changes:
-        place = column[change.name]
-        price = float(panel.opens[hour, place])
-        if not change.is_traded:
-            continue
-        if math.isnan(price):
-            unfilled += 1
-            continue
-        decided = float(panel.closes[decision.hour, place])
-        sized_at = price if math.isnan(decided) else decided
-        known = decision.plan.features.get(change.name)
-        account.trade(
-            change.name,
-            account.size(change.name, change.target, worth, sized_at),
-            price,
-            change.target,
-            at=panel.close_of(hour - 1),
-            hour=hour,
-            volatility=None if known is None else known.volatility,
-            hour_notional=float(np.nan_to_num(panel.volumes[hour - 1, place] * panel.closes[hour - 1, place])),
-        )
-    return unfilled
-
-
 def _close(account: BookAccount, name: str, at: datetime, hour: int, reason: str) -> None:
-    account.trade(name, Decimal(0), account.marks[name], 0.0, at=at, hour=hour, reason=reason)
+    account.trade(name, Decimal(0), account.marks[name], 0.0, at=at, hour=hour, reason=reason, at_open=False)
 
 
 def _rate_in_force(panel: BookPanel, hour: int, place: int) -> float:

@@ -29,7 +29,17 @@ from training.trials.ledger import TrialLedger
 from training.trials.records import LookRecord
 
 _MOST_BYTES = 100_000
-_ENGINE = ("account", "engine", "history_features", "panel", "plan", "positions", "rank_features", "ranker")
+_ENGINE = (
+    "account",
+    "engine",
+    "executions",
+    "history_features",
+    "panel",
+    "plan",
+    "positions",
+    "rank_features",
+    "ranker",
+)
 """Modules of `training.books` on which a result depends."""
 _HEAD = "# Written before the hours were looked at. An edited file is refused: register again instead.\n"
 
