@@ -92,6 +92,8 @@ def make_market(names: int, hours: int) -> tuple[BookPanel, dict[str, ContractSp
         start=_START,
         names=labels,
         opens=np.where(there, opens, np.nan),
+        highs=np.where(there, np.maximum(opens, closes), np.nan),
+        lows=np.where(there, np.minimum(opens, closes), np.nan),
         closes=np.where(there, closes, np.nan),
         volumes=np.where(there, volumes, np.nan),
         late=np.where(there, 0.0, np.nan),

@@ -35,6 +35,11 @@ _BRIEF = ("net_return", "sharpe", "max_drawdown")
 @click.option("--since", metavar="INSTANT", help="First bar close; by default the first at which a universe exists.")
 @click.option("--until", metavar="INSTANT", help="Last bar close (included); by default the newest.")
 @click.option("--in-depth", is_flag=True, help="Leave every name out once, too: as many backtests as there are names.")
+@click.option(
+    "--limit-first",
+    is_flag=True,
+    help="Fill by limit orders where the next bar trades through the close of the decision, else at its end.",
+)
 @click.option("--whole", is_flag=True, help="Look at the hours too that are registered for a last look.")
 @click.option(
     "--as-known-at", metavar="INSTANT", default="now", show_default=True, help="Use only what was known then."
@@ -42,7 +47,13 @@ _BRIEF = ("net_return", "sharpe", "max_drawdown")
 @reports_errors
 @prints_tables()
 def books(
-    families: tuple[str, ...], since: str | None, until: str | None, in_depth: bool, whole: bool, as_known_at: str
+    families: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    in_depth: bool,
+    limit_first: bool,
+    whole: bool,
+    as_known_at: str,
 ) -> None:
     """Books of many names, long against short, netted: what they earn after costs, and how sure that is.
 
@@ -65,7 +76,15 @@ def books(
     )
     with ConsoleProgress() as progress:
         report = study_books(
-            settings, chosen, progress, now=now, since=first, until=last, in_depth=in_depth, whole=whole
+            settings,
+            chosen,
+            progress,
+            now=now,
+            since=first,
+            until=last,
+            in_depth=in_depth,
+            whole=whole,
+            limit_first=limit_first,
         )
     _show(report)
 
@@ -73,6 +92,7 @@ def books(
 def _show(report: BooksReport) -> None:
     from pairity.measures import MEASURES, explain_span, format_measure
     from pairity_cli.tables import print_heading, print_line, print_table
+    from training.books.executions import summarise_fills
     from training.evaluation.verdicts import judge_sharpe, state_findings
 
     span = report.last - report.first
@@ -90,6 +110,10 @@ def _show(report: BooksReport) -> None:
             [_certainty_row(one) for one in report.evidence],
             "how sure that is",
         )
+    for one in report.evidence:
+        share, orders = summarise_fills(one.run.fills)
+        if orders and share is not None:
+            print_line(f"{one.family.name}: {format_percent(share)} of what was traded by limit orders")
     for line in state_findings({one.family.name: judge_sharpe(one.metrics, span) for one in report.evidence}):
         print_line(line)
     years = sorted({year for one in report.evidence for year, _, _ in one.years})

@@ -20,7 +20,7 @@ def make_rows(panel, fills, first):
     column = {name: place for place, name in enumerate(panel.names)}
     shape = (len(keys), len(panel.names))
     size, paid, fee = (np.zeros(shape) for _ in range(3))
-    for hour, at_open, name, amount, price, charged in fills.iter_rows():
+    for hour, at_open, name, amount, price, charged, _ in fills.iter_rows():
         cell = row[hour, at_open], column[name]
         size[cell] += amount
         paid[cell] += amount * price

@@ -1,6 +1,7 @@
 """`pairity books` over published hours: every family, after costs, noted as trials; what is missing is said."""
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -104,6 +105,38 @@ def test_limits_of_the_settings_are_steps_of_decisions_and_another_trial(run, st
     refused = run("--family", "trend_book")
     assert refused.exit_code == 2
     assert "gross_max" in refused.output
+
+
+def test_limit_orders_first_are_another_book_and_say_how_much_they_filled(run, stored, tmp_path):
+    plain, limits = (run("--family", "trend_book", *words, "--csv") for words in ((), ("--limit-first",)))
+    assert limits.exit_code == 0, limits.output
+    assert "by limit orders" not in plain.output
+    assert "% of what was traded by limit orders" in limits.output
+    names = {json.loads(line)["name"] for line in (tmp_path / "trials" / "trials.jsonl").read_text().splitlines()}
+    assert {"trend_book", "trend_book by limit orders first", "trend_book by limit orders first, costs × 2"} <= names
+
+
+def test_a_page_shows_all_books_and_the_coin_in_one_figure(run, stored):
+    result = run("--family", "trend_book", "--family", "carry_book")
+    assert result.exit_code == 0, result.output
+    page = next(Path(stored.home, "reports", "books").glob("*.html"))
+    assert str(page) in result.output
+    text = page.read_text()
+    assert "equity / start, log scale" in text
+    assert "BTC, held" in text
+    for name in ("trend_book", "carry_book"):
+        assert re.search(rf"<i></i>\d\. {name} [+-]?\d", text)
+    assert not re.search(r"""<script|(src|href)\s*=|https?:""", text)
+
+
+def test_a_ruined_book_is_shown_and_counted(run, stored, tmp_path, monkeypatch):
+    monkeypatch.setenv("PAIRITY_COSTS__TAKER_FEE_BPS", "20000")
+    result = run("--family", "trend_book", "--csv")
+    assert result.exit_code == 0, result.output
+    assert "-100.00%" in result.output
+    assert "trend_book is ruined at 2025-" in result.output
+    names = [json.loads(line)["name"] for line in (tmp_path / "trials" / "trials.jsonl").read_text().splitlines()]
+    assert "trend_book" in names
 
 
 def test_a_run_is_noted_as_trials_once(run, stored):

@@ -178,6 +178,23 @@ def test_a_history_without_a_universe_leaves_books_out_with_one_note(compared, m
     assert note.startswith("trend_book, carry_book: left out: fewer than 6 names")
 
 
+def test_a_ruined_book_is_a_line_of_minus_everything_and_a_trial(compared):
+    settings, _, _ = compared
+    costs = settings.costs.model_copy(update={"taker_fee_bps": 20_000.0})
+    poor = settings.model_copy(update={"costs": costs})
+    rules = [FAMILIES["always_revert"]]
+    lost = compare_families(poor, rules, brute_join(poor), NOW, SilentProgress(), books=BOOKS[:1])
+    line = by_name(lost)["trend_book"]
+    assert line.contender.metrics["net_return"] == -1.0
+    assert line.contender.metrics["max_drawdown"] == 1.0
+    assert line.contender.result.equity.height == by_name(lost)["btc"].contender.result.equity.height
+    assert line.folds[0]["net_return"] == pytest.approx(-1.0)
+    assert any(note.startswith("trend_book is ruined at 2025-") for note in lost.notes)
+    series = {one.line for one in TrialLedger.of(settings).read().series if one.name == "trend_book"}
+    assert len(series) == 2
+    assert [row for row in make_page(lost, "a" * 32, NOW).rows if row[0] == "trend_book"]
+
+
 def test_what_begins_without_a_universe_says_since_when_it_trades(compared):
     settings, board, _ = compared
     hours = by_name(board)["btc"].contender.result.equity["time"].to_list()

@@ -94,7 +94,7 @@ def compute_sharpe(equity: pl.Series, start: float) -> float | None:
 
     None for fewer than 2 returns, and where they do not vary.
     """
-    returns = [after / before - 1.0 for before, after in pairwise([start, *equity.to_list()])]
+    returns = [after / before - 1.0 if before else 0.0 for before, after in pairwise([start, *equity.to_list()])]
     if len(returns) < 2:
         return None
     mean = sum(returns) / len(returns)
@@ -103,9 +103,13 @@ def compute_sharpe(equity: pl.Series, start: float) -> float | None:
 
 
 def compute_hourly_returns(result: BacktestResult) -> NDArray[np.float64]:
-    """Return the fractional change of equity in each hour; the first hour starts from the initial equity."""
+    """Return the fractional change of equity in each hour; the first hour starts from the initial equity.
+
+    0 in hours that begin with nothing: what is ruined stays so.
+    """
     equity = np.concatenate([[result.initial_equity], result.equity["equity"].to_numpy()])
-    returns: NDArray[np.float64] = equity[1:] / equity[:-1] - 1.0
+    lost = equity[:-1] == 0.0
+    returns: NDArray[np.float64] = np.where(lost, 0.0, equity[1:] / np.where(lost, 1.0, equity[:-1]) - 1.0)
     return returns
 
 

@@ -87,10 +87,20 @@ def simulate_books(
     `targets`: one table for each decision of `plan`, in its order: accounts × names, or the weights by name that all
     accounts want. They are taken one by one: an iterator need never hold those of all decisions, which are gigabytes
     for hundreds of accounts and names. `costs` and `capital`: one per account. An account that is ruined has 0 from
-    then on.
+    then on; whether decisions are limit orders first is the same for all of `costs`.
     """
     book = _Books(panel, plan, targets, Contracts.of(panel, specs), costs, capital, band)
     return book.run(first, delay_h)
+
+
+@dataclass(slots=True)
+class _Orders:
+    """What was decided at the close of row `decided_at`: names that each account trades, and sizes that it wants."""
+
+    decided_at: int
+    traded: Bools
+    wanted: Floats
+    volatility: Floats
 
 
 class _Books:
@@ -110,39 +120,48 @@ class _Books:
             np.array([getattr(one, name) for one in costs])[:, None] * unit
             for name, unit in (("fee_bps", 1e-4), ("slippage_bps", 1e-4), ("impact", 1.0))
         )
+        self._closing = np.array([one.closing_rate for one in costs])[:, None]
+        limits = [one.maker_fee_bps for one in costs if one.maker_fee_bps is not None]
+        if len(limits) not in {0, len(costs)}:
+            raise ValueError("accounts with limit orders first, and without, are not traded together")
+        self._maker = np.array(limits)[:, None] * 1e-4 if limits else None
         self._cash = np.array(capital, dtype=np.float64)
         self._sizes = np.zeros((len(self._cash), len(panel.names)))
         self._marks = _fill_forward(panel.closes)
         self._flows = self._marks * np.nan_to_num(panel.rates)
         self._volatilities = _read_volatilities(panel, plan)
-        self._alive = np.ones(len(self._cash), dtype=np.bool_)
+        self._gone = panel.list_last_bars()
 
     def run(self, first: int, delay_h: int) -> Floats:
-        last = self._panel.hours - 1
-        gone = self._panel.list_last_bars()
+        last, gone = self._panel.hours - 1, self._gone
         leaving = {int(hour) for hour in gone if first <= hour < last}
         fills = {one.hour + 1 + delay_h: row for row, one in enumerate(self._plan)}
         decided = {one.hour: row for row, one in enumerate(self._plan)}
-        breaks = sorted({first, last + 1, *(h for h in fills if h <= last), *(h + 1 for h in {*leaving, *decided})})
+        ends = {*leaving, *decided} if self._maker is None else {*leaving, *decided, *fills}
+        breaks = sorted({first, last + 1, *(h for h in fills if h <= last), *(h + 1 for h in ends if h <= last)})
         equity = np.empty((len(self._cash), last + 1 - first))
-        waiting: dict[int, tuple[Bools, Floats]] = {}
+        waiting: dict[int, _Orders] = {}
         for begin, after in pairwise(breaks):
-            if begin in fills and fills[begin] in waiting:
-                row = fills[begin]
-                self._fill(begin, self._volatilities[row], *waiting.pop(row))
+            orders = waiting.pop(fills.get(begin, -1), None)
+            if orders is not None:
+                self._fill(begin, orders)
             own = slice(begin, after)
             paid = np.cumsum(self._value(self._flows[own]), axis=1)
             worth = self._cash[:, None] + self._value(self._marks[own]) - paid
             self._cash -= paid[:, -1]
+            pending = [*waiting.values(), *([] if orders is None else [orders])]
+            self._liquidate(begin, worth, pending)
             closing = gone == after - 1 if after <= last else np.ones(len(gone), dtype=np.bool_)
             if closing.any():
                 self._close(after - 1, closing)
+            if orders is not None and self._maker is not None and after <= last:
+                self._finish(begin, orders)
+            if closing.any() or (orders is not None and self._maker is not None):
                 worth[:, -1] = self._cash + self._value(self._marks[after - 1 : after])[:, 0]
             equity[:, begin - first : after - first] = worth
-            self._ruin(equity, begin - first, after - first)
             if after - 1 in decided:
                 row = decided[after - 1]
-                waiting[row] = self._decide(row, after - 1, equity[:, after - 1 - first])
+                waiting[row] = self._decide(row, after - 1, worth[:, -1])
         return equity
 
     def _value(self, prices: Floats) -> Floats:
@@ -150,7 +169,7 @@ class _Books:
         # A matrix product would add in an order that depends on the number of accounts and threads.
         return np.einsum("an,hn->ah", self._sizes, prices)
 
-    def _decide(self, row: int, hour: int, worth: Floats) -> tuple[Bools, Floats]:
+    def _decide(self, row: int, hour: int, worth: Floats) -> _Orders:
         """Return which names each account trades, and the sizes that it wants of them."""
         safe = np.where(worth > 0, worth, 1.0)[:, None]
         held = self._sizes * np.nan_to_num(self._marks[hour]) / safe
@@ -159,40 +178,63 @@ class _Books:
         traded = leaves | turns | ((target != 0) & (np.abs(target - held) >= self._band))
         close = self._panel.closes[hour]
         wanted = target * worth[:, None] / np.where(np.isnan(close), 1.0, close)
-        return traded & self._alive[:, None], self._contracts.round(wanted)
+        return _Orders(hour, traded, self._contracts.round(wanted), self._volatilities[row])
 
-    def _fill(self, hour: int, volatility: Floats, traded: Bools, wanted: Floats) -> None:
-        opens = self._panel.opens[hour]
-        there = traded & ~np.isnan(opens)
-        price = np.nan_to_num(opens)
-        turnover = np.nan_to_num(self._panel.volumes[hour - 1] * self._panel.closes[hour - 1])
-        now, after = self._sizes, np.where(there, wanted, self._sizes)
+    def _fill(self, hour: int, orders: _Orders) -> None:
+        """Fill orders at the open of row `hour`, or those that it trades through; what is left stays in `orders`."""
+        orders.traded &= ~np.isnan(self._panel.opens[hour])
+        if self._maker is None:
+            self._take(orders, self._panel.opens[hour], hour - 1)
+            return
+        limit = self._panel.closes[orders.decided_at]
+        buys = orders.wanted > self._sizes
+        reached = orders.traded & np.where(buys, self._panel.lows[hour] < limit, self._panel.highs[hour] > limit)
+        change = np.where(reached, orders.wanted - self._sizes, 0.0)
+        self._pay(change, np.nan_to_num(limit), np.zeros_like(change), self._maker)
+        self._sizes = np.where(reached, orders.wanted, self._sizes)
+        orders.traded &= ~reached
+
+    def _finish(self, hour: int, orders: _Orders) -> None:
+        """Fill what limit orders missed in row `hour` at its close."""
+        orders.traded &= self._gone > hour
+        self._take(orders, self._panel.closes[hour], hour)
+
+    def _take(self, orders: _Orders, prices: Floats, before: int) -> None:
+        """Trade at market prices, with the impact that the turnover of row `before` makes."""
+        price = np.nan_to_num(prices)
+        turnover = np.nan_to_num(self._panel.volumes[before] * self._panel.closes[before])
+        now, after = self._sizes, np.where(orders.traded, orders.wanted, self._sizes)
         turned = now * after < 0
         # A change of side closes and opens: two orders, each with an impact of its own.
         for change in (np.where(turned, -now, after - now), np.where(turned, after, 0.0)):
             notional = np.abs(change) * price
             strain = np.sqrt(notional / np.where(turnover > 0, turnover, np.inf))
-            self._pay(change, price, self._slip + self._impact * volatility * strain)
+            self._pay(change, price, self._slip + self._impact * orders.volatility * strain, self._fee)
         self._sizes = after
 
-    def _pay(self, change: Floats, price: Floats, slip: Floats) -> None:
+    def _pay(self, change: Floats, price: Floats, slip: Floats, fee: Floats) -> None:
         paid = price * (1 + np.sign(change) * slip)
-        self._cash -= (change * paid + np.abs(change) * paid * self._fee).sum(axis=1)
+        self._cash -= (change * paid + np.abs(change) * paid * fee).sum(axis=1)
 
     def _close(self, hour: int, closing: Bools) -> None:
         change = np.where(closing, -self._sizes, 0.0)
-        self._pay(change, np.nan_to_num(self._marks[hour]), np.broadcast_to(self._slip, change.shape))
+        self._pay(change, np.nan_to_num(self._marks[hour]), np.broadcast_to(self._slip, change.shape), self._fee)
         self._sizes = self._sizes + change
 
-    def _ruin(self, equity: Floats, begin: int, after: int) -> None:
-        """Leave nothing to accounts from the hour on in which they are worth nothing."""
-        lost = self._alive & (equity[:, begin:after] <= 0).any(axis=1)
-        for account in np.flatnonzero(lost):
-            hour = begin + int((equity[account, begin:after] <= 0).argmax())
-            equity[account, hour:after] = 0.0
-            self._cash[account] = 0.0
+    def _liquidate(self, begin: int, worth: Floats, pending: Sequence[_Orders]) -> None:
+        """Close accounts in the first hour in which they are below what the venue wants; what is pending lapses."""
+        marks = self._marks[begin : begin + worth.shape[1]]
+        held = np.einsum("an,hn->ah", np.abs(self._sizes), marks)
+        short = worth < self._closing * held
+        for account in np.flatnonzero(short.any(axis=1)):
+            place = int(short[account].argmax())
+            sizes, slip, fee = self._sizes[account], self._slip[account], self._fee[account]
+            costs = np.abs(sizes) * marks[place] * (slip + fee * (1 - np.sign(sizes) * slip))
+            left = max(0.0, worth[account, place] - float(costs.sum()))
+            worth[account, place:] = self._cash[account] = left
             self._sizes[account] = 0.0
-            self._alive[account] = False
+            for orders in pending:
+                orders.traded[account] = False
 
 
 def _read_volatilities(panel: BookPanel, plan: Sequence[PlannedDecision]) -> Floats:

@@ -47,7 +47,7 @@ class BookBench:
     def trade_costs(self) -> list[Variation]:
         """Trade the book at multiples of the costs, impact left as it is."""
         own = self.terms.costs
-        dearer = [replace(own, fee_bps=by * own.fee_bps, slippage_bps=by * own.slippage_bps) for by in FACTORS]
+        dearer = [own.multiply(by) for by in FACTORS]
         equity = self._simulate(self._targets, dearer, [self.terms.initial_equity] * len(dearer))
         return [self._name(f"costs × {by}", row) for by, row in zip(FACTORS, equity, strict=True)]
 
@@ -89,7 +89,7 @@ class BookBench:
 
     def try_placebos(self, shuffle: Shuffle, *, with_costs: bool, count: int = PERMUTATIONS) -> Placebo:
         """Rank the book among books of the same weights on other names; without costs funding is paid still."""
-        costs = self.terms.costs if with_costs else BookCosts(0.0, 0.0)
+        costs = self.terms.costs if with_costs else replace(self.terms.costs.multiply(0), impact=0.0)
         dealt = permute_targets(self.history.panel, self._plan, shuffle, count)
         targets = (np.vstack([own, others]) for own, others in zip(self._targets, dealt, strict=True))
         capital = self.terms.initial_equity

@@ -1,8 +1,9 @@
 """The engine of books: target weights over closed hourly bars, netted, in whole lots.
 
-Within one hour, in this order: what was decided at the previous close fills at the bar's open; a name whose last bar
-this is, is closed at its close; settlements at the close are booked on what is held into it; equity is marked; where it
-is due, the family decides. Source: docs/formulas.md, Books.
+Within one hour, in this order: what was decided at the previous close fills at the bar's open, or by limit orders;
+settlements at the close are booked on what is held into it; an account below its maintenance margin is liquidated; a
+name whose last bar this is, is closed at its close; what limit orders missed is filled at the close; equity is marked;
+where it is due, the family decides. Source: docs/formulas.md, Books.
 """
 
 from __future__ import annotations
@@ -16,14 +17,13 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from pairity.books.decision import NameDecision, choose_contracts
-from pairity.books.families import BookFamily, Target
+from pairity.books.decision import choose_contracts
+from pairity.books.families import BookFamily
 from pairity.books.limits import BookLimits
-from pairity.books.rebalance import Change
-from pairity.errors import DataError
 from pairity.universe import ContractSpec
 from training.backtest.records import DECISION_SCHEMA, EQUITY_SCHEMA, TRADE_SCHEMA, BacktestResult
 from training.books.account import DELISTED, ENDED, BookAccount, BookCosts
+from training.books.executions import BookDecision, BookOrder, Desk
 from training.books.history_features import FeatureHistory
 from training.books.panel import BookPanel
 from training.books.plan import PlannedDecision, plan_book
@@ -39,8 +39,10 @@ FILL_SCHEMA: dict[str, pl.DataType] = {
     "size_base": pl.Float64(),
     "price": pl.Float64(),
     "fee": pl.Float64(),
+    "maker": pl.Boolean(),
 }
-"""Fills: row of the panel, whether at the hour's open or at its close, base units (bought > 0), USDT."""
+"""Fills: row of the panel, whether before the hour's close or at it, base units (bought > 0), USDT, whether a limit
+order's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +59,6 @@ class BookTerms:
     delay_h: int = 0
     limits: BookLimits = field(default_factory=BookLimits)
     marks: Mapping[str, Mapping[datetime, float]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class BookDecision:
-    """What was decided at one close: per name why it is traded or not, and its contracts."""
-
-    plan: PlannedDecision
-    names: tuple[NameDecision, ...]
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """Per name why it is traded or not."""
-        return tuple(one.change for one in self.names)
-
-    @property
-    def hour(self) -> int:
-        """Row at whose close it was made."""
-        return self.plan.hour
-
-    @property
-    def target(self) -> Target:
-        """What the family wanted, before the limits."""
-        return self.plan.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +84,15 @@ def run_book(
     """Trade `family` from row `first` of the panel to its end; close what is left at the last close.
 
     Names without a contract and those of `leave_out` are not traded. Hours before `first` are history that features may
-    use. `plan`: the decisions, where they are made already. DataError where nothing is left of the equity,
+    use. `plan`: the decisions, where they are made already. A book that is ruined has an equity of 0 from then on.
     ArithmeticError if the books do not balance.
     """
     panel = history.panel
     account = BookAccount(terms.initial_equity, specs, terms.costs)
+    column = {name: place for place, name in enumerate(panel.names)}
+    desk = Desk(account, panel, column, terms.costs)
     able = frozenset(name for name in panel.names if name in specs) - leave_out
     last_bars = dict(zip(panel.names, panel.list_last_bars(), strict=True))
-    column = {name: place for place, name in enumerate(panel.names)}
     decisions: list[BookDecision] = []
     if plan is None:
         plan = plan_book(
@@ -124,8 +104,10 @@ def run_book(
     unknown = unfilled = 0
     for hour in range(first, panel.hours):
         close = panel.close_of(hour)
-        while waiting and waiting[0][0] <= hour:
-            unfilled += _fill(account, panel, hour, column, waiting.pop(0)[1])
+        missed: tuple[BookOrder, ...] = ()
+        if waiting and waiting[0][0] == hour:
+            filled = desk.fill(hour, waiting.pop(0)[1])
+            unfilled, missed = unfilled + filled.unfilled, filled.missed
         for name in sorted(account.holdings):
             price = panel.closes[hour, column[name]]
             if not math.isnan(price):
@@ -135,19 +117,20 @@ def run_book(
                 account.settle(name, float(rate), terms.marks.get(name, {}).get(close))
             else:
                 unknown += math.isnan(_rate_in_force(panel, hour, column[name]))
+        if account.is_liquidated:
+            account.liquidate(close, hour)
+            waiting, missed = [], ()
+        for name in sorted(account.holdings):
             gone = last_bars[name] == hour and hour < panel.hours - 1
             if gone or hour == panel.hours - 1:
                 _close(account, name, close, hour, DELISTED if gone else ENDED)
+        if hour < panel.hours - 1:
+            desk.finish(hour, tuple(one for one in missed if last_bars[one.name] > hour))
         worth = account.equity
         equity.append(
             (close, worth, account.gross / worth if worth > 0 else 0.0, len(account.holdings),
              account.costs_paid, account.funding_paid)
         )  # fmt: skip
-        if worth <= 0:
-            raise DataError(
-                f"{family.name} is ruined at {close:%Y-%m-%d %H:%M} UTC: equity {worth:.2f} USDT",
-                "look at the bars of that hour, lower costs.*, or leave the family out with --family",
-            )
         if (wanted := due.get(hour)) is not None:
             prices = {
                 name: float(panel.closes[hour, column[name]]) for name, weight in wanted.weights.items() if weight
@@ -173,39 +156,8 @@ def run_book(
     return BookRun(result, tuple(decisions), fills)
 
 
-def _fill(
-    account: BookAccount,
-    panel: BookPanel,
-    hour: int,
-    column: Mapping[str, int],
-    decision: BookDecision,
-) -> int:
-    """Carry out a decision at the open of row `hour`; return how many names stay as they are for want of a bar."""
-    unfilled = 0
-    for one in decision.names:
-        change, place = one.change, column[one.name]
-        price = float(panel.opens[hour, place])
-        if not change.is_traded:
-            continue
-        if math.isnan(price):
-            unfilled += 1
-            continue
-        known = decision.plan.features.get(change.name)
-        account.trade(
-            change.name,
-            one.wanted,
-            price,
-            change.target,
-            at=panel.close_of(hour - 1),
-            hour=hour,
-            volatility=None if known is None else known.volatility,
-            hour_notional=float(np.nan_to_num(panel.volumes[hour - 1, place] * panel.closes[hour - 1, place])),
-        )
-    return unfilled
-
-
 def _close(account: BookAccount, name: str, at: datetime, hour: int, reason: str) -> None:
-    account.trade(name, Decimal(0), account.marks[name], 0.0, at=at, hour=hour, reason=reason)
+    account.trade(name, Decimal(0), account.marks[name], 0.0, at=at, hour=hour, reason=reason, at_open=False)
 
 
 def _rate_in_force(panel: BookPanel, hour: int, place: int) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -59,6 +60,12 @@ def measure_certainty(returns: Floats) -> Certainty | None:
     if estimate is None or estimate.error == 0.0:
         return None
     return Certainty(estimate.value, estimate.error, len(returns) / 8760)
+
+
+def find_ruin(result: BacktestResult) -> datetime | None:
+    """Return the first close at which nothing is left of the equity; None where something always is."""
+    lost = result.equity.filter(pl.col("equity") <= 0.0)
+    return lost["time"][0] if lost.height else None
 
 
 def split_by_year(result: BacktestResult) -> list[tuple[int, float, float | None]]:

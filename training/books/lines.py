@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pairity.books.families import BookFamily
-from pairity.errors import DataError, MissingDataError
+from pairity.errors import MissingDataError
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import HOUR
 from training.backtest.comparison import Contender
 from training.backtest.performance import measure_performance
 from training.books.engine import run_book
+from training.books.evidence import find_ruin
 from training.books.ranker import LEAST_DAYS
 from training.books.stored_market import find_first_universe, load_market, make_book_terms, name_trial
 
@@ -60,18 +61,15 @@ def trade_book_lines(
     lines = []
     terms, first = make_book_terms(settings), (hours[0] - panel.start) // HOUR
     for family in families:
-        try:
-            result = run_book(market.history, family, terms, market.specs, first=first).result
-        except DataError as error:  # ruined
-            notes.append(f"{family.name} is left out: {error.what}")
-        else:
-            name = f"book: {family.description}"
-            contender = Contender(family.name, name, result, measure_performance(result))
-            lines.append(BookLine(name_trial(family, terms), contender))
-            if family.learns and result.trades.is_empty():
-                notes.append(f"{family.name}: nothing is held, {explain_idle(family)}")
-            if not family.is_choice:
-                notes.append(explain_comparison(family))
+        result = run_book(market.history, family, terms, market.specs, first=first).result
+        contender = Contender(family.name, f"book: {family.description}", result, measure_performance(result))
+        lines.append(BookLine(name_trial(family, terms), contender))
+        if (lost := find_ruin(result)) is not None:
+            notes.append(f"{family.name} is ruined at {lost:%Y-%m-%d %H:%M} UTC: nothing is left of it")
+        if family.learns and result.trades.is_empty():
+            notes.append(f"{family.name}: nothing is held, {explain_idle(family)}")
+        if not family.is_choice:
+            notes.append(explain_comparison(family))
         progress.advance(1)
     return lines, notes
 

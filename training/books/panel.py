@@ -33,6 +33,8 @@ class BookPanel:
     start: datetime
     names: tuple[str, ...]
     opens: Floats
+    highs: Floats
+    lows: Floats
     closes: Floats
     volumes: Floats
     late: Floats
@@ -59,9 +61,10 @@ def build_panel(
 ) -> BookPanel:
     """Return the panel of stored bars and settlements; MissingDataError without bars.
 
-    `bars`: asset, event_timestamp (close), first_known, open, close, volume_base as `history.read_bars` returns them.
-    A bar counts as in time if it was known `decision_lag_h` hours after its close. A correction that came later takes
-    the place of what was known before: of a corrected bar this panel knows nothing better than today's value.
+    `bars`: asset, event_timestamp (close), first_known, open, high, low, close, volume_base as `history.read_bars`
+    returns them. A bar counts as in time if it was known `decision_lag_h` hours after its close. A correction that came
+    later takes the place of what was known before: of a corrected bar this panel knows nothing better than today's
+    value.
     """
     rows = bars.drop_nulls(["open", "close"])
     if rows.is_empty():
@@ -86,6 +89,8 @@ def build_panel(
         start=start,
         names=names,
         opens=spread(rows["open"]),
+        highs=spread(rows["high"]),
+        lows=spread(rows["low"]),
         closes=spread(rows["close"]),
         volumes=spread(rows["volume_base"]),
         late=np.ceil(np.maximum(spread(waited), 0.0)),

@@ -34,6 +34,7 @@ _ENGINE = (
     "account",
     "combined",
     "engine",
+    "executions",
     "history_features",
     "outcome_models",
     "outcome_walk",

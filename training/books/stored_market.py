@@ -55,18 +55,19 @@ def load_market(settings: Settings, now: datetime, until: datetime | None) -> St
     return StoredMarket(history, bars, read_traded_contracts(settings, layout))
 
 
-def make_book_terms(settings: Settings) -> BookTerms:
+def make_book_terms(settings: Settings, *, limit_first: bool = False) -> BookTerms:
     """Return account, costs and limits of books; they begin with `costs.initial_equity_usdt` or 100,000 USDT."""
-    costs = BookCosts(settings.costs.taker_fee_bps, settings.costs.slippage_bps, _IMPACT)
+    maker = settings.costs.maker_fee_bps if limit_first else None
+    costs = BookCosts(settings.costs.taker_fee_bps, settings.costs.slippage_bps, _IMPACT, maker)
     own = settings.books
     limits = BookLimits(volatility=own.volatility_target, gross=own.gross_max, net=own.net_max)
     return BookTerms(settings.costs.initial_equity_usdt or _EQUITY, costs, limits=limits)
 
 
 def name_trial(family: BookFamily, terms: BookTerms) -> str:
-    """Return the name under which a book is noted as a trial: a book within other limits is another trial."""
-    limits = str(terms.limits)
-    return f"{family.name} within {limits}" if limits else family.name
+    """Return the name under which a book is noted as a trial: within other limits, or filled otherwise, another."""
+    limits, fills = str(terms.limits), " by limit orders first" if terms.costs.limit_first else ""
+    return f"{family.name} within {limits}{fills}" if limits else f"{family.name}{fills}"
 
 
 def find_first_universe(panel: BookPanel, since: datetime | None = None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -25,8 +25,10 @@ from training.books.decision_log import write_decisions
 from training.books.engine import BookRun
 from training.books.evidence import (
     Certainty,
+    Floats,
     Variation,
     correlate,
+    find_ruin,
     hold_name,
     measure_certainty,
     split_by_quarter,
@@ -41,6 +43,7 @@ from training.data.point_in_time import read_snapshot_id
 from training.data.unit_check import require_one_unit
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.evaluation.trial_clusters import TrialCount
+from training.reports.books_page import write_books_page
 from training.trials.ledger import TrialLedger
 from training.trials.run import Market, Run
 
@@ -83,6 +86,9 @@ class BooksReport:
     correlations: Mapping[str, Mapping[str, float | None]]
     first: datetime
     last: datetime
+    coin: str
+    coin_returns: Floats
+    """Hourly returns of holding this coin over the same hours."""
     trials: TrialCount
     files: tuple[Path, ...]
     notes: tuple[str, ...]
@@ -106,13 +112,15 @@ def study_books(
     until: datetime | None = None,
     in_depth: bool = False,
     whole: bool = False,
+    limit_first: bool = False,
 ) -> BooksReport:
     """Backtest `families` on the stored bars of the universe from `since` to `until` (closes), as known at `now`.
 
-    Default is from the first close at which a universe of books exists. `in_depth` leaves each name out once, too. All
-    runs are noted as trials. Hours from the first on that is registered and was not looked at are left alone, unless
-    `whole`. MissingDataError where no book can be made, and for features in a unit of before a
-    redenomination. Writes the equity curves as Parquet.
+    With `limit_first` every decision is a limit order before it is a market order (`executions`). Default is from the
+    first close at which a universe of books exists. `in_depth` leaves each name out once, too. All runs are noted as
+    trials. Hours from the first on that is registered and was not looked at are left alone, unless `whole`.
+    MissingDataError where no book can be made, and for features in a unit of before a redenomination. Writes the equity
+    curves as Parquet.
     """
     require_one_unit(settings)
     layout = Layout.of(settings)
@@ -120,7 +128,7 @@ def study_books(
     stored = load_market(settings, now, until)
     panel = stored.history.panel
     first = find_first_universe(panel, since)
-    terms = make_book_terms(settings)
+    terms = make_book_terms(settings, limit_first=limit_first)
     benches = [BookBench(stored.history, family, terms, stored.specs, first) for family in families]
     studies = [_study(bench, progress, in_depth=in_depth) for bench in benches]
     hours = _try_hours(benches, progress)
@@ -137,15 +145,26 @@ def study_books(
     returns = {one.family.name: compute_hourly_returns(one.result) for one in evidence}
     coin = choose_hold_asset(panel.names)
     files = (_write(layout, evidence), write_decisions(layout, [(one.family.name, one.run) for one in evidence], panel))
-    return BooksReport(
+    held = hold_name(stored.history, coin, first)
+    report = BooksReport(
         evidence=evidence,
-        correlations=correlate({**returns, coin: hold_name(stored.history, coin, first)}),
+        correlations=correlate({**returns, coin: held}),
+        coin=coin,
+        coin_returns=held,
         first=panel.close_of(first),
         last=panel.close_of(panel.hours - 1),
         trials=count,
         files=files,
-        notes=(*spared, *_note_idle(evidence), *note_assumed_contracts(settings)),
+        notes=(*spared, *_note_ruin(evidence), *_note_idle(evidence), *note_assumed_contracts(settings)),
     )
+    return replace(report, files=(*files, write_books_page(layout, report)))
+
+
+def _note_ruin(evidence: Sequence[BookEvidence]) -> list[str]:
+    lost = [(one.family.name, find_ruin(one.result)) for one in evidence]
+    return [
+        f"{name} is ruined at {at:%Y-%m-%d %H:%M} UTC: nothing is left of it" for name, at in lost if at is not None
+    ]
 
 
 def _note_idle(evidence: Sequence[BookEvidence]) -> list[str]:

@@ -23,6 +23,8 @@ _WEEK_H, _MONDAY_S = 168, 4 * 86_400
 """The first Monday of Unix time: weeks begin on Mondays."""
 _MOST_NAMES, _LETTERS = 12, 52
 """Most names below a figure that is half as wide as a desk, and most letters of them; a phone has room for half."""
+_LOG_PARTS = ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
+_LEAST_MARKS, _LOG_ROOM = 4, 1.03
 _EDGE = 0.03
 """Share of the axis beside each end in which no label of a time is written: it would leave the figure."""
 
@@ -44,10 +46,15 @@ class Axis:
     high: float
     ticks: tuple[Tick, ...]
     title: str
+    is_log: bool = False
+    """Whether the same factor is the same distance everywhere; values are above 0 then."""
 
     def place(self, value: float) -> int:
         """Return where a value lies, in per mille from the low end; what lies outside is at the end."""
-        return round(WHOLE * min(1.0, max(0.0, (value - self.low) / (self.high - self.low))))
+        inside = min(self.high, max(self.low, value))
+        if self.is_log:
+            return round(WHOLE * math.log(inside / self.low) / math.log(self.high / self.low))
+        return round(WHOLE * (inside - self.low) / (self.high - self.low))
 
 
 def make_axis(values: Iterable[float | None], title: str, *, zero: bool = False, ticks: int = 5) -> Axis:
@@ -67,6 +74,26 @@ def make_axis(values: Iterable[float | None], title: str, *, zero: bool = False,
     marks = [low + step * number for number in range(count + 1)]
     axis = Axis(low, high, (), title)
     return Axis(low, high, tuple(Tick(axis.place(mark), _write(mark, step)) for mark in marks), title)
+
+
+def make_log_axis(values: Iterable[float], title: str) -> Axis:
+    """Return a logarithmic axis with room for all values (above 0), with round ticks."""
+    found = list(values)
+    low, high = min(found) / _LOG_ROOM, max(found) * _LOG_ROOM
+    axis = Axis(low, high, (), title, is_log=True)
+    ticks = tuple(Tick(axis.place(mark), format_plain(mark, 6)) for mark in choose_log_marks(low, high))
+    return Axis(low, high, ticks, title, is_log=True)
+
+
+def choose_log_marks(low: float, high: float) -> list[float]:
+    """Return round numbers between both ends (above 0), four at least: 1, 10, 100, or 1, 2, 5, or closer."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for parts in _LOG_PARTS:
+        marks = [mark for decade in decades for part in parts if low <= (mark := part * 10.0**decade) <= high]
+        if len(marks) >= _LEAST_MARKS:
+            return marks
+    step = choose_step((high - low) / _LEAST_MARKS)
+    return [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def make_time_axis(first: datetime, last: datetime) -> Axis:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from pairity.durable import replace_file_with
-from pairity.number_formats import format_count, format_plain
+from pairity.number_formats import format_count, format_percent, format_plain
 from training.backtest.performance import compute_drawdown
 from training.backtest.records import BacktestResult
+from training.reports.axes import choose_log_marks
 from training.reports.date_axis import write_dates
+from training.reports.ranked_equity import FLOOR, MOST_COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,15 +28,25 @@ _MOST_MONTHS = 48
 
 
 def draw_equity(path: Path, results: Mapping[str, BacktestResult]) -> Path:
-    """Draw equity relative to the start, and drawdown, of each named backtest on one time axis."""
+    """Draw equity relative to the start (log scale), and drawdown, of each named backtest on one time axis.
+
+    Named by rank; of many, the best are thick and coloured, the others thin and grey.
+    """
 
     def draw(axes: list[Axes]) -> None:
-        for name, result in results.items():
-            curve = result.equity
-            axes[0].plot(curve["time"], curve["equity"] / result.initial_equity, label=name, linewidth=1)
-            axes[1].plot(curve["time"], 100 * compute_drawdown(curve["equity"], result.initial_equity), linewidth=1)
+        worth = {name: one.equity["equity"] / one.initial_equity for name, one in results.items()}
+        ranked = sorted((name for name in results if len(worth[name])), key=lambda name: -float(worth[name][-1]))
+        for rank, name in enumerate(ranked, 1):
+            curve, drawdown = results[name].equity, compute_drawdown(worth[name], 1.0)
+            end = format_percent(float(worth[name][-1]) - 1.0, signed=True)
+            style: dict[str, Any] = {"linewidth": 1.2, "zorder": 3}
+            if rank > MOST_COLOURS:
+                style = {"linewidth": 0.5, "zorder": 2, "color": "grey", "alpha": 0.7}
+            axes[0].plot(curve["time"], worth[name].clip(lower_bound=FLOOR), label=f"{rank}. {name} {end}", **style)
+            axes[1].plot(curve["time"], 100 * drawdown, **style)
         axes[0].axhline(1.0, color="grey", linewidth=0.5)
-        axes[0].set_ylabel("equity / start")
+        _write_factors(axes[0])
+        axes[0].set_ylabel("equity / start, log scale")
         axes[1].set_ylabel("drawdown, %")
         # Beside the curves: of a dozen families it would hide most of them
         figure = axes[0].get_figure(root=True)
@@ -189,6 +201,17 @@ def draw_drift(path: Path, table: pl.DataFrame) -> Path:
         axes[0].set_title("Last month against the training")
 
     return _save_figure(path, draw)
+
+
+def _write_factors(axis: Axes) -> None:
+    """Set a logarithmic scale of values above 0, with round numbers at its ticks."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    low, high = (float(end) for end in axis.dataLim.intervaly)
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(FixedLocator(choose_log_marks(low, high)))
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter(lambda value, _: format_plain(value, 6))
 
 
 def _select_closes(bars: pl.DataFrame, asset: str) -> pl.DataFrame:

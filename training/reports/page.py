@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +19,7 @@ from training.reports import model_figures
 from training.reports.axes import make_axis, make_time_axis
 from training.reports.contents import ContenderLine, RunContents
 from training.reports.figures import Figure, Shape, draw_line, draw_threshold, frame, lack, list_points, thin
+from training.reports.ranked_equity import MOST_COLOURS, EquityCurve, draw_ranked_equity
 from training.reports.tear_sheet import MONTH_NAMES, make_sheet
 from training.reports.verdict_box import make_verdict, read_count
 from validation.pages.render import render_page as render_template
@@ -26,8 +27,6 @@ from validation.pages.render import render_page as render_template
 _TEMPLATES = Path(__file__).parent / "templates"
 _ORIGIN = ("snapshot_id", "training_digest", "feature_service", "code_revision", "code_dirty", "train_end", "universe")
 _HOLDING = "btc"
-_MOST_COLOURS = 6
-"""Most lines that are told apart by colour; of more, the chosen one stands before the others."""
 _POINTS_OF_ALL = 7000
 """Points of one figure with all lines, and about as many in each kind of figure of all sheets."""
 _MOST_POINTS, _LEAST_POINTS = 600, 120
@@ -78,34 +77,41 @@ def render_page(run: RunContents) -> str:
 def draw_overlays(lines: Sequence[ContenderLine], points: int) -> list[Figure]:
     """Draw equity over start, and drawdown, of every line on one axis of time."""
     known = [line for line in lines if line.equity.height > 1]
-    titles = (("Equity after costs", "equity / start"), ("Drawdown after costs", "drawdown, %"))
+    curves = [
+        EquityCurve(
+            line.label,
+            line.equity["time"].to_list(),
+            (line.equity["equity"] / line.initial_equity).to_list(),
+            f"line-{lines.index(line)}",
+            is_coin=line.key == _HOLDING,
+        )
+        for line in known
+    ]
+    return [draw_ranked_equity(curves, points), _draw_drawdowns(lines, known, points)]
+
+
+def _draw_drawdowns(lines: Sequence[ContenderLine], known: Sequence[ContenderLine], points: int) -> Figure:
+    title = "Drawdown after costs"
     if not known:
-        return [lack(title, "the run has no hours") for title, _ in titles]
+        return lack(title, "the run has no hours")
     first = min(line.equity["time"].min() for line in known)  # type: ignore[type-var]
     last = max(line.equity["time"].max() for line in known)  # type: ignore[type-var]
     x = make_time_axis(first, last)  # type: ignore[arg-type]
-    curves = [
-        [(line.equity["equity"] / line.initial_equity).to_list() for line in known],
-        [(100.0 * compute_drawdown(line.equity["equity"], line.initial_equity)).to_list() for line in known],
-    ]
-    figures = []
-    for (title, unit), values in zip(titles, curves, strict=True):
-        y = make_axis([value for curve in values for value in curve], unit, zero=unit != "equity / start")
-        shapes = [draw_threshold(y, 1.0 if unit == "equity / start" else 0.0, "", "zero")]
-        for line, curve in zip(known, values, strict=True):
-            style, name = _style(lines, line)
-            drawn = thin(list_points(line.equity["time"].to_list(), curve), points)
-            shapes.append(draw_line(x, y, drawn, style, name))
-        if len(lines) > _MOST_COLOURS:
-            shapes += [Shape("", "chosen", "the line that is chosen above"), Shape("", "other", "all others")]
-        figures.append(replace(frame(title, x, y, shapes), tall=unit == "equity / start"))
-    return figures
+    curves = [(100.0 * compute_drawdown(line.equity["equity"], line.initial_equity)).to_list() for line in known]
+    y = make_axis([value for curve in curves for value in curve], "drawdown, %", zero=True)
+    shapes = [draw_threshold(y, 0.0, "", "zero")]
+    for line, curve in zip(known, curves, strict=True):
+        style, name = _style(lines, line)
+        shapes.append(draw_line(x, y, thin(list_points(line.equity["time"].to_list(), curve), points), style, name))
+    if len(lines) > MOST_COLOURS:
+        shapes += [Shape("", "chosen", "the line that is chosen above"), Shape("", "other", "all others")]
+    return frame(title, x, y, shapes)
 
 
 def _style(lines: Sequence[ContenderLine], line: ContenderLine) -> tuple[str, str]:
-    """Return class and name of a line in figures of all lines."""
+    """Return class and name of a line in the figure of all drawdowns, which has no legend by rank."""
     number = lines.index(line)
-    if len(lines) <= _MOST_COLOURS:
+    if len(lines) <= MOST_COLOURS:
         return f"c{number} line-{number}", line.label
     return ("coin", line.label) if line.key == _HOLDING else (f"other line-{number}", "")
 

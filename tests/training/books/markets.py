@@ -18,9 +18,10 @@ LOT = 0.001
 
 
 def make_market(seed, *, names=14, hours=2_600):
-    """Return lists by name: open, close, volume (None where there is no bar) and funding (hour → rate)."""
-    draw = random.Random(seed)
-    market = {"open": {}, "close": {}, "volume": {}, "funding": {}, "first_close_hour": START.hour}
+    """Return lists by name: open, high, low, close, volume (None where there is no bar) and funding (hour → rate)."""
+    draw, reach = random.Random(seed), random.Random(-seed - 1)
+    market = {"open": {}, "high": {}, "low": {}, "close": {}, "volume": {}, "funding": {}}
+    market["first_close_hour"] = START.hour
     for place in range(names):
         name = f"N{place:02}"
         price, opens, closes, volumes = draw.uniform(5, 50), [], [], []
@@ -33,6 +34,9 @@ def make_market(seed, *, names=14, hours=2_600):
             opens.append(opened if here else None)
             closes.append(price if here else None)
             volumes.append(draw.uniform(1e3, 2e3) * (1 + place % 5) if here else None)
+        both = list(zip(opens, closes, strict=True))
+        market["high"][name] = [o and max(o, c) * (1 + abs(reach.gauss(0, 0.001))) for o, c in both]
+        market["low"][name] = [o and min(o, c) * (1 - abs(reach.gauss(0, 0.001))) for o, c in both]
         every = 4 if place % 3 == 0 else 8
         market["open"][name], market["close"][name], market["volume"][name] = opens, closes, volumes
         market["funding"][name] = {
@@ -49,15 +53,15 @@ def make_panel(market, *, late=None, until=None):
             if market["close"][name][hour] is not None:
                 close = START + hour * HOUR
                 known = close + HOUR * (late or {}).get((name, hour), 0)
-                rows.append(
-                    (name, close, known, market["open"][name][hour], market["close"][name][hour],
-                     market["volume"][name][hour])
-                )  # fmt: skip
+                values = [market[kind][name][hour] for kind in ("open", "high", "low", "close", "volume")]
+                rows.append((name, close, known, *values))
     schema = {
         "asset": pl.String(),
         "event_timestamp": pl.Datetime("us", "UTC"),
         "first_known": pl.Datetime("us", "UTC"),
         "open": pl.Float64(),
+        "high": pl.Float64(),
+        "low": pl.Float64(),
         "close": pl.Float64(),
         "volume_base": pl.Float64(),
     }
@@ -75,3 +79,12 @@ def make_specs(market):
         name: ContractSpec(inst_id(name), Decimal(1), lot, lot, Decimal("0.0001"), Decimal(50))
         for name in market["close"]
     }
+
+
+def shock(market, name, hour, factor):
+    """Return the market in which the price of a name is `factor` times as high from the close of an hour on."""
+    changed = {kind: {**market[kind], name: list(market[kind][name])} for kind in ("open", "high", "low", "close")}
+    for kind, rows in changed.items():
+        begin = hour + 1 if kind in {"open", "low"} else hour
+        rows[name][begin:] = [price and price * factor for price in rows[name][begin:]]
+    return {**market, **changed}

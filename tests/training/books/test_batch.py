@@ -45,6 +45,32 @@ def test_every_account_has_the_equity_of_the_engine(market, history, family, del
     assert len({row.tobytes() for row in got}) == len(COSTS)
 
 
+@pytest.mark.parametrize("family", list(BOOK_FAMILIES))
+@pytest.mark.parametrize(("delay", "phase"), [(0, 0), (30, 6)])
+def test_limit_orders_first_are_those_of_the_engine(market, history, family, delay, phase):
+    specs, chosen = make_specs(market), BOOK_FAMILIES[family]
+    plan = plan_book(history, chosen, frozenset(specs), first=FIRST, phase_h=phase, costs=COSTS[0])
+    costs = [replace(one, maker_fee_bps=maker) for one, maker in zip(COSTS, (2.0, -1.0, 6.0, 0.0), strict=True)]
+    got = simulate_books(
+        history.panel, plan, make_targets(history.panel, plan), specs, costs, CAPITAL, band=chosen.band, first=FIRST,
+        delay_h=delay,
+    )  # fmt: skip
+    for place, (own, capital) in enumerate(zip(costs, CAPITAL, strict=True)):
+        terms = BookTerms(capital, own, phase_h=phase, delay_h=delay)
+        run = run_book(history, chosen, terms, specs, first=FIRST, plan=plan)
+        np.testing.assert_allclose(got[place], run.result.equity["equity"].to_numpy(), rtol=1e-9)
+        if run.fills.height:
+            assert run.fills["maker"].n_unique() == 2
+
+
+def test_accounts_of_both_kinds_are_not_traded_together(market, history):
+    specs = make_specs(market)
+    plan = plan_book(history, BOOK_FAMILIES["trend_book"], frozenset(specs), first=FIRST, costs=COSTS[0])
+    both = (COSTS[0], replace(COSTS[0], maker_fee_bps=2.0))
+    with pytest.raises(ValueError, match="not traded together"):
+        simulate_books(history.panel, plan, make_targets(history.panel, plan), specs, both, (1e5, 1e5), band=0.02)
+
+
 def test_targets_of_their_own_are_those_of_a_run_with_them(market, history):
     specs, family = make_specs(market), BOOK_FAMILIES["trend_book"]
     able = frozenset(specs) - {"N01"}
@@ -53,22 +79,6 @@ def test_targets_of_their_own_are_those_of_a_run_with_them(market, history):
     got = simulate_books(history.panel, plans[0], targets, specs, COSTS[:1] * 2, (1e5, 1e5), band=0.02, first=FIRST)
     alone = run_book(history, family, BookTerms(1e5, COSTS[0]), specs, first=FIRST, leave_out=frozenset({"N01"}))
     np.testing.assert_allclose(got[1], alone.result.equity["equity"].to_numpy(), rtol=1e-9)
-
-
-def test_a_ruined_account_has_nothing_and_the_others_what_they_had(market, history):
-    specs, family = make_specs(market), BOOK_FAMILIES["trend_book"]
-    plan = plan_book(history, family, frozenset(specs), first=FIRST, costs=COSTS[0])
-    dear = (BookCosts(5.0, 1.0), BookCosts(20_000.0, 0.0))
-    got = simulate_books(
-        history.panel, plan, make_targets(history.panel, plan), specs, dear, (1e5, 1e3), band=0.02, first=FIRST
-    )
-    (lost,) = np.flatnonzero(got[1] == 0.0)[:1]
-    assert (got[1][lost:] == 0.0).all()
-    assert (got[1][:lost] > 0.0).all()
-    alone = simulate_books(
-        history.panel, plan, make_targets(history.panel, plan), specs, dear[:1], (1e5,), band=0.02, first=FIRST
-    )
-    assert got[0].tobytes() == alone[0].tobytes()
 
 
 def test_lots_are_whole_and_never_more_than_was_asked(market, history):

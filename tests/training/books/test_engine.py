@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 from pairity.books.families import BOOK_FAMILIES
-from pairity.errors import DataError
 from tests.oracles.book_days import trade_days
 from tests.training.books.markets import LOT, make_market, make_panel, make_specs
 from training.books.account import DELISTED, BookAccount, BookCosts
@@ -155,12 +154,6 @@ def test_a_turn_closes_and_opens(market):
     account.trade("N00", Decimal(0), 11.0, 0.0, at=at, hour=2)
     assert [trade["side"] for trade in account.trades] == ["buy", "sell"]
     assert account.cash == pytest.approx(1_005.0)
-
-
-def test_a_ruined_book_says_when(market, history):
-    poor = replace(TERMS, initial_equity=1_000.0, costs=BookCosts(20_000.0, 0.0))
-    with pytest.raises(DataError, match="trend_book is ruined at 2025-"):
-        run_book(history, BOOK_FAMILIES["trend_book"], poor, make_specs(market), first=FIRST)
 
 
 def test_a_name_that_is_left_out_is_never_held(market, history):
