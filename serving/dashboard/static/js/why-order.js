@@ -99,10 +99,11 @@ function drawOrder(found) {
 }
 
 function drawDecision(found, pair) {
+  const rows = [...found.pairs].sort((a, b) => (b.pair === pair) - (a.pair === pair)); // the order's own first
   const table = plainTable(
     "Pairs of the decision",
     ["pair", "z", "probability", "score", "why"],
-    found.pairs.map((row) => [
+    rows.map((row) => [
       pairName(row.pair),
       signed(row.z),
       number(row.probability, 3),
@@ -111,7 +112,7 @@ function drawDecision(found, pair) {
     ]),
     [0, 4],
   );
-  found.pairs.forEach((row, at) => {
+  rows.forEach((row, at) => {
     const line = table.tBodies[0].rows[at];
     line.classList.toggle("own", row.pair === pair);
     line.cells[4].classList.add("long");
