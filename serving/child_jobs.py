@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pairity.child_environment import make_child_environment
 from pairity.durable import open_log
@@ -50,6 +50,14 @@ class JobEnd:
         return self.summary if self.exit_code == 0 else f"failed with exit code {self.exit_code}: {self.summary}"
 
 
+class JobOutput(NamedTuple):
+    """What a job printed: its exit code, standard output as it is, standard error as text."""
+
+    exit_code: int
+    out: bytes
+    err: str
+
+
 async def run_job(settings: Settings, command: Sequence[str], log: Path, limit_hours: float) -> JobEnd:
     """Run a job, its output in the file `log`, and return its end.
 
@@ -74,6 +82,29 @@ async def run_job(settings: Settings, command: Sequence[str], log: Path, limit_h
     finally:
         await _terminate(process)
     return JobEnd(code, _read_last_line(log, code))
+
+
+async def read_job(settings: Settings, command: Sequence[str], *, limit_s: float, niceness: int) -> JobOutput:
+    """Run a job with low priority, and return what it printed; TimeoutError where it takes longer than `limit_s`.
+
+    A cancelled one is ended, and so is one that takes too long.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=make_environment(settings),
+        start_new_session=True,
+    )
+    try:
+        with contextlib.suppress(OSError):  # it has ended already
+            os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
+        async with asyncio.timeout(limit_s):
+            out, err = await process.communicate()
+    finally:
+        await _terminate(process)
+    return JobOutput(process.returncode or 0, out, err.decode(errors="replace"))
 
 
 def make_environment(settings: Settings) -> dict[str, str]:

@@ -6,8 +6,6 @@ The process is `pairity trace ORDER --chain` with low priority; what it prints i
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import sys
 import time
 from collections import OrderedDict
@@ -16,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pairity.errors import DataError, PairityError
 from pairity.printable import printable_line
 from pairity.settings import Settings
-from serving.child_jobs import make_environment
+from serving.child_jobs import read_job
 from serving.web.answers import BusyError
 
 _NICENESS = 10
@@ -70,31 +68,15 @@ class ChainWalks:
         return content
 
     async def _run(self, order: str) -> bytes:
-        process = await asyncio.create_subprocess_exec(
-            *self._command(order),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=make_environment(self._settings),
-            start_new_session=True,
-        )
         try:
-            with contextlib.suppress(OSError):  # it has ended already
-                os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
-            async with asyncio.timeout(_LIMIT_S):
-                out, err = await process.communicate()
+            done = await read_job(self._settings, self._command(order), limit_s=_LIMIT_S, niceness=_NICENESS)
         except TimeoutError:
             raise DataError(
                 f"the chain behind {order} took more than {_LIMIT_S:.0f} s", f"run: pairity trace {order}"
             ) from None
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-        if process.returncode != 0:
-            raise _read_failure(order, err.decode(errors="replace"))
-        return out
+        if done.exit_code != 0:
+            raise _read_failure(order, done.err)
+        return done.out
 
     def _end(self, order: str, done: asyncio.Task[bytes]) -> None:
         self._coming.pop(order, None)

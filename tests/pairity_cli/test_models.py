@@ -144,7 +144,7 @@ def test_commands_that_change_say_what_is_wrong_with_a_signature(known, run):
 
 
 @pytest.fixture
-def mismatch():
+def mismatch(known):
     """Keep a verdict as a check of decisions leaves it, beside a journal without decisions."""
     layout = Layout.of(known.settings)
     Journal.open(layout.journal).close()

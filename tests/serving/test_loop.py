@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from pairity.timeline import HOUR, ceil_to
 from serving.journal import TradingState
 from serving.loop import TradingLoop
 from serving.opening import Stakes, read_stakes
-from serving.parts import Parts
+from serving.parts import GuardParts, Parts
 from tests.serving.guarding import Guard
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, opened
@@ -127,3 +128,41 @@ def test_a_machine_that_slept_decides_on_the_newest_bar_alone(guard: Guard, hour
     assert bool(guard.status.problems) is (hours > 0)
     if hours:
         assert "stood still" in guard.status.problems[0]
+
+
+class FakeJob:
+    """A job that is due at given instants; a start that fails leaves it due."""
+
+    def __init__(self, name: str, *due: datetime, failure: Exception | None = None) -> None:
+        self.name, self.times, self.failure = name, list(due), failure
+        self.started: list[datetime] = []
+
+    def due(self) -> datetime:
+        return self.times[0]
+
+    async def start(self, due: datetime) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.started.append(self.times.pop(0))
+
+
+def test_jobs_are_started_when_they_fall_due_and_none_makes_a_decision_late(guard: Guard) -> None:
+    begun = guard.parts.clock.now()
+    later, far = begun + timedelta(minutes=30), begun + timedelta(days=1)
+    check, training = FakeJob("parity check", later, far), FakeJob("retraining", later, far)
+    broken = FakeJob("broken", later, failure=OSError(24, "Too many open files"))
+    scripted: Any = None
+    parts = Parts(
+        **{name: getattr(guard.parts, name) for name in GuardParts.__dataclass_fields__},
+        data=scripted,
+        champion=scripted,
+        shadow=None,
+        run_id="run",
+        jobs=(broken, check, training),
+    )
+    loop = TradingLoop(guard.parts, Refusing(guard, [NoChampionError("none")]).open)
+    decision = begun + timedelta(minutes=45)
+    assert asyncio.run(loop._wait_for(decision, parts))
+    assert (check.started, training.started) == ([later], [later])
+    assert guard.parts.clock.now() - decision < timedelta(seconds=1)
+    assert [text for text in guard.status.problems if "the broken was not started" in text]

@@ -44,9 +44,9 @@ class BookCosts:
     fee_bps: float
     slippage_bps: float
     impact: float = 0.0
-    quotes: Quotes | None = None
-    """What a venue asks and bids around a price: fills are at these, and pay no other slippage."""
     maker_fee_bps: float | None = None
+    quotes: Quotes | None = None
+    """What a venue asks and bids around a price: market orders fill at these, and pay no other slippage."""
 
     def multiply(self, by: float) -> BookCosts:
         """Return `by` times the fees and the slippage; impact and a venue's quotes are left as they are."""

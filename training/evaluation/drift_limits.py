@@ -26,7 +26,8 @@ _PRIOR = 4.0
 class Limits:
     """Limit per series (NaN where its months say nothing), and how often they erred on months that they did not know.
 
-    `alarms`: series above their limit, per held-out month; `alarmed`: share of the held-out months with any.
+    `alarms`: series above their limit, per held-out month; `alarmed`: share of the held-out months with any. Neither is
+    below one in months + 1: so few months cannot show that limits err more seldom.
     """
 
     values: Floats
@@ -46,7 +47,10 @@ def calibrate_limits(indices: Floats, allowed: float) -> Limits | None:
         return None
     logs = np.log(np.maximum(indices, 1e-9))
     beyond = np.array([_count_beyond(logs, month, allowed) for month in range(months)])
-    return Limits(np.exp(_find_limits(logs, allowed)), float(beyond.mean()), float((beyond > 0).mean()))
+    least = 1.0 / (months + 1)
+    return Limits(
+        np.exp(_find_limits(logs, allowed)), max(float(beyond.mean()), least), max(float((beyond > 0).mean()), least)
+    )
 
 
 def _count_beyond(logs: Floats, month: int, allowed: float) -> int:

@@ -39,7 +39,7 @@ def trade(history, market, family=FAMILY, maker=2.0, delay=0, impact=1.0, plan=N
 @pytest.mark.parametrize("maker", [None, 2.0])
 def test_equity_is_that_of_exact_decimals(market, history, family, delay, maker):
     chosen, specs = BOOK_FAMILIES[family], make_specs(market)
-    plan = plan_book(history, chosen, frozenset(specs), first=FIRST, costs=COSTS)
+    plan = plan_book(history, chosen, frozenset(specs), first=FIRST, costs=BookCosts(5.0, 1.0))
     run = trade(history, market, chosen, maker, delay, plan=plan)
     exact, reached, missed = trade_plan(
         market, [(one.hour, one.weights, {n: f.volatility for n, f in one.features.items()}) for one in plan],

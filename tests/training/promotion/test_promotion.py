@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from feature_repo.catalog import PAIR_FOREST_FEATURES
 from model_registry.connection import open_client
+from model_registry.records import Check, Verdict
 from model_registry.registry import find_champion, find_version, list_versions
 from pairity.errors import LiveSwitchError, SignatureError
 from pairity.evaluation_settings import GateSettings
@@ -18,11 +19,13 @@ from pairity_cli.main import main
 from serving.models.champion import require_proven
 from serving.models.scoring import load_scorer
 from serving.risk import Mode
+from tests.serving.registered_models import register, settings_in
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training import job
 from training.data.training_sets import build_training_set
 from training.models.registrable import fit_registrable
+from training.promotion.promotion import decide_promotion
 from training.trials.ledger import TrialLedger
 
 LENIENT = GateSettings(net_return_min=-1.0, trades_min=0, deflated_sharpe_min=0.0, superior_p_max=1.0, ahead_min=0.0)
@@ -54,6 +57,16 @@ def test_the_first_model_is_on_trial_and_the_next_must_pass(trained):
     assert re.match(
         r"Sharpe ratio [+-][\d.]+ ± [\d.]+ an hour ahead of champion version 1 over \d+ hours", better.actual
     )
+
+
+@pytest.mark.parametrize(("failed", "promoted"), [("net", True), ("parity", False)])
+def test_only_a_parity_mismatch_keeps_the_first_model_from_being_on_trial(tmp_path, failed, promoted):
+    settings = settings_in(tmp_path / "home")
+    model = register(settings, seed=1)
+    verdict = Verdict((Check(failed, False, "2 of 100 values differ", "none"), Check("trades", True, "99", "30")))
+    outcome = decide_promotion(settings, model, verdict, NOW)
+    assert outcome.promoted is promoted
+    assert "2 of 100 values differ" in outcome.reason
 
 
 def test_every_trial_counts_once(trained):

@@ -137,10 +137,11 @@ function tableNames(names) {
 }
 
 function tablePairs(pairs, pair) {
+  const rows = [...pairs].sort((a, b) => (b.pair === pair) - (a.pair === pair)); // the order's own first
   const table = plainTable(
     "Pairs of the decision",
     ["pair", "z", "probability", "score", "why"],
-    pairs.map((row) => [
+    rows.map((row) => [
       pairName(row.pair),
       signed(row.z),
       number(row.probability, 3),
@@ -149,7 +150,7 @@ function tablePairs(pairs, pair) {
     ]),
     [0, 4],
   );
-  pairs.forEach((row, at) => {
+  rows.forEach((row, at) => {
     const line = table.tBodies[0].rows[at];
     line.classList.toggle("own", row.pair === pair);
     line.cells[4].classList.add("long");
