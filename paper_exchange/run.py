@@ -25,14 +25,14 @@ from paper_exchange.account.account import Account
 from paper_exchange.account.ledger import FeeCurrency
 from paper_exchange.clock import VirtualClock, parse_clock, wall_ms
 from paper_exchange.events.schedule import Schedule
-from paper_exchange.events.script import read_script
+from paper_exchange.events.script import Event, read_script
 from paper_exchange.events.scripted_market import ScriptedMarket
 from paper_exchange.events.sizes import vary_sizes
 from paper_exchange.faults.catalogue import FaultPlan
 from paper_exchange.http.auth import Credentials
 from paper_exchange.http.server import MAX_BODY_BYTES, make_app
 from paper_exchange.market.market import Market
-from paper_exchange.market.recorded import RecordedMarket
+from paper_exchange.market.recorded import Ends, RecordedMarket
 from paper_exchange.market.synthetic import HISTORY_DAYS, SyntheticMarket
 from paper_exchange.market.synthetic_assets import MODELS
 from paper_exchange.mirror.follower import Follower
@@ -69,11 +69,13 @@ def run(
     fee_currency: FeeCurrency | None = None,
     source: str | None = None,
     followed: Sequence[str] = DEFAULT_UNIVERSE,
+    ends: Ends = "first",
 ) -> None:
     """Serve until SIGINT or SIGTERM; print one line with the URL when ready (port 0 picks a free one).
 
     `start` is where the clock begins. Synthetic: 2026-01-01 by default, but on a `real` clock the wall's time.
-    Recorded: by default the full hour after which a quarter of the recording is still to come. `assets` and
+    Recorded: by default the full hour after which a quarter of the recording is still to come; with `ends` each
+    instrument is delisted where its own recording ends, otherwise all end with the first one. `assets` and
     `history_days` before the start are the size of a synthetic market. `script` is a file of faults and events. An
     `unkind` exchange fills orders as OKX would (see `Account`), and does what else a venue does and a client would
     rather it did not; `seed` draws for it too, whatever the market. Fees are charged in `fee_currency` where it is
@@ -113,14 +115,17 @@ def run(
         seed=seed,
         assets=assets,
         history_days=HISTORY_DAYS if history_days is None else history_days,
+        ends=ends,
     )
-    faults, schedule = FaultPlan(), None
-    if unkind or script is not None:
+    faults, schedule, events = FaultPlan(), None, list_ends(played)
+    if unkind or script is not None or events:
         played = changing = ScriptedMarket(played)
         if unkind:
             vary_sizes(changing, seed)
         if script is not None:
-            schedule = Schedule(read_script(script, changing, ticking.start_ms), changing, faults)
+            events += read_script(script, changing, ticking.start_ms)
+        if events:
+            schedule = Schedule(events, changing, faults)
     app = make(played, ticking, faults=faults, schedule=schedule)
     asyncio.run(_serve(app, port, f"{played.label}, clock {clock} from {from_ms(ticking.start_ms):%Y-%m-%dT%H:%M:%SZ}"))
 
@@ -134,6 +139,7 @@ def open_market(
     seed: int,
     assets: int = len(MODELS),
     history_days: int = HISTORY_DAYS,
+    ends: Ends = "first",
 ) -> tuple[Market, VirtualClock]:
     """Return the market and the clock that belongs to it; ConfigError and its children say what cannot be used."""
     parse_clock(clock)  # before a market is read, which takes long
@@ -143,7 +149,7 @@ def open_market(
     if market == "recorded":
         if data is None:
             raise ConfigError("a recorded market needs a folder", "give --data a folder of recorded Parquet files")
-        recorded = RecordedMarket(data, start_ms)
+        recorded = RecordedMarket(data, start_ms, ends=ends)
         begin_ms = _choose_start(recorded) if start_ms is None else start_ms
         return recorded, VirtualClock(clock, begin_ms)
     if data is not None:
@@ -155,6 +161,12 @@ def open_market(
     start_day_ms = wall_ms() if start_ms is None else start_ms
     played = SyntheticMarket(seed, start_day_ms, history_days=history_days, assets=assets)
     return played, VirtualClock(clock, start_ms)
+
+
+def list_ends(market: Market) -> list[Event]:
+    """Return the delistings of a recorded market's instruments that end before it; nobody announces them."""
+    ended = market.ended if isinstance(market, RecordedMarket) else {}
+    return [Event("delist", at_ms=end, announced_ms=end, subject=name) for name, end in ended.items()]
 
 
 def _choose_start(market: Market) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -16,6 +16,7 @@ from pairity_cli.parameters import AssetNames
 
 if TYPE_CHECKING:
     from paper_exchange.account.ledger import FeeCurrency
+    from paper_exchange.market.recorded import Ends
 
 _LONGEST_AMOUNT = 20
 
@@ -45,6 +46,13 @@ def _parse_currency(_ctx: click.Context, _parameter: click.Parameter, value: str
     "--market", type=click.Choice(["synthetic", "recorded", "mirror"]), default="synthetic", show_default=True
 )
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of recorded Parquet (with --market recorded).")
+@click.option(
+    "--ends",
+    type=click.Choice(["first", "each"]),
+    default="first",
+    show_default=True,
+    help="A recording is over with the first instrument that ends, or each ends by itself and is delisted then.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=18080, show_default=True, help="0 takes a free one.")
 @click.option("--start", metavar="INSTANT", help="Instant at which the virtual clock starts (ISO, UTC).")
 @click.option("--clock", default="real", show_default=True, help="real, xN (N times faster) or stepped.")
@@ -91,6 +99,7 @@ def _parse_currency(_ctx: click.Context, _parameter: click.Parameter, value: str
 def paper_exchange(
     market: str,
     data: Path | None,
+    ends: str,
     port: int,
     start: str | None,
     clock: str,
@@ -112,6 +121,7 @@ def paper_exchange(
     run(
         market=market,
         data=data,
+        ends=cast("Ends", ends),
         port=port,
         start=start,
         clock=clock,

@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ class DemoExchange:
     market_start: datetime
     market_end: datetime
     instruments: tuple[str, ...]
+    ended: Mapping[str, datetime] = field(default_factory=dict)
+    """When instruments are delisted while it plays, by name."""
 
     @property
     def control_url(self) -> str:
@@ -112,6 +114,7 @@ def _describe(url: str, market: str) -> DemoExchange:
         market_start=from_ms(state["market_start_ms"]),
         market_end=from_ms(state["market_end_ms"]),
         instruments=tuple(name for name, bar_ms in state["bar_ms"].items() if bar_ms == finest),
+        ended={name: from_ms(at_ms) for name, at_ms in state["ended_ms"].items()},
     )
 
 

@@ -39,7 +39,7 @@ def read_events(plan: ReplayPlan) -> tuple[Event, ...]:
     if plan.script is None:
         return ()
     start_ms = to_ms(plan.starts_at)
-    events = read_script(plan.script, RecordedMarket(plan.data, start_ms), start_ms)
+    events = read_script(plan.script, RecordedMarket(plan.data, start_ms, ends="each"), start_ms)
     wrong = sorted({event.subject for event in events if event.kind == "fault" and event.subject in _OF_DATA})
     if wrong and plan.features == "store":
         raise ConfigError(

@@ -19,6 +19,7 @@ from pairity.private_home import secure_home
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import HOUR, MINUTE
+from pairity.universe import inst_id
 from pairity_cli.context import run_async
 from pairity_cli.demo.exchange import DemoExchange, running_exchange
 from pairity_cli.replay.disturbances import explain_silence, read_events
@@ -79,7 +80,7 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
     with tempfile.TemporaryDirectory() as scratch:
         if plan.features == "store":
             with spent.part("features"), _exchange(plan, Path(scratch) / "history.log") as exchange:
-                _check_span(plan, exchange)
+                _check_span(settings, plan, exchange)
                 own = make_replay_settings(settings, plan, exchange)
                 if not plan.again:
                     exchange.advance(plan.until + MINUTE)
@@ -89,7 +90,7 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
             with spent.part("training"):
                 promotions = train_walk_forward(own, plan, progress)
         with _exchange(plan, Path(scratch) / "exchange.log", disturbed=True) as exchange:
-            _check_span(plan, exchange)
+            _check_span(settings, plan, exchange)
             own = make_replay_settings(settings, plan, exchange)
             if plan.features == "live":
                 with spent.part("features"):
@@ -129,19 +130,24 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
 def _exchange(
     plan: ReplayPlan, log: Path, *, disturbed: bool = False
 ) -> contextlib.AbstractContextManager[DemoExchange]:
-    options = ["--start", plan.starts_at.isoformat(), "--balance", str(plan.balance)]
+    options = ["--start", plan.starts_at.isoformat(), "--balance", str(plan.balance), "--ends", "each"]
     if disturbed and plan.script is not None:
         options += ["--faults", str(plan.script)]
     return running_exchange("recorded", plan.data, 0, log, options)
 
 
-def _check_span(plan: ReplayPlan, exchange: DemoExchange) -> None:
-    """Raise TimeRangeError where the recording ends before the replay does: its last orders need a bar after it."""
-    if plan.until + HOUR > exchange.market_end:
+def _check_span(settings: Settings, plan: ReplayPlan, exchange: DemoExchange) -> None:
+    """Raise TimeRangeError where the recording of a traded asset ends before the replay does.
+
+    Its last orders need a bar after it. What is not traded may end before: it is delisted then.
+    """
+    ends = {asset: exchange.ended.get(inst_id(asset), exchange.market_end) for asset in settings.universe.traded}
+    first = min(ends, key=lambda asset: ends[asset])
+    if plan.until + HOUR > ends[first]:
         raise TimeRangeError(
-            f"the replay ends at {plan.until:%Y-%m-%d %H:%M} UTC, and the recording at "
-            f"{exchange.market_end:%Y-%m-%d %H:%M}",
-            f"give --to {exchange.market_end - HOUR:%Y-%m-%dT%H:%M} at most",
+            f"the replay ends at {plan.until:%Y-%m-%d %H:%M} UTC, and the recording of {first} at "
+            f"{ends[first]:%Y-%m-%d %H:%M}",
+            f"give --to {ends[first] - HOUR:%Y-%m-%dT%H:%M} at most, or leave {first} out of universe.assets",
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -61,6 +61,11 @@ class VenueState:
             for name, value in event.values.items()
             if name in ANNOUNCED
         ]
+
+    def list_ends(self) -> Iterator[tuple[str, int]]:
+        """Yield every instrument that is delisted, announced or not, and when (ms)."""
+        delisted = (event for event in self.events if event.kind == "delist")
+        return ((event.subject, event.at_ms) for event in delisted if event.at_ms is not None)
 
     def find_end(self, inst_id: str, now_ms: int) -> int | None:
         """Return when an instrument will be delisted, once that is announced."""

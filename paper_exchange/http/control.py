@@ -81,6 +81,7 @@ def _describe_state(exchange: Exchange) -> dict[str, Json]:
         "market": market.label,
         "market_start_ms": market.start_ms,
         "market_end_ms": market.end_ms,
+        "ended_ms": dict(exchange.venue.list_ends()),
         "bar_ms": {inst_id: market.bar_ms(inst_id) for inst_id in list_every(market)},
         "faults_waiting": len(exchange.faults.waiting),
         **({} if exchange.follower is None else {"mirror": exchange.follower.describe()}),

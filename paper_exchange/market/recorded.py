@@ -1,9 +1,10 @@
 """A market that plays recorded candles, mark candles and funding; `recordings` reads the folders.
 
 The finest bars decide: their set (of several, the one that covers the start, then the one with the most instruments,
-then the latest) gives the span, from the first bar of any of its instruments to an end that all of them reach.
-Instruments that only coarser sets have take part with those bars if they reach the end. One that begins later is not
-listed before its first bar. Recordings hold instruments that were alive when they were made (survivorship).
+then the latest) gives the span: from the first bar of any of its instruments to an end that all of them reach, or to
+the last one that any of them reaches (`Ends`). Instruments that only coarser sets have take part with those bars if
+they reach the end. One that begins later is not listed before its first bar. Recordings hold instruments that were
+alive when they were made (survivorship).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -33,6 +35,8 @@ from paper_exchange.market.recordings import (
 )
 from paper_exchange.market.specifications import specify_instrument
 
+Ends = Literal["first", "each"]
+"""When a recording is over: where the first of its instruments ends, or each of them at its own end."""
 HOUR_MS = 3_600_000
 _MOST_NAMED = 10
 """Instruments that an error names."""
@@ -52,6 +56,9 @@ class _Track:
 class RecordedMarket:
     """Plays `folder`; with `start_ms`, the set of candles that covers that instant is chosen.
 
+    `ended` says when instruments end that do so before the market, by instrument, in ms: none unless `ends` is `each`.
+    Nothing new is known of them from there on, and the last price stands; who runs the exchange delists them.
+
     Mark and index prices are the recorded mark where it is known (see `align_marks`), else the last price. Open
     interest is not recorded. Contracts are those of the recording's `contracts.csv`; those that it does not have, and
     all where it has none, are those of `specifications`, with ticks as fine as the recorded prices.
@@ -60,15 +67,19 @@ class RecordedMarket:
     the instant of the clock that the market follows (see `follow`), and all of them where it follows none.
     """
 
-    def __init__(self, folder: Path, start_ms: int | None = None) -> None:
+    def __init__(self, folder: Path, start_ms: int | None = None, *, ends: Ends = "first") -> None:
         recording = survey(folder)
-        chosen, (self.start_ms, self.end_ms) = _choose(recording, start_ms)
+        chosen, (self.start_ms, self.end_ms) = _choose(recording, start_ms, ends)
+        lasting_ms = self.end_ms
+        if ends == "each":
+            lasting_ms = (self.start_ms if start_ms is None else start_ms) + chosen.bar_ms
         self.label = f"recorded ({folder.resolve().name}, {_name_bar(chosen.bar_ms)})"
         self._tracks: dict[str, _Track] = {}
         file = find_contract_file(chosen.folder)
         given = {} if file is None else read_contract_file(file)
         instruments: dict[str, Instrument] = {}
-        for asset, candle_set in _list_members(recording, chosen, self.start_ms, self.end_ms):
+        self.ended: dict[str, int] = {}
+        for asset, candle_set in _list_members(recording, chosen, (self.start_ms, self.end_ms), lasting_ms):
             whole = read_candles(candle_set.files[asset])
             last = whole.between(self.start_ms, self.end_ms)
             name = inst_id(asset)
@@ -81,6 +92,8 @@ class RecordedMarket:
                 given=given.get(asset),
             )
             self._tracks[name] = self._read_track(recording, asset, candle_set.bar_ms, last, decimals)
+            if (end_ms := int(whole.open_ms[-1]) + candle_set.bar_ms) < self.end_ms:
+                self.ended[name] = end_ms
         self._listings = Listings(instruments, self.start_ms)
         self.every_instrument = self._listings.every
 
@@ -182,12 +195,12 @@ def _scale_by_basis(last: BarArrays, mark: BarArrays, mark_bar_ms: int, decimals
     return make_bar_arrays(last.open_ms, prices, np.zeros(len(last)))
 
 
-def _choose(recording: Recording, start_ms: int | None) -> tuple[CandleSet, tuple[int, int]]:
+def _choose(recording: Recording, start_ms: int | None, ends: Ends) -> tuple[CandleSet, tuple[int, int]]:
     """Return the set of the finest bars that is played, and its span [start, end)."""
     finest = recording.candles[0].bar_ms
-    spans = [(candle_set, _find_span(candle_set)) for candle_set in recording.candles if candle_set.bar_ms == finest]
+    spans = [(s, _find_span(s, ends)) for s in recording.candles if s.bar_ms == finest]
     if start_ms is not None:
-        spans = [(s, _find_span(s)) for s in recording.candles]
+        spans = [(s, _find_span(s, ends)) for s in recording.candles]
         covering = [(s, span) for s, span in spans if span[0] <= start_ms < span[1]]
         if not covering:
             raise _refuse_start(start_ms, spans)
@@ -210,8 +223,7 @@ def _refuse_start(start_ms: int, spans: Sequence[tuple[CandleSet, tuple[int, int
             f"--start {_format_instant(start_ms)} lies after the end of what can be played: {candle_set.folder.name} "
             f"ends at {_format_instant(end)} with {first}; {_name_some(longer)} "
             f"{'goes' if len(longer) == 1 else 'go'} on, to {_format_instant(max(ends.values()))} at most",
-            f"start before that (playable under --data: {listed}), or give --data a folder of the files of "
-            f"{_name_some(longer)} alone",
+            f"start before that (playable under --data: {listed}), or add --ends each",
         )
     return TimeRangeError(
         f"--start {_format_instant(start_ms)} lies outside of everything recorded", f"playable under --data: {listed}"
@@ -230,8 +242,8 @@ def _read_ends(candle_set: CandleSet) -> dict[str, int]:
     return {asset: read_span(path)[1] + candle_set.bar_ms for asset, path in candle_set.files.items()}
 
 
-def _find_span(candle_set: CandleSet) -> tuple[int, int]:
-    """Return the span [start, end) of a set: from the first bar of any member to the first end of one.
+def _find_span(candle_set: CandleSet, ends_at: Ends) -> tuple[int, int]:
+    """Return the span [start, end) of a set: from the first bar of any member to the first end of one, or the last.
 
     An early delisting must not shorten it to nothing: where the first end of all leaves less than half of what the
     first end of the default universe leaves, the latter is taken. Who ends before is no member (`_list_members`).
@@ -239,6 +251,8 @@ def _find_span(candle_set: CandleSet) -> tuple[int, int]:
     spans = {asset: read_span(path) for asset, path in candle_set.files.items()}
     ends = {asset: last + candle_set.bar_ms for asset, (_, last) in spans.items()}
     begin, end = min(first for first, _ in spans.values()), min(ends.values())
+    if ends_at == "each":
+        return begin, max(ends.values())
     majors = [ends[asset] for asset in ends if asset in DEFAULT_UNIVERSE]
     if majors and 2 * (end - begin) < min(majors) - begin:
         end = min(majors)
@@ -246,15 +260,17 @@ def _find_span(candle_set: CandleSet) -> tuple[int, int]:
 
 
 def _list_members(
-    recording: Recording, chosen: CandleSet, start_ms: int, end_ms: int
+    recording: Recording, chosen: CandleSet, span: tuple[int, int], lasting_ms: int
 ) -> Iterator[tuple[str, CandleSet]]:
-    """Yield the assets of the chosen set, then those that only coarser sets have; all have bars up to the end."""
+    """Yield the assets of the chosen set, then those that only coarser sets have.
+
+    All have a bar that opens within the span, and bars up to `lasting_ms` at least.
+    """
     taken: set[str] = set()
     for candle_set in (chosen, *(other for other in recording.candles if other.bar_ms > chosen.bar_ms)):
         for asset in sorted(set(candle_set.files) - taken):
             first, last = read_span(candle_set.files[asset])
-            # The bar in which the span ends must be there, and one that opens within the span.
-            if max(first, start_ms) < end_ms <= last + candle_set.bar_ms:
+            if max(first, span[0]) < span[1] and last + candle_set.bar_ms >= lasting_ms:
                 taken.add(asset)
                 yield asset, candle_set
 

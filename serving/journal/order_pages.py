@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, insert, select, update
@@ -88,11 +89,19 @@ class OrderPages(Pages):
 
     def intent(self, client_order_id: str) -> Intent | None:
         """Return an intent by its client order id, or None."""
-        row = self._one(self._select_intents().where(tables.intents.c.client_order_id == client_order_id))
-        return None if row is None else codec.intent_from_row(row)
+
+        def read() -> Intent | None:
+            row = self._one(self._select_intents().where(tables.intents.c.client_order_id == client_order_id))
+            return None if row is None else codec.intent_from_row(row)
+
+        return self._recall(("intent", client_order_id), read)
 
     def intents(self, position_id: str, leg: int | None = None, purpose: Purpose | None = None) -> list[Intent]:
         """Return all intents of a position, optionally of one leg and purpose, in order of attempt."""
+        question = ("intents", position_id, leg, purpose)
+        return list(self._recall(question, partial(self._read_intents, position_id, leg, purpose)))
+
+    def _read_intents(self, position_id: str, leg: int | None, purpose: Purpose | None) -> list[Intent]:
         table = tables.intents
         query = self._select_intents().where(table.c.position_id == position_id)
         if leg is not None:
@@ -111,6 +120,9 @@ class OrderPages(Pages):
 
     def unsettled(self) -> list[Intent]:
         """Return the intents that are not final, oldest first."""
+        return list(self._recall("unsettled", self._read_unsettled))
+
+    def _read_unsettled(self) -> list[Intent]:
         table = tables.intents
         # Named one by one: an index finds them, however many orders are final.
         unsettled = [state.value for state in IntentState if not state.final]
@@ -120,6 +132,9 @@ class OrderPages(Pages):
 
     def filled_entries_without_position(self) -> list[Intent]:
         """Return entries that were filled, wholly or partly, but whose position was never written."""
+        return list(self._recall("filled entries", self._read_filled_entries))
+
+    def _read_filled_entries(self) -> list[Intent]:
         table = tables.intents
         known = select(tables.positions.c.position_id)
         query = self._select_intents().where(
@@ -167,6 +182,9 @@ class OrderPages(Pages):
 
     def fills(self, position_id: str | None = None) -> list[Fill]:
         """Return executions in time order, of one position or of all."""
+        return list(self._recall(("fills", position_id), partial(self._read_fills, position_id)))
+
+    def _read_fills(self, position_id: str | None) -> list[Fill]:
         table, fees = tables.fills, tables.fees
         query = select(table)
         if self._has(fees):
@@ -185,6 +203,7 @@ class OrderPages(Pages):
         return bool(self._rows(select(table.c.trade_id).where(table.c.order_id == order_id).limit(1)))
 
 
+@cache
 def select_intents() -> Select[Any]:
     """Return the query for intents with their margin modes, for a file that has the table of these."""
     table, margins = tables.intents, tables.margin_modes

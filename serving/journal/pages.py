@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, insert, inspect, select
 from sqlalchemy.exc import DatabaseError
@@ -15,11 +15,14 @@ from pairity.errors import JournalError
 from serving.journal import tables
 from serving.journal.database import RESTORE, unusable_journal
 
+T = TypeVar("T")
+
 
 class Pages:
     """Base of the journal's pages. Every method is one transaction; JournalError where the file cannot be trusted.
 
-    `lock` is the writer's; None means that the file is only read.
+    `lock` is the writer's; None means that the file is only read. The writer is alone: what it has read is true until
+    it writes (`_recall`).
     """
 
     def __init__(self, path: Path, database: Engine, lock: IO[str] | None) -> None:
@@ -30,6 +33,9 @@ class Pages:
         """Tables that a reader has found: they stay."""
         self.spent_s = 0.0
         """Seconds of the wall clock inside transactions so far."""
+        self._changes = 0
+        self._recalled: dict[Hashable, tuple[int, Any]] = {}
+        """Answers by question, each with the number of changes after which it was read."""
         self.scope = self._check_and_read_scope()
 
     def close(self) -> None:
@@ -40,6 +46,17 @@ class Pages:
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
+        """Begin a transaction that may write: nothing that was read before it, or beside it, is recalled after it."""
+        self._changes += 1
+        try:
+            with self._begin_reading() as connection:
+                yield connection
+        finally:
+            self._changes += 1
+            self._recalled.clear()
+
+    @contextmanager
+    def _begin_reading(self) -> Iterator[Connection]:
         begun = time.perf_counter()
         try:
             with self._database.begin() as connection:
@@ -53,8 +70,24 @@ class Pages:
         with self._begin() as connection:
             connection.execute(insert(table), row)
 
+    def _recall(self, question: Hashable, read: Callable[[], T]) -> T:
+        """Return what `read` returns; the writer is told the same again, without reading, until it writes.
+
+        `question` says what is read, with all that the answer depends on. An answer is not to be changed.
+        """
+        if self._lock is None:
+            return read()
+        changes = self._changes
+        known = self._recalled.get(question)
+        if known is not None and known[0] == changes:
+            answer: T = known[1]
+            return answer
+        answer = read()
+        self._recalled[question] = (changes, answer)
+        return answer
+
     def _rows(self, query: Any) -> list[Any]:  # noqa: ANN401 - any SELECT
-        with self._begin() as connection:
+        with self._begin_reading() as connection:
             return list(connection.execute(query).mappings())
 
     def _one(self, query: Any) -> Any:  # noqa: ANN401 - any SELECT; a row or None
@@ -65,7 +98,7 @@ class Pages:
         """Return whether the file has a table: read beside a writer of an older version, it may lack one."""
         if self._lock is not None or table.name in self._seen_tables:
             return True
-        with self._begin() as connection:
+        with self._begin_reading() as connection:
             there = inspect(connection).has_table(table.name)
         if there:
             self._seen_tables.add(table.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
@@ -45,6 +46,10 @@ class PositionPages(Pages):
 
     def last_rescaling(self, position_id: str, instrument: str) -> Rescaling | None:
         """Return the newest change of a position's contract, None where its contract is that of its entry."""
+        question = ("last rescaling", position_id, instrument)
+        return self._recall(question, partial(self._read_last_rescaling, position_id, instrument))
+
+    def _read_last_rescaling(self, position_id: str, instrument: str) -> Rescaling | None:
         table = tables.rescalings
         which = (table.c.position_id == position_id) & (table.c.instrument == instrument)
         row = self._one(select(table).where(which).order_by(table.c.at.desc()).limit(1))
@@ -77,7 +82,8 @@ class PositionPages(Pages):
 
     def open_positions(self) -> list[PositionRecord]:
         """Return the positions without an end, oldest first."""
-        return self._positions(tables.positions.c.closed_at.is_(None))
+        read = partial(self._positions, tables.positions.c.closed_at.is_(None))
+        return list(self._recall("open positions", read))
 
     def closed_positions(self) -> list[PositionRecord]:
         """Return the positions with an end, in order of opening."""

@@ -1,4 +1,5 @@
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -6,11 +7,15 @@ import polars as pl
 import pytest
 
 from pairity.errors import ConfigError, LakeCorruptError, MissingDataError, TimeRangeError, UnknownNameError
+from paper_exchange.account.account import Account
 from paper_exchange.clock import VirtualClock
+from paper_exchange.events.schedule import Schedule
+from paper_exchange.events.scripted_market import ScriptedMarket
+from paper_exchange.faults.catalogue import FaultPlan
 from paper_exchange.market.candles import HOUR_MS, MINUTE_MS
 from paper_exchange.market.prices import best_quotes, price_at
 from paper_exchange.market.recorded import RecordedMarket
-from paper_exchange.run import open_market
+from paper_exchange.run import list_ends, open_market
 from tests.paper_exchange.exchange_server import client, get, serving
 
 T0 = 1_742_299_200_000
@@ -53,6 +58,33 @@ def folder(tmp_path):
     )
     store(tmp_path / "funding", "BTC", settlements)
     return tmp_path
+
+
+def test_each_instrument_may_end_by_itself(folder):
+    market = RecordedMarket(folder, ends="each")
+    assert (market.start_ms, market.end_ms) == (T0, T0 + 600 * MINUTE_MS)
+    assert market.ended == {ETH: T0 + 595 * MINUTE_MS}
+    assert set(market.every_instrument) == {BTC, ETH, ABC, LATE}
+    assert market.bars(ETH, T0, market.end_ms)[-1].open_ms == T0 + 594 * MINUTE_MS
+    assert RecordedMarket(folder).ended == {}
+    late = RecordedMarket(folder, T0 + 597 * MINUTE_MS, ends="each")
+    assert ETH not in late.every_instrument, "it had ended before"
+    assert late.ended == {}
+
+
+def test_an_instrument_that_ends_is_delisted_and_unannounced_before(folder):
+    market, clock = open_market("recorded", data=folder, start=None, clock="stepped", seed=0, ends="each")
+    [end] = list_ends(market)
+    assert (end.kind, end.subject, end.at_ms, end.announced_ms) == ("delist", ETH, *[T0 + 595 * MINUTE_MS] * 2)
+    account = Account(changing := ScriptedMarket(market), clock, Decimal(1000))
+    schedule = Schedule([end], changing, FaultPlan())
+    for at_ms, state in ((end.at_ms - 1, "live"), (end.at_ms, "expired")):
+        clock.advance_to(at_ms)
+        schedule.advance(at_ms, account, lambda _: None)
+        assert changing.instruments[ETH].state == state
+        assert schedule.venue.find_end(ETH, at_ms) is None
+    assert changing.instruments[BTC].state == "live"
+    assert dict(schedule.venue.list_ends()) == {ETH: end.at_ms}
 
 
 def test_finest_bars_give_the_span_and_coarser_sets_join(folder):
@@ -126,7 +158,7 @@ def test_a_start_after_the_first_end_names_who_ends_and_who_goes_on(tmp_path):
         "--start 2025-03-31T05:00 lies after the end of what can be played: 1h ends at 2025-03-30T04:00 with SOL; "
         "ABC, ETH go on, to 2025-04-04T04:00 at most"
     )
-    assert caught.value.remedy.endswith("or give --data a folder of the files of ABC, ETH alone")
+    assert caught.value.remedy.endswith("or add --ends each")
     (hours / "SOL-USDT.parquet").unlink()
     with pytest.raises(TimeRangeError, match=r"ends at .* with BTC; ABC, ETH go on"):
         RecordedMarket(tmp_path, T0 + 305 * HOUR_MS)
