@@ -130,7 +130,7 @@ def _summarise(table: DataFrame, reference: DriftReference) -> list[str]:
             f"{said}; by chance {alarms.alarms:.1f} a year, in {alarms.months:.1f} months of a year (measured on "
             f"{reference.months} months of the training, each held out once)"
         )
-    hours = int(table["hours"].max() or 0)
+    hours = max(table["hours"].to_list(), default=0)
     if hours < MONTH_H:
         lines.append(f"{hours} of {MONTH_H} hours were decided on: limits hold from nine tenths of a month on")
     return lines

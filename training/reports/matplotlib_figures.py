@@ -193,7 +193,7 @@ def draw_drift(path: Path, table: pl.DataFrame) -> Path:
         for place, name in enumerate(reversed(names.to_list())):
             own = ratios.filter(pl.col("feature") == name)
             pooled, pairs = own.filter(pl.col("pair").is_null()), own.filter(pl.col("pair").is_not_null())
-            axes[0].barh(place, pooled["ratio"].sum(), height=0.6, color="steelblue")
+            axes[0].barh(place, float(pooled["ratio"].sum() or 0.0), height=0.6, color="steelblue")
             axes[0].plot(pairs["ratio"], [place] * pairs.height, ".", color="darkorange", markersize=4)
         axes[0].axvline(1.0, color="grey", linewidth=1)
         axes[0].set_yticks(range(len(names)), list(reversed(names.to_list())), fontsize=6)
