@@ -55,7 +55,7 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("kill_at", [40, -47, 61, -70, 90])
+@pytest.mark.parametrize("kill_at", [61, *(pytest.param(at, marks=pytest.mark.slow) for at in (40, -47, -70, 90, 150))])
 def test_a_process_that_is_killed_and_comes_back_does_what_one_does_that_was_not(tmp_path, kill_at):
     """Whatever commit of the journal it dies at: nothing is sent twice, nothing forgotten."""
     with book_scene(tmp_path / "home", serve={"port": 0, "lease": False, "interval_minutes": 1440}) as scene:
