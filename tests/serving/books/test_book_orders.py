@@ -18,7 +18,7 @@ DAILY = {"port": 0, "lease": False, "interval_minutes": 1440}
 
 @pytest.fixture(autouse=True)
 def stored(monkeypatch):
-    monkeypatch.setattr("serving.books.market.load_market", read_stored)
+    monkeypatch.setattr("training.books.present.load_market", read_stored)
 
 
 def read_orders(scene):

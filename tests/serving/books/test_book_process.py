@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def stored(monkeypatch):
-    monkeypatch.setattr("serving.books.market.load_market", read_stored)
+    monkeypatch.setattr("training.books.present.load_market", read_stored)
 
 
 def test_three_days_hold_and_earn_what_the_backtest_does(tmp_path):
