@@ -95,3 +95,12 @@ def open_mortal(kill_at, path):
 def count_ahead(scene, days):
     """Return how many of the closes of so many days are still to come on the exchange."""
     return days - (from_ms(scene.account.now_ms) - FIRST) // DAY - 1
+
+
+def test_an_order_that_is_refused_is_sent_again_and_what_waited_for_it_follows(tmp_path):
+    """A refused reduction guards for some seconds: increases wait for it, and are made before the day is over."""
+    with book_scene(tmp_path / "home", serve={"port": 0, "lease": False, "interval_minutes": 1440}) as scene:
+        scene.trade(1)
+        scene.inject("code", "POST trade/order", 1, code="51028", msg="not now", http_status=200)
+        scene.trade(2)
+        check_equal_to_backtest(scene, 3)
