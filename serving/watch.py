@@ -46,6 +46,8 @@ class AccountReconciler(Protocol):
     """What makes journal and venue equal at a look, of pairs or of a book."""
 
     exits: SpacedExits
+    under_way: bool
+    """Whether something that was decided is to be taken further at the next look, although nothing rests."""
 
     async def run(self, *, decided_exits: bool = False, entries: bool = True) -> ReconcileReport:
         """Do one pass, as `Reconciler.run` describes."""
@@ -111,7 +113,8 @@ class Watch:
     def due(self) -> datetime | None:
         """Return when to look next; None where a stepped clock is not to be stepped for it."""
         rests = self._parts.executor.rests
-        if self._idles and self._supervisor.state is TradingState.TRADING and not rests:
+        waits = rests or self._reconciler.under_way
+        if self._idles and self._supervisor.state is TradingState.TRADING and not waits:
             return None
         return self._next_look()
 

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 
 from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
 from pairity.books.decision import HeldBook
+from pairity.books.present import PresentMarket
 from pairity.errors import MissingDataError, VenueAnswerError
 from pairity.timeline import HOUR, MINUTE, floor_to, format_instant, month_start
 from pairity.universe import exact, inst_id, short_name
 from serving.books.deciding import decide, make_record
-from serving.books.market import PresentMarket, read_present
 from serving.books.parts import BookDesk, BookParts
 from serving.execution.venue_records import Balance
 from serving.journal import BookRecord, DecisionRecord, TradingState, decision_id
@@ -146,7 +146,7 @@ class BookCycle:
         parts, terms = self._parts, self._parts.terms
         now, before = parts.clock.now(), parts.journal.books.newest()
         reading = asyncio.to_thread(
-            read_present,
+            parts.read_market,
             self._settings,
             terms.family,
             terms.limits,

@@ -11,11 +11,11 @@ from pairity.books.decision import HeldBook, NameDecision, WeightPlan, decide_bo
 from pairity.books.explanation import explain_weight
 from pairity.books.families import BookFamily
 from pairity.books.limits import BookLimits
+from pairity.books.present import PresentMarket
 from pairity.books.rebalance import Cause, Change
 from pairity.digest import digest_bytes
 from pairity.strategy.types import Action, Decision, StrategyState
 from pairity.universe import ContractSpec
-from serving.books.market import PresentMarket
 from serving.journal import BookName, BookRecord, DecisionRecord
 from serving.journal.book_records import BOOK_SERVICE, BOOK_VERSION
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pairity.books.families import BOOK_FAMILIES, BookFamily
+from pairity.books.present import ReadMarket
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.margin import MarginMode
 from pairity.settings import Settings
@@ -27,6 +28,7 @@ class BookParts(DecidingParts):
     """Everything that the loop of a book talks to."""
 
     terms: BookTerms
+    read_market: ReadMarket
 
 
 def choose_book(settings: Settings) -> BookFamily:

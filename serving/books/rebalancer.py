@@ -61,9 +61,10 @@ class Rebalancer:
         increase: bool = True,
         find_refusal: FindRefusal | None = None,
     ) -> bool:
-        """Take moves as far as they go now; return whether one of them is still under way.
+        """Take moves as far as they go now; return whether one of them is to be taken further.
 
-        Without `reduce`, or `increase`, moves of that kind are not begun, and their orders that rest are ended.
+        Without `reduce`, or `increase`, moves of that kind are not begun, and their orders that rest are ended; what
+        is missing of them waits.
         `find_refusal` says what forbids an increase. Raises VenueError where the venue leaves something open; an order
         in doubt is in the report.
         """
@@ -117,11 +118,13 @@ class Rebalancer:
             await self._switch.release(move.position_id)
             missing = move.contracts - _count_filled(known)
             spec = get_contract(self._executor.contracts, move.name)
-            if missing <= 0 or not allowed:
+            if missing <= 0:
                 return False
             if missing < spec.min_sz:
                 report.problems.append(f"{move.name}: {missing} contracts are below the smallest order")
                 return False
+            if not allowed:
+                return True
             if (stopped := self._explain_stop(move, moves, known, report)) is not None:
                 return stopped
             # One that has begun already is not measured again.

@@ -59,7 +59,7 @@ class BookReconciler:
         self.certain = False
         """Whether the last pass left no doubt about what is held: only then is anything decided."""
         self.under_way = False
-        """Whether the rebalance was under way after the last pass."""
+        """Whether the rebalance is to be taken further at the next look."""
 
     async def run(self, *, decided_exits: bool = False, entries: bool = True) -> ReconcileReport:
         """Do one pass and return what it saw and did.

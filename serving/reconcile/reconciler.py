@@ -32,6 +32,8 @@ class Reconciler:
         self._desk = executor.desk
         self._journal = executor.desk.journal
         self.exits = SpacedExits(executor)
+        self.under_way = False
+        """Always so: what a pair asks for is taken up by a cause of guarding, or rests."""
         self._stops = Refusals(executor.desk.clock)
         self._interrupted = InterruptedOrders(executor, settings, self.exits)
         self._rivals = rivals

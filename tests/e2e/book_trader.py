@@ -26,6 +26,7 @@ from serving.journal import Journal
 from serving.process import serve
 from serving.replay.published_data import NOTHING_FETCHED
 from serving.replay.stand_ins import StandIns, VirtualWaiting
+from training.books.present import read_present
 
 
 class StoredData:
@@ -103,7 +104,15 @@ def main() -> None:
     )
     settings = Settings()
     progress = Quiet()
-    job = serve(settings, live=False, cycles=cycles, progress=progress, on_ready=lambda _url: None, stand_ins=stand_ins)
+    job = serve(
+        settings,
+        live=False,
+        cycles=cycles,
+        progress=progress,
+        on_ready=lambda _url: None,
+        stand_ins=stand_ins,
+        read_market=read_present,
+    )
     report = asyncio.run(job)
     print(f"done: {report.cycles} cycles, {dict(report.actions)}", flush=True)
 

@@ -66,11 +66,11 @@ def test_a_start_leaves_out_what_was_never_ingested(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, universe=UniverseSettings(assets=("BTC", "ETH", "GONE")))
     layout, said = Layout.of(settings), Said()
     write_contracts(layout, [spec_of("BTC"), spec_of("ETH")])
-    assert [*_read_universe_contracts(settings, layout, said)] == ["BTC", "ETH"]
+    assert [*_read_universe_contracts(settings.universe.traded, layout, said)] == ["BTC", "ETH"]
     assert "GONE" in " ".join(said.lines)
     other = Settings(home=tmp_path, universe=UniverseSettings(assets=("GONE", "LOST")))
     with pytest.raises(MissingDataError, match="GONE, LOST"):
-        _read_universe_contracts(other, layout, said)
+        _read_universe_contracts(other.universe.traded, layout, said)
 
 
 class Prices(OkxVenue):

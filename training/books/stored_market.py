@@ -61,7 +61,7 @@ def make_book_terms(settings: Settings, *, limit_first: bool = False) -> BookTer
     costs = BookCosts(settings.costs.taker_fee_bps, settings.costs.slippage_bps, _IMPACT, maker)
     own = settings.books
     limits = BookLimits(volatility=own.volatility_target, gross=own.gross_max, net=own.net_max)
-    return BookTerms(settings.costs.initial_equity_usdt or _EQUITY, costs, limits=limits)
+    return BookTerms(initial_equity=settings.costs.initial_equity_usdt or _EQUITY, costs=costs, limits=limits)
 
 
 def name_trial(family: BookFamily, terms: BookTerms) -> str:

@@ -32,6 +32,7 @@ from tests.training.books.markets import START, make_market, make_panel, make_sp
 from training.books.account import BookCosts
 from training.books.engine import BookRun, BookTerms, run_book
 from training.books.history_features import FeatureHistory
+from training.books.present import read_present
 from training.books.stored_market import StoredMarket
 
 HOUR_MS = 3_600_000
@@ -150,6 +151,7 @@ class BookScene:
             progress=Silence(),
             on_ready=lambda _url: None,
             stand_ins=parts,
+            read_market=read_present,
         )
         return asyncio.run(job)
 

@@ -18,7 +18,7 @@ DAILY = {"port": 0, "lease": False, "interval_minutes": 1440}
 
 @pytest.fixture(autouse=True)
 def stored(monkeypatch):
-    monkeypatch.setattr("serving.books.market.load_market", read_stored)
+    monkeypatch.setattr("training.books.present.load_market", read_stored)
 
 
 def read_orders(scene):
@@ -29,6 +29,7 @@ def read_orders(scene):
         journal.close()
 
 
+@pytest.mark.slow
 def test_orders_rest_first_and_go_at_market_by_the_deadline_faults_or_not(tmp_path):
     """Hourly bars fill nothing that rests for a minute: the market orders that follow fill where the backtest does."""
     strategy = {"book": "trend_carry_book", "entry_order": "limit_then_market"}
@@ -57,6 +58,7 @@ def test_orders_rest_first_and_go_at_market_by_the_deadline_faults_or_not(tmp_pa
         assert report.actions["rebalance"] == 2
 
 
+@pytest.mark.slow
 def test_each_name_has_a_stop_of_its_size_at_the_last_decisions_distance(tmp_path):
     with book_scene(tmp_path / "home", serve=DAILY) as scene:
         scene.trade(2)
@@ -76,6 +78,7 @@ def test_each_name_has_a_stop_of_its_size_at_the_last_decisions_distance(tmp_pat
             assert algo.sl_trigger == spec.round_price(close * (1 - sign * Decimal("0.9")))
 
 
+@pytest.mark.slow
 def test_what_others_close_is_booked_and_what_they_open_guards(tmp_path):
     """Two facts make a smaller holding true; a larger one is nobody's word: nothing is increased, reductions go on."""
     from paper_exchange.account.placing import place

@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def stored(monkeypatch):
-    monkeypatch.setattr("serving.books.market.load_market", read_stored)
+    monkeypatch.setattr("training.books.present.load_market", read_stored)
 
 
 def test_three_days_hold_and_earn_what_the_backtest_does(tmp_path):
@@ -55,7 +55,7 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("kill_at", [40, -47, 61, -70, 90])
+@pytest.mark.parametrize("kill_at", [61, *(pytest.param(at, marks=pytest.mark.slow) for at in (40, -47, -70, 90, 150))])
 def test_a_process_that_is_killed_and_comes_back_does_what_one_does_that_was_not(tmp_path, kill_at):
     """Whatever commit of the journal it dies at: nothing is sent twice, nothing forgotten."""
     with book_scene(tmp_path / "home", serve={"port": 0, "lease": False, "interval_minutes": 1440}) as scene:
@@ -95,3 +95,12 @@ def open_mortal(kill_at, path):
 def count_ahead(scene, days):
     """Return how many of the closes of so many days are still to come on the exchange."""
     return days - (from_ms(scene.account.now_ms) - FIRST) // DAY - 1
+
+
+def test_an_order_that_is_refused_is_sent_again_and_what_waited_for_it_follows(tmp_path):
+    """A refused reduction guards for some seconds: increases wait for it, and are made before the day is over."""
+    with book_scene(tmp_path / "home", serve={"port": 0, "lease": False, "interval_minutes": 1440}) as scene:
+        scene.trade(1)
+        scene.inject("code", "POST trade/order", 1, code="51028", msg="not now", http_status=200)
+        scene.trade(2)
+        check_equal_to_backtest(scene, 3)

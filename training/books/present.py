@@ -1,15 +1,15 @@
-"""The market of a book at a close, from the stored data as known now: the arrays that the backtest is made of."""
+"""The market of a book at the newest close, from the stored data as known now: the arrays of the backtest."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import datetime
 
 import numpy as np
 
-from pairity.books.families import BookFamily, BookMarket, PairSides
+from pairity.books.families import BookFamily, PairSides
 from pairity.books.limits import VOLATILITY_HOURS, BookLimits
+from pairity.books.present import PresentMarket
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
 from pairity.timeline import HOUR, format_instant
@@ -19,19 +19,6 @@ from training.books.stored_market import load_market, make_book_terms
 
 _RECENT = 24
 """Hours: a name with a bar within them should have one at the close, too."""
-
-
-@dataclass(frozen=True, slots=True)
-class PresentMarket:
-    """What a book sees at the close of a bar."""
-
-    market: BookMarket
-    realised: float | None
-    """Realised volatility of the unscaled book, as `measure_realised`; None where it is not known or not needed."""
-    prices: Mapping[str, float]
-    """Last known close of each name, USDT."""
-    missing: frozenset[str]
-    """Names that had bars until now and have none at this close."""
 
 
 def read_present(
@@ -44,10 +31,7 @@ def read_present(
     close: datetime,
     now: datetime,
 ) -> PresentMarket:
-    """Return the market of the names of `able` at `close`, as known at `now`.
-
-    `held_pairs`: those of the decision before. MissingDataError where no bar of this close is known.
-    """
+    """Return the market of the names of `able` at `close`, as `ReadMarket` describes."""
     history = load_market(settings, now, close).history
     panel = history.panel
     row = (close - panel.start) // HOUR
