@@ -133,7 +133,7 @@ def _trend_carry(market: BookMarket, size: int) -> Target:
     trend, carry = _trend(market, size), _carry(market, size)
     scores = {name: (trend.scores.get(name, 0.0) + carry.scores.get(name, 0.0)) / 2 for name in trend.universe}
     weights = combine_books({"trend": trend.weights, "carry": carry.weights})
-    return Target(weights, scores, trend.universe, {})
+    return Target(weights=weights, scores=scores, universe=trend.universe, pairs={})
 
 
 def _rank(market: BookMarket, size: int) -> Target:
@@ -145,7 +145,7 @@ def _continuation(market: BookMarket, size: int) -> Target:
     names = choose_universe(market.features, size)
     among = {pair: z for pair, z in market.z_scores.items() if pair[0] in names and pair[1] in names}
     sides = hold_pairs(market.held_pairs, among)
-    return Target(_net(market, sides, size), {}, tuple(names), sides)
+    return Target(weights=_net(market, sides, size), scores={}, universe=tuple(names), pairs=sides)
 
 
 def _outcome(market: BookMarket, size: int) -> Target:
@@ -155,17 +155,18 @@ def _outcome(market: BookMarket, size: int) -> Target:
     stays = hold_outlooks(held, among, _DAY)
     sides = {pair: stay.side for pair, stay in stays.items()}
     left = {pair: stay.hours_left for pair, stay in stays.items()}
-    return Target(_net(market, sides, size), {}, tuple(names), sides, left)
+    weights = _net(market, sides, size)
+    return Target(weights=weights, scores={}, universe=tuple(names), pairs=sides, hours_left=left)
 
 
 def _combine(market: BookMarket, _size: int, *, rule: Rule) -> Target:
     if not market.books:
-        return Target({}, {}, (), {})
+        return Target(weights={}, scores={}, universe=(), pairs={})
     shares = share_books(rule, market.past)
     weights = net_books(shares, {name: book.weights for name, book in market.books.items()})
     universe = tuple(sorted({name for book in market.books.values() for name in book.universe}))
     parts = {one: {name: share * w for name, w in market.books[one].weights.items()} for one, share in shares.items()}
-    return Target(weights, {}, universe, {}, parts=parts)
+    return Target(weights=weights, scores={}, universe=universe, pairs={}, parts=parts)
 
 
 def _net(market: BookMarket, sides: PairSides, size: int) -> dict[str, float]:
@@ -187,7 +188,8 @@ def _net(market: BookMarket, sides: PairSides, size: int) -> dict[str, float]:
 
 def _weigh(market: BookMarket, names: list[str], scores: dict[str, float]) -> Target:
     volatilities = {name: _volatility(market, name) for name in names}
-    return Target(build_book(scores, volatilities), scores, tuple(names), {})
+    weights = build_book(scores, volatilities)
+    return Target(weights=weights, scores=scores, universe=tuple(names), pairs={})
 
 
 def _volatility(market: BookMarket, name: str) -> float:

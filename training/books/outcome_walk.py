@@ -68,10 +68,22 @@ class PairDays:
         known = {name: one for name, one in self.history.name_features(hour).items() if name in self.able}
         names = tuple(sorted(choose_universe(known, self.size)))
         if len(names) < 2:
-            return PairDay(hour, names, np.empty(0), np.empty((0, len(PAIR_FEATURES))), np.empty(0))
+            return PairDay(
+                hour=hour,
+                names=names,
+                volatilities=np.empty(0),
+                features=np.empty((0, len(PAIR_FEATURES))),
+                risks=np.empty(0),
+            )
         volatilities = np.array([known[name].volatility for name in names], dtype=np.float64)
         risks = measure_pair_risks(panel, hour, names, volatilities)
-        return PairDay(hour, names, volatilities, compute_pair_features(self.history, hour, names), np.tile(risks, 2))
+        return PairDay(
+            hour=hour,
+            names=names,
+            volatilities=volatilities,
+            features=compute_pair_features(self.history, hour, names),
+            risks=np.tile(risks, 2),
+        )
 
     def list_until(self, hour: int) -> list[PairDay]:
         """Return the decisions at 00:00 UTC up to row `hour`, read once each."""

@@ -19,6 +19,7 @@ from training.books.plan import plan_book
 COSTS = BookCosts(5.0, 1.0)
 ABLE = frozenset(NAMES)
 FAMILIES = ("pair_outcome_forest", "pair_outcome_boosting")
+BOTH = [pytest.param(FAMILIES[0], marks=pytest.mark.slow), FAMILIES[1]]
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ def measure_signs(panel, plan):
     return np.array(signs)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", BOTH)
 @pytest.mark.parametrize(("kind", "sign"), [("continues", 1), ("reverts", -1)])
 def test_the_sign_is_learnt_and_earns_after_costs(kind, sign, family):
     panel = make_world(kind, days=110)
@@ -59,7 +60,7 @@ def test_the_sign_is_learnt_and_earns_after_costs(kind, sign, family):
     assert result.equity["equity"][-1] > 1.02e5
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", BOTH)
 def test_where_there_is_nothing_to_learn_little_is_traded(family):
     plans = [plan_world(make_world("noise", seed=seed, days=110), family) for seed in (5, 6)]
     decided = [one for plan in plans for one in plan if one.hour > 24 * 83]
@@ -76,7 +77,7 @@ def weights_of(plan):
     return {one.hour: (dict(one.weights), dict(one.target.hours_left)) for one in plan}
 
 
-@pytest.mark.parametrize("until", [24 * 90 + 5, 24 * 100])
+@pytest.mark.parametrize("until", [24 * 90 + 5, pytest.param(24 * 100, marks=pytest.mark.slow)])
 def test_no_weight_depends_on_what_comes_later(until):
     panel = make_world("continues", days=110)
     whole = weights_of(plan_world(panel, FAMILIES[1]))
@@ -119,9 +120,9 @@ def test_nothing_is_learnt_before_its_outcome_was_known(monkeypatch):
     first = 30  # day at whose end the names are old enough
     assert count_rows(panel) == [rows_a_day * (78 - first + 1), rows_a_day * (76 - first + 1)]
     late = panel.late.copy()
-    late[24 * 60, 2] = made_at - 24 * 60 + 1  # the exit of one decision over a day, and of one over three
-    # What it is not known of is a name: 7 pairs of it. Holdings over the bar wait for it too.
-    assert [a - b for a, b in zip(count_rows(panel), count_rows(replace(panel, late=late)), strict=True)] == [28, 56]
+    late[24 * 60, 2] = made_at - 24 * 60 + 1
+    # 7 pairs of one name, of the two decisions (four over three days) whose holdings have the bar in them.
+    assert [a - b for a, b in zip(count_rows(panel), count_rows(replace(panel, late=late)), strict=True)] == [14, 28]
     late[24 * 60, 2] -= 1
     assert count_rows(replace(panel, late=late)) == count_rows(panel)
 
@@ -169,6 +170,7 @@ def test_what_cannot_be_split_is_the_mean(kind):
     assert fit_outcomes(kind, rows, rows[:, 0])(rows) == pytest.approx(np.full(30, rows[:, 0].mean()), abs=0.02)
 
 
+@pytest.mark.slow
 def test_two_plans_are_the_same_and_the_two_models_are_two():
     panel = make_world("continues", days=90)
     plans = [weights_of(plan_world(panel, family)) for family in (*FAMILIES, FAMILIES[0])]
