@@ -28,6 +28,7 @@ from pairity.universe import Pair
 Accept = Callable[[View, pl.DataFrame], pl.DataFrame]
 _USED = frozenset(source for view in VIEWS.values() for source in view.inputs if source in VIEWS)
 """Views that others are computed from."""
+_OF_PAIRS = frozenset(name for name, view in VIEWS.items() if view.entity == PAIR_HOURLY.entity)
 REMEMBERED = 2 * DAY
 """How far back a chunk can be taken without computing it anew: late rows and corrections come within hours."""
 
@@ -89,9 +90,9 @@ class Chunk:
         Pairs grow with the square of the assets: a month of tens of thousands does not fit into memory at once.
         """
         assert self.end is not None
-        rows = TRANSFORMS[PAIR_HOURLY.name](self._inputs(_read_nothing, self.since, self.end, pairs)).collect()
-        accepted = rows if accept is None else accept(PAIR_HOURLY, rows)
-        return {PAIR_HOURLY.name: accepted}
+        inputs = self._inputs(_read_nothing, self.since, self.end, pairs)
+        computed = {name: TRANSFORMS[name](inputs).collect() for name in self._wanted if name in _OF_PAIRS}
+        return {name: rows if accept is None else accept(VIEWS[name], rows) for name, rows in computed.items()}
 
     def _take_back(self, changed_at: datetime | None) -> datetime | None:
         """Return the hour from which to go on; None from the anchor."""
@@ -128,7 +129,7 @@ class Chunk:
             span = self.month - LONG_LOOKBACK, self.month - LOOKBACK
             memory.early = EarlyHours.of(read, span, MAX_REACH, self.settings.features, accept)
         for name in needed:
-            if name == PAIR_HOURLY.name and not with_pairs:
+            if name in _OF_PAIRS and not with_pairs:
                 continue
             rows = _carry(name, TRANSFORMS[name](inputs).collect(), memory, after)
             if name in CARRIED:

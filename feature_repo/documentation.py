@@ -86,7 +86,9 @@ def _span(view: View) -> str:
 
 
 def _duration(span: object) -> str:
-    return {"1:00:00": "1 h", "0:01:00": "1 min", "4:00:00": "4 h", "1 day, 0:00:00": "1 day"}.get(str(span), str(span))
+    return {"1:00:00": "1 h", "0:01:00": "1 min", "4:00:00": "4 h", "8:00:00": "8 h", "1 day, 0:00:00": "1 day"}.get(
+        str(span), str(span)
+    )
 
 
 if __name__ == "__main__":

@@ -165,12 +165,13 @@ class Publisher:
             read, until, changed_at=memory.align(changed_at), accept=admission.accept, with_pairs=len(blocks) < 2
         )
         published = self._publish_frames(admission, memory, frames, now)
-        newest = []
+        newest: dict[str, list[pl.DataFrame]] = {}
         for block in blocks if len(blocks) > 1 else ():
             rows = memory.chunk.compute_pairs(block, accept=admission.accept)
             part = self._publish_frames(admission, ContinuedMonth(chunk=memory.chunk), rows, now)
-            newest.append(_latest(PAIR_HOURLY, [part[PAIR_HOURLY.name]]))
-        return published | ({PAIR_HOURLY.name: pl.concat(newest)} if newest else {})
+            for name, own in part.items():
+                newest.setdefault(name, []).append(_latest(VIEWS[name], [own]))
+        return published | {name: pl.concat(parts) for name, parts in newest.items()}
 
     def _publish_frames(
         self, admission: FeatureAdmission, memory: ContinuedMonth, frames: Mapping[str, pl.DataFrame], now: datetime

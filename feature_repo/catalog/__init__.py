@@ -15,6 +15,7 @@ from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
 from feature_repo.catalog.factor_returns import FACTOR_RETURNS
 from feature_repo.catalog.lags import ASSET_LAGS
 from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
+from feature_repo.catalog.pair_books import PAIR_BOOKS
 from feature_repo.catalog.pairs import PAIR_HOURLY
 from feature_repo.catalog.risk_factors import ASSET_EXPOSURES, ASSET_RISK_BUCKETS
 from feature_repo.catalog.services import (
@@ -25,6 +26,7 @@ from feature_repo.catalog.services import (
     LAGGED_RETURNS,
     MARKET_STATE,
     MICROSTRUCTURE,
+    PAIR_BOOK_FEATURES,
     PAIR_FOREST_FEATURES,
     PAIR_FOREST_WITH_INFLOW,
     RISK_EXPOSURES,
@@ -54,6 +56,8 @@ __all__ = [
     "LAGGED_RETURNS",
     "MARKET_STATE",
     "MICROSTRUCTURE",
+    "PAIR_BOOKS",
+    "PAIR_BOOK_FEATURES",
     "PAIR_FOREST_FEATURES",
     "PAIR_FOREST_WITH_INFLOW",
     "PAIR_HOURLY",
@@ -81,6 +85,7 @@ _ALL = (
     ASSET_BOOKS,
     ASSET_UNIVERSE,
     PAIR_HOURLY,
+    PAIR_BOOKS,
 )
 VIEWS: Mapping[str, View] = MappingProxyType({view.name: view for view in _ALL})
 """All views, in the order of computation: a view comes after those that it reads."""
@@ -96,6 +101,7 @@ _SERVED = (
     VWAP_DISTANCE,
     BOOK_FEATURES,
     BOOK_UNIVERSE,
+    PAIR_BOOK_FEATURES,
 )
 SERVICES: Mapping[str, Service] = MappingProxyType({service.name: service for service in _SERVED})
 

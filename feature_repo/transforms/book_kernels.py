@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.transforms.compiled import compiled
+from feature_repo.transforms.window_kernels import reversions
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 SHARE = 0.9
 """Least share of a window's hours, or days, that have a value."""
+ROUNDING = 1e-12
+"""Deviation of a logarithm below which its values are the same, up to rounding."""
 _DAY, _WEEK, _DAYS = 24, 168, 30
 _MONTH = _DAY * _DAYS
 
@@ -157,6 +160,15 @@ def book_statistics(closes: Floats, volumes: Floats, days: Ints, hours: Ints, ro
 
 
 @compiled
+def score_of(spread: Floats, row: int, window: int) -> float:
+    """Return the z-score of the value in `row` within the last `window`; NaN for too few, or where none differs."""
+    deviation = deviation_of(spread, row, window)
+    if not deviation > ROUNDING:
+        return math.nan
+    return (spread[row] - mean_of(spread, row, window, 1)) / deviation
+
+
+@compiled
 def pair_scores(closes: Floats, pairs: Ints) -> Floats:
     """Return the z-score of ln a − ln b of each pair in the last row, over all rows; NaN where it is not defined.
 
@@ -168,7 +180,26 @@ def pair_scores(closes: Floats, pairs: Ints) -> Floats:
         spread = np.empty(count)
         for row in range(count):
             spread[row] = logs[row, pairs[pair, 0]] - logs[row, pairs[pair, 1]]
-        deviation, mean = deviation_of(spread, count - 1, count), mean_of(spread, count - 1, count, 1)
-        if deviation > 0.0:
-            out[pair] = (spread[count - 1] - mean) / deviation
+        out[pair] = score_of(spread, count - 1, count)
+    return out
+
+
+@compiled
+def pair_histories(closes: Floats, pairs: Ints, rows: Ints, windows: Ints, hedge: int, rounding: float) -> Floats:
+    """Return pairs × `rows` × statistics: the z-score over each of `windows`, and the hedge ratio over `hedge` rows.
+
+    `closes`: names × hours, NaN where there is no bar; `pairs`: pairs × (a, b), rows of `closes`.
+    """
+    out, logs = np.full((len(pairs), len(rows), len(windows) + 1), np.nan), np.log(closes)
+    for pair in range(len(pairs)):
+        log_a, log_b = logs[pairs[pair, 0]], logs[pairs[pair, 1]]
+        spread = log_a - log_b
+        for place in range(len(rows)):
+            row = rows[place]
+            for number in range(len(windows)):
+                out[pair, place, number] = score_of(spread, row, windows[number])
+            first, needed = max(0, row - hedge + 1), math.ceil(SHARE * hedge)
+            a, b = log_a[first : row + 1], log_b[first : row + 1]
+            slopes, _ = reversions(a, b, hedge, needed, rounding, row - first)
+            out[pair, place, len(windows)] = slopes[row - first]
     return out

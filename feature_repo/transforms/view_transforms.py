@@ -29,6 +29,7 @@ from feature_repo.catalog import (
     CREATED_TIME,
     EVENT_TIME,
     FACTOR_RETURNS,
+    PAIR_BOOKS,
     PAIR_HOURLY,
     VIEWS,
     View,
@@ -48,6 +49,7 @@ from feature_repo.transforms.grid import EVENT
 from feature_repo.transforms.hours import summarise_hours
 from feature_repo.transforms.lags import compute_asset_lags
 from feature_repo.transforms.microstructure import INTERVAL_MAX_AGE, OPEN_INTEREST_MAX_AGE, compute_microstructure
+from feature_repo.transforms.pair_books import compute_pair_books, has_close
 from feature_repo.transforms.pairs import compute_pair_hourly
 from feature_repo.transforms.risk_panel import RiskPanel, build_risk_panel
 from feature_repo.transforms.vwap_distance import compute_vwap_distance, has_bar_close
@@ -288,6 +290,14 @@ def _asset_universe(inputs: Inputs) -> pl.LazyFrame:
     return compute_asset_universe(rows, after=inputs.after or inputs.month)
 
 
+def _pair_books(inputs: Inputs) -> pl.LazyFrame:
+    after = inputs.after or inputs.month
+    if not has_close(after, inputs.end):
+        return _nothing(PAIR_BOOKS)
+    pairs = inputs.settings.universe.pairs if inputs.pairs is None else inputs.pairs
+    return compute_pair_books(inputs.long_hours(), pairs, after=after)
+
+
 def _nothing(view: View) -> pl.LazyFrame:
     features = {feature.name: _TYPES[feature.dtype] for feature in view.features}
     return pl.LazyFrame(schema={view.entity: pl.String(), EVENT_TIME: INSTANT, CREATED_TIME: INSTANT, **features})
@@ -306,6 +316,7 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
         ASSET_BOOKS.name: _asset_books,
         ASSET_UNIVERSE.name: _asset_universe,
         PAIR_HOURLY.name: _pair_hourly,
+        PAIR_BOOKS.name: _pair_books,
     }
 )
 """Transform of each view: returns exactly the columns of the catalogue, sorted by entity and time."""

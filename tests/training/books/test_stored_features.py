@@ -24,6 +24,11 @@ NAMES = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA")
 BARS = 2_300
 
 
+def remove_rows(layout):
+    for path in (layout.features / ASSET_BOOKS.name).rglob("*.parquet"):
+        path.unlink()
+
+
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     settings = settings_for(tmp_path_factory.mktemp("home"), NAMES)
@@ -95,12 +100,11 @@ def test_a_row_of_which_no_version_came_in_time_is_not_there_and_no_older_one_st
     settings = settings_for(tmp_path, NAMES)
     layout = publish_all(settings, bars=400)
     panel = load_market(settings, NOW, None).history.panel
-    files = sorted((layout.features / ASSET_BOOKS.name).rglob("*.parquet"))
+    rows = scan_view(layout, ASSET_BOOKS).collect()
     late = (pl.col(EVENT_TIME) == panel.close_of(300)) & (pl.col("asset") == "SOL")
-    for path in files:
-        rows = pl.read_parquet(path, hive_partitioning=False)
-        wait = pl.when(late).then(pl.col(EVENT_TIME) + HOUR).otherwise("created_timestamp").alias("created_timestamp")
-        rows.with_columns(wait).write_parquet(path)
+    created = pl.when(late).then(pl.col(EVENT_TIME) + HOUR).otherwise("created_timestamp").alias("created_timestamp")
+    remove_rows(layout)
+    publish(layout, ASSET_BOOKS, rows.with_columns(created))
     history = FeatureHistory(panel, StoredFeatures(settings, NOW))
     assert set(NAMES) - set(history.name_features(300)) == {"SOL"}
     assert set(history.name_features(299)) == set(history.name_features(301)) == set(NAMES)
@@ -109,8 +113,7 @@ def test_a_row_of_which_no_version_came_in_time_is_not_there_and_no_older_one_st
 def test_a_home_without_these_features_says_how_to_get_them(tmp_path):
     settings = settings_for(tmp_path, NAMES)
     layout = publish_all(settings, bars=100)
-    for path in (layout.features / ASSET_BOOKS.name).rglob("*.parquet"):
-        path.unlink()
+    remove_rows(layout)
     history = load_market(settings, NOW, None).history
-    with pytest.raises(MissingDataError, match=r"asset_books are stored.*pairity features"):
+    with pytest.raises(MissingDataError, match=r"(?s)asset_books are stored.*pairity features"):
         history.name_features(50)
