@@ -7,15 +7,16 @@ alone, and is summed in one order: backtest and trading have the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_registry.lightgbm_text import TREES_FILE, TreeArrays, read_trees
-from model_registry.logistic_terms import LOGISTIC, map_logistic, read_terms
+from model_registry.logistic_terms import LOGISTIC, LogisticTerms, map_logistic, read_terms
 from model_registry.scorer_card import CARD_FILE, CardReader, ScorerCard
 
 if TYPE_CHECKING:
@@ -74,24 +75,32 @@ def build_scorer(files: Mapping[str, bytes], place: str) -> StoredScorer:
 
 def _build_trees(reader: CardReader, card: ScorerCard, files: Mapping[str, bytes]) -> Callable[[Floats], Floats]:
     reader.require_fields(card.scorer, ("kind",), "its scorer")
-    trees = read_trees(files[TREES_FILE], card.features, reader.place)
-
-    def score(inputs: Floats) -> Floats:
-        return map_logistic(_sum_leaves(trees, inputs))
-
-    return score
+    return partial(_score_trees, read_trees(files[TREES_FILE], card.features, reader.place))
 
 
 def _build_logistic(reader: CardReader, card: ScorerCard, _files: Mapping[str, bytes]) -> Callable[[Floats], Floats]:
     numeric = [place for place, name in enumerate(card.features) if name not in card.categories]
     terms = read_terms(reader, card.scorer, len(numeric))
-    return lambda inputs: terms.score(inputs[:, numeric])
+    return partial(_score_terms, terms, numeric)
 
 
 def _build_constant(reader: CardReader, card: ScorerCard, _files: Mapping[str, bytes]) -> Callable[[Floats], Floats]:
     reader.require_fields(card.scorer, ("kind", "probability"), "its scorer")
     probability = reader.read_number(card.scorer["probability"], "probability", 0.0, 1.0)
-    return lambda inputs: np.full(len(inputs), probability)
+    return partial(_score_constant, probability)
+
+
+# Functions of the module: a model goes to another process as it is.
+def _score_trees(trees: TreeArrays, inputs: Floats) -> Floats:
+    return map_logistic(_sum_leaves(trees, inputs))
+
+
+def _score_terms(terms: LogisticTerms, numeric: Sequence[int], inputs: Floats) -> Floats:
+    return terms.score(inputs[:, numeric])
+
+
+def _score_constant(probability: float, inputs: Floats) -> Floats:
+    return np.full(len(inputs), probability)
 
 
 _KINDS: Mapping[str, Callable[[CardReader, ScorerCard, Mapping[str, bytes]], Callable[[Floats], Floats]]] = {

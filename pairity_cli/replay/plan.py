@@ -107,6 +107,7 @@ def make_replay_settings(settings: Settings, plan: ReplayPlan, exchange: DemoExc
                 api_passphrase=_KEY,
                 rate_limit=False,
                 timeout_s=60.0,
+                max_retries=settings.exchange.max_retries,
             ),
             "serve": settings.serve.model_copy(update=serve),
             "limits": lifted,

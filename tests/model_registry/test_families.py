@@ -1,5 +1,6 @@
 """Every family that can trade: registered, promoted, loaded and scored alike; files and labels belong together."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -58,6 +59,14 @@ def test_what_trades_scores_with_the_bits_of_what_was_backtested(registered):
     assert np.isfinite(traded).all()
     assert ((traded >= 0) & (traded <= 1)).all()
     assert model.family == settings.model.family
+
+
+def test_a_model_scores_with_the_same_bits_in_another_process(registered):
+    settings, model = registered
+    scorer = load_scorer(settings, model)
+    sent = pickle.loads(pickle.dumps(scorer))
+    assert sent.ref == scorer.ref
+    assert probabilities(sent.estimator).tobytes() == probabilities(scorer.estimator).tobytes()
 
 
 def test_a_decision_is_scored_and_computed_again_to_the_same_float(registered):
