@@ -35,7 +35,7 @@ class Placebo:
     with_costs: bool
     permutations: int
     below: int
-    """Placebos whose ratio is not above the book's; one without a ratio is below."""
+    """Placebos whose ratio is below the book's: equal ones are not; one without a ratio is below a ratio."""
     median: float | None
     highest: float | None
 
@@ -84,13 +84,13 @@ def permute_targets(
 def rank_among(own: float | None, others: Sequence[float | None], shuffle: Shuffle, *, with_costs: bool) -> Placebo:
     """Return where the Sharpe ratio `own` stands among those of placebos; one without a ratio counts as lowest."""
     known = [ratio for ratio in others if ratio is not None]
-    floor = -np.inf if own is None else own
-    above = sum(ratio > floor for ratio in known)
+    # Equal ones count against the book: where every account is ruined, nothing was shown.
+    at_least = len(others) if own is None else sum(ratio >= own for ratio in known)
     return Placebo(
         shuffle=shuffle,
         with_costs=with_costs,
         permutations=len(others),
-        below=len(others) - above,
+        below=len(others) - at_least,
         median=float(np.median(known)) if known else None,
         highest=max(known, default=None),
     )

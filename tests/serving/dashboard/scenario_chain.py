@@ -28,6 +28,7 @@ def chain(now: datetime, order: str) -> dict | None:
                 | {"why": row["rejected"] or "opened"}
                 for row in data.scores(7)
             ],
+            "names": [],
         },
         "features": data.features(now, "XRP__AVAX")["features"],
         "model": {

@@ -43,6 +43,8 @@ def make_world(kind, *, seed=3, days=170):
         start=datetime(2025, 1, 1, 1, tzinfo=UTC),
         names=NAMES,
         opens=opens,
+        highs=np.maximum(opens, closes),
+        lows=np.minimum(opens, closes),
         closes=closes,
         volumes=draw.uniform(1e4, 2e4, closes.shape),
         late=np.zeros(closes.shape),

@@ -115,11 +115,13 @@ def test_names_that_are_swapped_throughout_stay_swapped(made):
 
 def test_a_rank_by_hand():
     found = rank_among(1.0, [0.5, 1.5, None, 1.0], Shuffle.THROUGHOUT, with_costs=True)
-    assert (found.below, found.permutations) == (3, 4)
-    assert found.p == pytest.approx(2 / 5)
+    assert (found.below, found.permutations) == (2, 4)  # the equal one is not below
+    assert found.p == pytest.approx(3 / 5)
     assert (found.median, found.highest) == (1.0, 1.5)
     lost = rank_among(None, [0.5, None], Shuffle.THROUGHOUT, with_costs=True)
-    assert lost.below == 1
+    assert (lost.below, lost.p) == (0, 1.0)
+    ruined = rank_among(-6.0, [-6.0] * 99, Shuffle.THROUGHOUT, with_costs=True)
+    assert (ruined.below, ruined.p) == (0, 1.0)
     nothing = rank_among(1.0, [None], Shuffle.THROUGHOUT, with_costs=False)
     assert (nothing.p, nothing.median, nothing.highest) == (0.5, None, None)
 
