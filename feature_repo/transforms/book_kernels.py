@@ -165,7 +165,8 @@ def score_of(spread: Floats, row: int, window: int) -> float:
     deviation = deviation_of(spread, row, window)
     if not deviation > ROUNDING:
         return math.nan
-    return (spread[row] - mean_of(spread, row, window, 1)) / deviation
+    score: float = (spread[row] - mean_of(spread, row, window, 1)) / deviation
+    return score
 
 
 @compiled

@@ -60,15 +60,15 @@ def compute_pair_books(hours: pl.LazyFrame, pairs: Sequence[Pair], *, after: dat
     legs = np.array([[place[name] for name in pair.assets] for pair in own], np.int64).reshape(-1, 2)
     values = _compute(prices, legs, due)
     there = ~np.isnan(prices[:, due])
-    number, row = np.nonzero(there[legs[:, 0]] & there[legs[:, 1]])
-    base, quote = legs[number].T
+    of, row = np.nonzero(there[legs[:, 0]] & there[legs[:, 1]])
+    base, quote = legs[of].T
     frame = pl.DataFrame(
         {
-            "pair_id": pl.Series([own[one].pair_id for one in number.tolist()], dtype=pl.String),
+            "pair_id": pl.Series([own[one].pair_id for one in of.tolist()], dtype=pl.String),
             EVENT: pl.Series((due[row] + first) * _MICROSECONDS).cast(INSTANT),
             "__base": pl.Series(known[base, due[row]]).cast(INSTANT),
             "__quote": pl.Series(known[quote, due[row]]).cast(INSTANT),
-            **{name: values[number, row, column] for column, name in enumerate(PAIR_BOOKS.feature_names)},
+            **{name: values[of, row, column] for column, name in enumerate(PAIR_BOOKS.feature_names)},
         },
         nan_to_null=True,
     )
