@@ -166,7 +166,7 @@ def open_market(
 def list_ends(market: Market) -> list[Event]:
     """Return the delistings of a recorded market's instruments that end before it; nobody announces them."""
     ended = market.ended if isinstance(market, RecordedMarket) else {}
-    return [Event("delist", at_ms=end, announced_ms=end, subject=name) for name, end in ended.items()]
+    return [Event(kind="delist", at_ms=end, announced_ms=end, subject=name) for name, end in ended.items()]
 
 
 def _choose_start(market: Market) -> int:
