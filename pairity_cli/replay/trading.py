@@ -12,7 +12,7 @@ from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
 from ingestion.pipeline import ingest
 from ingestion.report import IngestReport
 from pairity.child_environment import only_allowed_variables
-from pairity.errors import TradingError
+from pairity.errors import PairityError
 from pairity.home_settings import collect_values, remember
 from pairity.layout import Layout
 from pairity.progress import Progress, SilentProgress
@@ -21,7 +21,7 @@ from pairity.timeline import Clock, month_start
 from pairity_cli.context import run_async
 from pairity_cli.demo.exchange import DemoExchange
 from pairity_cli.home_check import describe_exchange
-from pairity_cli.replay.plan import ReplayPlan
+from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
 from serving.journal import Journal
 from serving.process import serve
 from serving.replay.mortal_clock import open_mortal_clock
@@ -61,12 +61,12 @@ def trade(
 ) -> ServeReport:
     """Trade the plan from beginning to end; return the report of the last process, which `cycles` of all are added to.
 
-    Raises what `serve` and `ingest` raise, and TradingError where a process that was to be killed ended otherwise.
+    Raises what `serve` and `ingest` raise, and PairityError where a process that was to be killed ended otherwise.
     """
     decided = 0
     for stretch in list_stretches(plan):
         if stretch.ending == "restart":
-            _trade_until_killed(settings, plan, promotions, stretch)
+            _trade_until_killed(settings, plan, promotions, stretch, exchange)
             decided += stretch.cycles
             progress.say(f"killed at {stretch.until:%Y-%m-%d %H:%M:%S}, and started again")
             continue
@@ -82,15 +82,20 @@ def trade(
 
 
 def _trade_until_killed(
-    settings: Settings, plan: ReplayPlan, promotions: tuple[Promotion, ...], stretch: Stretch
+    settings: Settings,
+    plan: ReplayPlan,
+    promotions: tuple[Promotion, ...],
+    stretch: Stretch,
+    exchange: DemoExchange,
 ) -> None:
     with only_allowed_variables():
-        child = get_context("spawn").Process(target=_trade_in_a_child, args=(settings, plan, promotions, stretch))
+        given = (settings, plan, promotions, stretch, exchange)
+        child = get_context("spawn").Process(target=_trade_in_a_child, args=given)
         child.daemon = True  # it does not outlive an interrupted replay
         child.start()
     child.join()
     if child.exitcode != -signal.SIGKILL:
-        raise TradingError(
+        raise PairityError(
             f"the trading process that was to be killed at {stretch.until:%Y-%m-%d %H:%M:%S} ended with exit code "
             f"{child.exitcode}",
             "see its messages above, and the log in the replay's directory",
@@ -98,11 +103,17 @@ def _trade_until_killed(
 
 
 def _trade_in_a_child(
-    settings: Settings, plan: ReplayPlan, promotions: tuple[Promotion, ...], stretch: Stretch
+    settings: Settings,
+    plan: ReplayPlan,
+    promotions: tuple[Promotion, ...],
+    stretch: Stretch,
+    exchange: DemoExchange,
 ) -> None:
+    # Secrets do not go to another process with the settings.
+    own = make_replay_settings(settings, plan, exchange)
     # One more than it will see: it ends by being killed, and in no other way.
     lasting = stretch._replace(cycles=stretch.cycles + 1)
-    run_async(_serve(settings, plan, promotions, lasting, SilentProgress()))
+    run_async(_serve(own, plan, promotions, lasting, SilentProgress()))
 
 
 async def collect(
