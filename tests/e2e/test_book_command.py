@@ -19,7 +19,7 @@ SETTINGS = {
 
 def test_a_book_is_traded_explained_and_closed(tmp_path):
     place = Place(tmp_path / "home", SETTINGS)
-    market = ("--market", "synthetic", "--assets", str(len(ASSETS)), "--history-days", "95", "--balance", "50000")
+    market = ("--market", "synthetic", "--assets", str(len(ASSETS)), "--history", "95", "--balance", "50000")
     with paper_exchange(*market, "--start", "2026-01-01T22:30:00Z") as exchange:
         options = ("--exchange-url", exchange.url, "--control-url", exchange.control)
         done = place.run("ingest", *options, "--since", "94d", timeout_s=3000)
