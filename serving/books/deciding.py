@@ -21,7 +21,7 @@ from serving.journal.book_records import BOOK_SERVICE, BOOK_VERSION
 
 
 @dataclass(frozen=True, slots=True)
-class BookTerms:
+class TradedBook:
     """What a book is traded by: its family, its limits, and its contracts by name."""
 
     family: BookFamily
@@ -37,7 +37,7 @@ class BookTerms:
 
 
 def decide(
-    terms: BookTerms,
+    terms: TradedBook,
     present: PresentMarket,
     held: HeldBook,
     unknown: Collection[str],
@@ -72,7 +72,7 @@ def decide(
 
 
 def make_record(
-    book: BookRecord, terms: BookTerms, *, run_id: str, decision_time: datetime, available_usdt: float
+    book: BookRecord, terms: TradedBook, *, run_id: str, decision_time: datetime, available_usdt: float
 ) -> DecisionRecord:
     """Return the journal's decision around a book's."""
     traded = sum(one.is_traded for one in book.names)

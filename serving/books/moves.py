@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -35,7 +35,7 @@ def list_moves(book: BookRecord) -> list[Move]:
     return sorted(found, key=lambda move: move.purpose is not Purpose.REDUCE)
 
 
-def close_all(held: dict[str, Decimal], mark: str) -> list[Move]:
+def close_all(held: Mapping[str, Decimal], mark: str) -> list[Move]:
     """Return the moves that close everything, under names that `mark` tells from those of a decision."""
     return [
         Move(

@@ -9,7 +9,7 @@ from pairity.books.present import ReadMarket
 from pairity.errors import ConfigError
 from pairity.progress import Progress
 from pairity.settings import Settings
-from serving.books.deciding import BookTerms
+from serving.books.deciding import TradedBook
 from serving.books.parts import BookParts, choose_book
 from serving.execution.okx import OkxVenue
 from serving.journal.book_records import BOOK_VERSION
@@ -69,7 +69,7 @@ class BookOpening(Opening):
         self.prepare(pinned)
         own = settings.books
         limits = BookLimits(volatility=own.volatility_target, gross=own.gross_max, net=own.net_max)
-        terms = BookTerms(self.family, limits, guard.contracts)
+        terms = TradedBook(self.family, limits, guard.contracts)
         guard.status.model = {"name": self.family.name, "version": BOOK_VERSION, "sha256": terms.digest}
         async with contextlib.AsyncExitStack() as opened:
             data = await self._open_data(opened, guard.clock)

@@ -10,7 +10,7 @@ from pairity.books.present import ReadMarket
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.margin import MarginMode
 from pairity.settings import Settings
-from serving.books.deciding import BookTerms
+from serving.books.deciding import TradedBook
 from serving.books.executions import Executions
 from serving.books.moves import Move
 from serving.books.rebalancer import Rebalancer
@@ -27,7 +27,7 @@ from serving.rivals import RivalWatch
 class BookParts(DecidingParts):
     """Everything that the loop of a book talks to."""
 
-    terms: BookTerms
+    terms: TradedBook
     read_market: ReadMarket
 
 

@@ -119,6 +119,7 @@ class Rebalancer:
             missing = move.contracts - _count_filled(known)
             spec = get_contract(self._executor.contracts, move.name)
             if missing <= 0:
+                self._refusals.forget(move.position_id)
                 return False
             if missing < spec.min_sz:
                 report.problems.append(f"{move.name}: {missing} contracts are below the smallest order")

@@ -10,6 +10,7 @@ a name that we do not hold         (not asked)             somebody else's: noth
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 from pairity.errors import JournalError, JournalWriteError, OrderUnknownError, VenueError, VenueRejectedError
@@ -21,7 +22,7 @@ from serving.books.rebalancer import FindRefusal, Rebalancer
 from serving.books.stops import DisasterStops
 from serving.execution.executor import Executor
 from serving.execution.facts import SKEW
-from serving.journal import BookRecord, Purpose, is_of_pairity
+from serving.journal import BookRecord, IntentState, Purpose, is_of_pairity
 from serving.reconcile.report import ReconcileReport
 from serving.reconcile.spaced_exits import SpacedExits
 from serving.rivals import RivalWatch
@@ -94,7 +95,7 @@ class BookReconciler:
     async def _settle(self, report: ReconcileReport) -> None:
         """Learn what became of orders in doubt and of stops, and journal the executions."""
         for intent in self._journal.unsettled():
-            if intent.purpose is Purpose.PROTECT or intent.state.value not in ("sent", "unknown"):
+            if intent.purpose is Purpose.PROTECT or intent.state not in (IntentState.SENT, IntentState.UNKNOWN):
                 continue
             try:
                 settled = await self._desk.settle(intent)
@@ -167,16 +168,7 @@ class BookReconciler:
         for move in moves:
             known = self._journal.intents(move.position_id, 0, move.purpose)
             filled = sum((intent.filled_contracts for intent in known), Decimal(0))
-            begun.append(
-                Move(
-                    name=move.name,
-                    position_id=move.position_id,
-                    decision_id=None,
-                    purpose=move.purpose,
-                    side=move.side,
-                    contracts=move.contracts + filled,
-                )
-            )
+            begun.append(replace(move, contracts=move.contracts + filled))
         return begun
 
     async def _protect(self, report: ReconcileReport) -> VenueError | None:

@@ -21,6 +21,7 @@ from pairity_cli.replay.expected import make_quotes
 from paper_exchange.account.account import Account
 from paper_exchange.clock import VirtualClock
 from paper_exchange.market.market import Bar, Funding, Instrument
+from serving.execution.pace import Pace
 from serving.journal import Journal
 from serving.process import serve
 from serving.replay.stand_ins import StandIns, VirtualWaiting
@@ -141,7 +142,8 @@ class BookScene:
         """Run one process for so many cycles."""
         parts = StandIns(
             open_data=lambda _settings, _clock: StoredData(),  # type: ignore[arg-type]
-            make_pace=VirtualWaiting().make_pace,
+            # Lists of an unkind exchange lag by the wall's clock.
+            make_pace=_make_real_pace if self.account.unkind else VirtualWaiting().make_pace,
             **stand_ins,
         )
         job = serve(
@@ -172,6 +174,10 @@ class BookScene:
         return {one.inst_id.removesuffix("-USDT-SWAP"): one.size for one in self.account.positions.values()}
 
 
+def _make_real_pace(_settings: Any) -> Pace:
+    return Pace(poll_s=0.05, settle_s=1.0)
+
+
 class Silence:
     """Progress that nobody hears."""
 
@@ -196,12 +202,12 @@ def read_stored(_settings: Settings, now: datetime, until: datetime | None) -> S
 
 
 @contextlib.contextmanager
-def book_scene(home: Path, **options: Any):
+def book_scene(home: Path, *, unkind: bool = False, **options: Any):
     """A scene whose exchange stands a minute before the close of the first decision."""
     market = PlayedMarket()
     clock = VirtualClock("stepped", to_ms(FIRST - timedelta(minutes=1)))
-    account = Account(market, clock, Decimal(EQUITY))
-    with serving(market, clock, account=account) as url:
+    account = Account(market, clock, Decimal(EQUITY), unkind=unkind, seed=1)
+    with serving(market, clock, account=account, unkind_seed=1 if unkind else None) as url:
         scene = BookScene(home, url, account, options)
         scene.prepare()
         yield scene

@@ -9,6 +9,7 @@ import pytest
 
 from pairity.errors import ConfigError
 from pairity.settings import Settings
+from pairity.universe import inst_id
 from serving.journal import IntentState, Purpose
 from tests.serving.books.book_scene import FIRST, SPECS, book_scene, read_stored
 from tests.serving.books.test_book_process import DAY, check_equal_to_backtest
@@ -56,6 +57,27 @@ def test_orders_rest_first_and_go_at_market_by_the_deadline_faults_or_not(tmp_pa
         reduced = [one.created_at for one in second if one.purpose is Purpose.REDUCE]
         assert max(reduced) <= min(one.created_at for one in second if one.purpose is Purpose.INCREASE)
         assert report.actions["rebalance"] == 2
+
+
+@pytest.mark.slow
+def test_an_unkind_venue_fills_level_by_level_and_every_name_gets_its_contracts(tmp_path):
+    """Orders take what a made-up book shows, and lists lag behind what was executed."""
+    with book_scene(tmp_path / "home", unkind=True, serve=DAILY) as scene:
+        scene.trade(2)
+        journal = scene.read()
+        try:
+            book, held = journal.books.newest(), journal.books.count_held()
+            fills, orders = journal.fills(), journal.books.orders()
+        finally:
+            journal.close()
+        assert held == {inst_id(one.name): one.contracts for one in book.names if one.contracts}
+        assert held == {inst_id(name): size for name, size in scene.list_held().items()}
+        assert all(one.state.final for one in orders)
+        made = sum((one.filled_contracts for one in orders), Decimal(0))
+        assert sum((fill.contracts for fill in fills), Decimal(0)) == made
+        assert len(fills) > len(orders)
+        live = {algo.inst_id: algo.size for algo in scene.account.live_algos()}
+        assert live == {name: abs(size) for name, size in held.items()}
 
 
 @pytest.mark.slow
