@@ -41,17 +41,6 @@ def share_books(rule: Rule, past: Past) -> dict[str, float]:
     return _share_equally(names)
 
 
-def net_books(shares: Mapping[str, float], books: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Return the weight of each name, sorted: the sum of share·weight over the books.
-
-    Exact sums: the same bits whatever the order. What remains of a name must not be a rounding error: |weight| < 1e−12
-    is 0 and leaves.
-    """
-    names = sorted({name for book in books.values() for name in book})
-    netted = {name: math.fsum(share * books[one].get(name, 0.0) for one, share in shares.items()) for name in names}
-    return {name: weight for name, weight in netted.items() if abs(weight) >= 1e-12}
-
-
 def measure_correlation(first: Sequence[float], second: Sequence[float]) -> float:
     """Return Pearson's correlation of two series of one length; 0 where one does not vary."""
     ours, theirs = _centre(first), _centre(second)

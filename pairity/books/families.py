@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 
-from pairity.books.combination import Rule, net_books, share_books
+from pairity.books.combination import Rule, share_books
 from pairity.books.continuation import PairNames, hold_pairs
 from pairity.books.features import MIN_FUNDING_SHARE, TREND_DAYS, NameFeatures, choose_universe
 from pairity.books.netting import PairStake, net_pairs
 from pairity.books.outcomes import Outlook, Stay, hold_outlooks
 from pairity.books.ranks import average_ranks, rank_names
-from pairity.books.weights import build_book, combine_books
+from pairity.books.weights import build_book, net_books
 
 PairSides = Mapping[PairNames, int]
 _DAY = 24
@@ -132,7 +132,7 @@ def _carry(market: BookMarket, size: int) -> Target:
 def _trend_carry(market: BookMarket, size: int) -> Target:
     trend, carry = _trend(market, size), _carry(market, size)
     scores = {name: (trend.scores.get(name, 0.0) + carry.scores.get(name, 0.0)) / 2 for name in trend.universe}
-    weights = combine_books({"trend": trend.weights, "carry": carry.weights})
+    weights = net_books({"trend": 0.5, "carry": 0.5}, {"trend": trend.weights, "carry": carry.weights})
     return Target(weights=weights, scores=scores, universe=trend.universe, pairs={})
 
 

@@ -35,13 +35,14 @@ def build_book(scores: Mapping[str, float], volatilities: Mapping[str, float]) -
     return raw
 
 
-def combine_books(books: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean of several books, netted per name: an empty book is one that holds nothing.
+def net_books(shares: Mapping[str, float], books: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Return the weight of each name over several books, sorted by name: the sum of share·weight.
 
-    What remains of a name must not be a rounding error: |weight| < 1e−12 is 0 and leaves.
+    `shares`: of every book; an empty book is one that holds nothing. Exact sums: the same bits whatever the order. What
+    remains of a name must not be a rounding error: |weight| < 1e−12 is 0 and leaves.
     """
-    names = dict.fromkeys(name for book in books.values() for name in book)
-    netted = {name: math.fsum(book.get(name, 0.0) for book in books.values()) / len(books) for name in names}
+    names = sorted({name for book in books.values() for name in book})
+    netted = {name: math.fsum(share * books[one].get(name, 0.0) for one, share in shares.items()) for name in names}
     return {name: weight for name, weight in netted.items() if abs(weight) >= 1e-12}
 
 

@@ -171,3 +171,17 @@ def test_an_empty_store_and_a_short_history_are_said(run, tmp_path):
     result = run()
     assert result.exit_code == 4, result.output
     assert "2,160 hourly bars" in result.output
+
+
+def test_combined_books_say_whence_their_weights_are_and_a_comparison_what_it_is(run, stored):
+    words = [word for name in ("pair_outcome_boosting", "combined_equal", "picked_past") for word in ("--family", name)]
+    result = run(*words, "--csv")
+    assert result.exit_code == 0, result.output
+    output = " ".join((result.output + result.stderr).split())
+    assert "pair_outcome_boosting: nothing is held, for want of 365 days of outcomes to learn from" in output
+    assert "picked_past: for comparison alone" in output
+    path = next(Path(stored.home, "reports", "books").glob("*-decisions.parquet"))
+    rows = pl.read_parquet(path).filter(pl.col("target") != 0)
+    why = rows.filter(pl.col("family") == "combined_equal")["why"]
+    assert why.str.contains("of trend_book").any()
+    assert not why.str.contains("held to").any()

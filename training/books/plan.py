@@ -60,7 +60,7 @@ def plan_book(
     panel, limits = history.panel, limits or BookLimits()
     target: Target | None = None
     planned: list[PlannedDecision] = []
-    see = _open_eyes(history, family, able, first=first, phase_h=phase_h, costs=costs)
+    see = _prepare_view(history, family, able, first=first, phase_h=phase_h, costs=costs)
     for hour in range(first, panel.hours - 1):
         if (panel.close_of(hour) - HOUR * phase_h).hour % family.every_hours:
             continue
@@ -69,7 +69,7 @@ def plan_book(
             features=features,
             held_pairs={} if target is None else target.pairs,
             hours_left={} if target is None else target.hours_left,
-            **see(hour, features),
+            **{"z_scores": {}, **see(hour, features)},
         )
         realised = None if limits.volatility is None else measure_realised(panel, planned, hour)
         plan = plan_weights(family, market, limits, realised)
@@ -79,16 +79,19 @@ def plan_book(
     return tuple(planned)
 
 
-def _open_eyes(
+def _prepare_view(
     history: FeatureHistory, family: BookFamily, able: frozenset[str], *, first: int, phase_h: int, costs: BookCosts
 ) -> Callable[[int, Mapping[str, NameFeatures]], dict[str, Any]]:
-    """Return what fills in the fields of `BookMarket` that a family asks for, at rows that ascend."""
+    """Return a function of row and features: the fields of `BookMarket` that the family alone asks for.
+
+    Rows must ascend.
+    """
     if family.ranker is not None:
         ranker = WalkForwardRanker(history=history, kind=family.ranker, able=able, size=family.size)
-        return lambda hour, _: {"z_scores": {}, "scores": ranker.score(hour)}
+        return lambda hour, _: {"scores": ranker.score(hour)}
     if family.outcome is not None:
         outcomes = open_outcomes(history, family.outcome, able, family.size, costs)
-        return lambda hour, _: {"z_scores": {}, "outlooks": outcomes.look(hour)}
+        return lambda hour, _: {"outlooks": outcomes.look(hour)}
     if family.members:
         plans = {
             name: _plan_member(history, BOOK_FAMILIES[name], able, first, phase_h, costs) for name in family.members
@@ -97,7 +100,7 @@ def _open_eyes(
 
         def combine(hour: int, _: Mapping[str, NameFeatures]) -> dict[str, Any]:
             seen, past = books.see(hour)
-            return {"z_scores": {}, "books": seen, "past": past}
+            return {"books": seen, "past": past}
 
         return combine
     return lambda hour, features: {"z_scores": _score_pairs(history, family, hour, features)}

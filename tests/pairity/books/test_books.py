@@ -12,7 +12,7 @@ from pairity.books.features import NameFeatures, choose_universe
 from pairity.books.netting import PairStake, net_pairs
 from pairity.books.ranks import average_ranks, rank_names
 from pairity.books.rebalance import Cause, choose_changes
-from pairity.books.weights import CAP, SIDE, build_book, combine_books
+from pairity.books.weights import CAP, SIDE, build_book, net_books
 
 NAMES = st.text("ABCDEFGHIJ", min_size=1, max_size=3)
 VALUES = st.floats(-1e3, 1e3, allow_nan=False)
@@ -88,8 +88,9 @@ def test_a_book_with_one_side_is_empty():
 
 
 def test_books_are_netted_name_by_name():
-    assert combine_books({"a": {"X": 0.1, "Y": -0.1}, "b": {"X": -0.1, "Z": 0.05}}) == {"Y": -0.05, "Z": 0.025}
-    assert combine_books({"a": {}, "b": {}}) == {}
+    halves = {"a": 0.5, "b": 0.5}
+    assert net_books(halves, {"a": {"X": 0.1, "Y": -0.1}, "b": {"X": -0.1, "Z": 0.05}}) == {"Y": -0.05, "Z": 0.025}
+    assert net_books(halves, {"a": {}, "b": {}}) == {}
 
 
 @given(WEIGHTS, WEIGHTS, st.floats(0.001, 0.1))

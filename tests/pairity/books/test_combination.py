@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairity.books.combination import LEAST_DAYS, Rule, measure_correlation, net_books, share_books
+from pairity.books.combination import LEAST_DAYS, Rule, measure_correlation, share_books
 from pairity.books.explanation import explain_weight
 from pairity.books.families import BOOK_FAMILIES, MEMBERS, BookMarket, Target
+from pairity.books.weights import net_books
 
 UP, FLAT = [0.01, -0.01] * 60, [0.01, 0.01, -0.01, -0.01] * 30
 """Two series that do not move together."""
