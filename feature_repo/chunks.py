@@ -1,8 +1,9 @@
 """Anchored computation: one calendar month of features at a time, always from the same starting point.
 
-A chunk starts at the month's first instant minus the common lookback, in backfill and live alike. `compute_views` does
-the whole of it. A live process keeps its `Chunk` and continues it by each hour that closes: only that hour is computed,
-from what its windows need, and its rows have the bits that the whole chunk will give them in a later backfill.
+A chunk starts at the month's first instant minus the common lookback, in backfill and live alike; slow views have the
+hours of a longer one besides (`EarlyHours`), from an anchor just as fixed. `compute_views` does the whole of it. A live
+process keeps its `Chunk` and continues it by each hour that closes: only that hour is computed, from what its windows
+need, and its rows have the bits that the whole chunk will give them in a later backfill.
 """
 
 from __future__ import annotations
