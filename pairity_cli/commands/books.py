@@ -38,7 +38,7 @@ _BRIEF = ("net_return", "sharpe", "max_drawdown")
 @click.option(
     "--limit-first",
     is_flag=True,
-    help="Fill by limit orders where the next bar trades through the close of the decision, else at its end.",
+    help="Fill by limit orders where the next bar trades through the close before it, else at its end.",
 )
 @click.option("--whole", is_flag=True, help="Look at the hours too that are registered for a last look.")
 @click.option(

@@ -64,7 +64,8 @@ def _trade(market, plan, first, band, worth, lot, fee, slip, impact, maker, dela
 
     for hour in range(first, hours):
         late = []
-        for name, wanted, limit, volatility in orders.pop(hour, []):
+        for name, wanted, volatility in orders.pop(hour, []):
+            limit = price("close", name, hour - 1)
             if price("open", name, hour) is None:
                 continue
             if maker is None:
@@ -106,6 +107,6 @@ def _trade(market, plan, first, band, worth, lot, fee, slip, impact, maker, dela
                 close = price("close", name, hour)
                 if target == 0 or target * now < 0 or abs(target - now) >= band:
                     lots = (abs(target) * equity / close / lot).to_integral_value(ROUND_FLOOR) if close else Decimal(0)
-                    book.append((name, (lots * lot).copy_sign(target), close, volatilities.get(name)))
+                    book.append((name, (lots * lot).copy_sign(target), volatilities.get(name)))
             orders[hour + 1 + delay] = book
     return curve, reached, missed

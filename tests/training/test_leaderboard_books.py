@@ -1,6 +1,7 @@
 """Books of many names on the leaderboard: over the hours of the others, with their measures, counted like them."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +29,7 @@ from training.leaderboard_job import choose_entrants
 from training.models.families import FAMILIES
 from training.reports import leaderboard_files, leaderboard_runs
 from training.reports.contents import read_run
+from training.reports.page import render_page
 from training.trials.ledger import TrialLedger
 
 NAMES = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA")
@@ -193,6 +195,10 @@ def test_a_ruined_book_is_a_line_of_minus_everything_and_a_trial(compared):
     series = {one.line for one in TrialLedger.of(settings).read().series if one.name == "trend_book"}
     assert len(series) == 2
     assert [row for row in make_page(lost, "a" * 32, NOW).rows if row[0] == "trend_book"]
+    leaderboard_files.write_leaderboard(poor, lost)
+    page = render_page(read_run(Layout.of(poor), leaderboard_runs.record_leaderboard(poor, lost)))
+    assert "trend_book -100.00%" in page
+    assert not re.search(r"\bnan\b|\bNaN\b|\binf\b", re.sub(r"<style.*?</style>", "", page, flags=re.DOTALL))
 
 
 def test_what_begins_without_a_universe_says_since_when_it_trades(compared):

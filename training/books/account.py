@@ -37,8 +37,8 @@ class BookCosts:
     A fill pays `slippage_bps` and `impact`·volatility·√(notional/notional of the hour before): the square-root law of
     market impact (Tóth et al. 2011), with the hourly volatility of the name.
 
-    With `maker_fee_bps` set, a decision is a limit order first: at its close's price, with this fee and no slippage, if
-    the next bar trades through it; else a market order at that bar's end.
+    With `maker_fee_bps` set, a decision is a limit order first: at the close before the bar of its fill, with this fee
+    and no slippage, if that bar trades through it; else a market order at the bar's end.
     """
 
     fee_bps: float

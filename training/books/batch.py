@@ -95,9 +95,8 @@ def simulate_books(
 
 @dataclass(slots=True)
 class _Orders:
-    """What was decided at the close of row `decided_at`: names that each account trades, and sizes that it wants."""
+    """What was decided at a close: the names that each account trades, and the sizes that it wants."""
 
-    decided_at: int
     traded: Bools
     wanted: Floats
     volatility: Floats
@@ -178,7 +177,7 @@ class _Books:
         traded = leaves | turns | ((target != 0) & (np.abs(target - held) >= self._band))
         close = self._panel.closes[hour]
         wanted = target * worth[:, None] / np.where(np.isnan(close), 1.0, close)
-        return _Orders(hour, traded, self._contracts.round(wanted), self._volatilities[row])
+        return _Orders(traded, self._contracts.round(wanted), self._volatilities[row])
 
     def _fill(self, hour: int, orders: _Orders) -> None:
         """Fill orders at the open of row `hour`, or those that it trades through; what is left stays in `orders`."""
@@ -186,7 +185,7 @@ class _Books:
         if self._maker is None:
             self._take(orders, self._panel.opens[hour], hour - 1)
             return
-        limit = self._panel.closes[orders.decided_at]
+        limit = self._panel.closes[hour - 1]
         buys = orders.wanted > self._sizes
         reached = orders.traded & np.where(buys, self._panel.lows[hour] < limit, self._panel.highs[hour] > limit)
         change = np.where(reached, orders.wanted - self._sizes, 0.0)

@@ -76,7 +76,8 @@ class Desk:
     def fill(self, hour: int, decision: BookDecision) -> Filled:
         """Fill a decision within row `hour`.
 
-        At the bar's open; or, with limit orders first, at the decision's close where the bar trades through it.
+        At the bar's open; or, with limit orders first, at the close before the bar where the bar trades through it. A
+        limit is of the moment at which it is placed: one of an earlier close might be marketable.
         """
         unfilled, missed = 0, []
         for one in decision.names:
@@ -92,9 +93,9 @@ class Desk:
             order = BookOrder(change.name, one.wanted, change.target, None if known is None else known.volatility)
             if not self.costs.limit_first:
                 self._take(order, price, hour, at_open=True)
-            elif self._is_reached(order, hour, place, decided):
+            elif self._is_reached(order, hour, place, limit := float(self.panel.closes[hour - 1, place])):
                 self.account.trade(
-                    order.name, order.contracts, decided, order.weight, at=self.panel.close_of(hour - 1), hour=hour,
+                    order.name, order.contracts, limit, order.weight, at=self.panel.close_of(hour - 1), hour=hour,
                     kind=FillKind.MAKER,
                 )  # fmt: skip
             else:
@@ -109,7 +110,7 @@ class Desk:
     def _is_reached(self, order: BookOrder, hour: int, place: int, limit: float) -> bool:
         """Return whether the bar trades through the limit: touching is not enough, others stand in front.
 
-        Without a bar at the decision there is no price to rest at.
+        Without a bar before it there is no price to rest at.
         """
         held = self.account.holdings.get(order.name)
         buys = order.contracts > (held.contracts if held is not None else 0)

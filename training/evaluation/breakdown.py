@@ -11,7 +11,8 @@ HELD_H = (pl.col("closed_at") - pl.col("opened_at")).dt.total_seconds() / 3600
 def compute_monthly_returns(equity: pl.DataFrame, initial_equity: float) -> pl.DataFrame:
     """Return year, month and return (fraction) of each calendar month (UTC) of an hourly equity curve (time, equity).
 
-    The first month begins at `initial_equity`; the months' (1 + return) multiply to the whole return.
+    The first month begins at `initial_equity`; the months' (1 + return) multiply to the whole return. A month that
+    begins with nothing, after a ruin, earns 0.
     """
     ends = (
         equity.sort("time")
@@ -19,7 +20,8 @@ def compute_monthly_returns(equity: pl.DataFrame, initial_equity: float) -> pl.D
         .agg(end=pl.col("equity").last())
     )
     before = pl.col("end").shift(1).fill_null(initial_equity)
-    return ends.select("year", "month", (pl.col("end") / before - 1.0).alias("return"))
+    earned = pl.when(before == 0.0).then(0.0).otherwise(pl.col("end") / before - 1.0)
+    return ends.select("year", "month", earned.alias("return"))
 
 
 def summarise_by(trades: pl.DataFrame, column: str) -> pl.DataFrame:

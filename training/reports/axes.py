@@ -24,7 +24,9 @@ _WEEK_H, _MONDAY_S = 168, 4 * 86_400
 _MOST_NAMES, _LETTERS = 12, 52
 """Most names below a figure that is half as wide as a desk, and most letters of them; a phone has room for half."""
 _LOG_PARTS = ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
-_LEAST_MARKS, _LOG_ROOM = 4, 1.03
+_LEAST_MARKS = 4
+LOG_ROOM = 1.03
+"""Factor of the room beyond both ends of a logarithmic axis: a curve that never moves has a height too."""
 _EDGE = 0.03
 """Share of the axis beside each end in which no label of a time is written: it would leave the figure."""
 
@@ -79,7 +81,7 @@ def make_axis(values: Iterable[float | None], title: str, *, zero: bool = False,
 def make_log_axis(values: Iterable[float], title: str) -> Axis:
     """Return a logarithmic axis with room for all values (above 0), with round ticks."""
     found = list(values)
-    low, high = min(found) / _LOG_ROOM, max(found) * _LOG_ROOM
+    low, high = min(found) / LOG_ROOM, max(found) * LOG_ROOM
     axis = Axis(low, high, (), title, is_log=True)
     ticks = tuple(Tick(axis.place(mark), format_plain(mark, 6)) for mark in choose_log_marks(low, high))
     return Axis(low, high, ticks, title, is_log=True)

@@ -15,7 +15,7 @@ from pairity.durable import replace_file_with
 from pairity.number_formats import format_count, format_percent, format_plain
 from training.backtest.performance import compute_drawdown
 from training.backtest.records import BacktestResult
-from training.reports.axes import choose_log_marks
+from training.reports.axes import LOG_ROOM, choose_log_marks
 from training.reports.date_axis import write_dates
 from training.reports.ranked_equity import FLOOR, MOST_COLOURS
 
@@ -51,7 +51,8 @@ def draw_equity(path: Path, results: Mapping[str, BacktestResult]) -> Path:
         # Beside the curves: of a dozen families it would hide most of them
         figure = axes[0].get_figure(root=True)
         assert figure is not None
-        figure.legend(loc="outside lower center", ncols=3, frameon=False)
+        if ranked:
+            figure.legend(loc="outside lower center", ncols=3, frameon=False)
         axes[0].set_title("Out of sample, after fees, slippage and funding")
         write_dates(axes[1])
 
@@ -208,7 +209,9 @@ def _write_factors(axis: Axes) -> None:
     from matplotlib.ticker import FixedLocator, NullLocator
 
     low, high = (float(end) for end in axis.dataLim.intervaly)
+    low, high = low / LOG_ROOM, high * LOG_ROOM
     axis.set_yscale("log")
+    axis.set_ylim(low, high)
     axis.yaxis.set_major_locator(FixedLocator(choose_log_marks(low, high)))
     axis.yaxis.set_minor_locator(NullLocator())
     axis.yaxis.set_major_formatter(lambda value, _: format_plain(value, 6))

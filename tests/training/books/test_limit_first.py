@@ -93,6 +93,15 @@ def test_touching_is_not_enough(market, side):
     assert other["maker"].any()
 
 
+@pytest.mark.parametrize("delay", [24, 30])
+def test_the_limit_of_a_delayed_order_is_of_the_moment_at_which_it_is_placed(market, history, delay):
+    run = trade(history, market, delay=delay)
+    limits = run.fills.filter(pl.col("maker"))
+    assert limits.height > 20
+    for hour, name, price in limits.select("hour", "name", "price").iter_rows():
+        assert price == market["close"][name][hour - 1]
+
+
 def test_nothing_is_better_than_the_close_that_was_decided_at(market, history):
     """What is filled by a limit order is what trades through it: on average the market has gone against it."""
     fills = trade(history, market).fills.filter(pl.col("maker"))

@@ -112,6 +112,12 @@ def test_what_costs_took_goes_on_earning_in_the_gross_return():
     assert compound_at_costs(ruined, 100.0, 1.0, funding=True) == -1.0
 
 
+def test_months_after_a_ruin_earn_nothing():
+    times = [datetime(2025, month, 1, 5, tzinfo=UTC) for month in (1, 2, 3, 4)]
+    equity = pl.DataFrame({"time": times, "equity": [50.0, 0.0, 0.0, 0.0]})
+    assert compute_monthly_returns(equity, 100.0)["return"].to_list() == [-0.5, -1.0, 0.0, 0.0]
+
+
 def test_groups_hold_all_trades():
     trades = backtest(5.0, 1.0).trades
     for column in ("exit_reason", "side", "pair_id"):
