@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME
+from model_registry.drift_file import DRIFT_FILE
 from model_registry.records import DRIFT_TAG
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -170,6 +171,7 @@ def train(
             least_z=settings.label.z_entry if settings.label.rows == "candidates" else None,
         )
         frozen = drift_files.write_reference(run_files.locate_directory(settings), reference)
+        files.append(run_files.locate_directory(settings) / DRIFT_FILE)
         # After the files: the run's artifacts are the directory that they were written to.
         model = run_files.record_run(
             settings,

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME, Service, find_view
 from feature_repo.offline_files import scan_view
-from model_registry.records import ModelRef
+from model_registry.drift_file import Range, find_range, read_drift_file, read_ranges
+from model_registry.records import DRIFT_TAG, ModelRef
+from pairity.errors import PairityError
 from pairity.layout import Layout
 from pairity.trading_settings import LimitSettings
 
-_LOW, _HIGH = 0.01, 0.99
-_LEAST_ROWS = 100
-"""Fewer stored rows say nothing about what is usual."""
 _MOST_ROWS = 500_000
 """Rows of so many hours, evenly spread over all that is stored, are read where there are more: a year of 45 pairs is
 below it. Memory does not grow with history, and a quantile of half a million rows is as good as one of all."""
@@ -30,13 +29,6 @@ _NAMED = 3
 """Features and pairs with the most outside that a reason names."""
 _PAIR = "pair_id"
 Flags = NDArray[np.bool_]
-
-
-class Range(NamedTuple):
-    """Values of a feature that are not far outside: the middle 98% of the known ones, and as much on either side."""
-
-    least: float
-    most: float
 
 
 class Shares(NamedTuple):
@@ -72,7 +64,7 @@ class KnownRanges:
         ranges: dict[str, Range] = {}
         for first in range(0, len(names), _AT_ONCE):
             for column in rows.select(names[first : first + _AT_ONCE]).collect():
-                found = _find_range(column)
+                found = find_range(column)
                 if found is not None:
                     ranges[column.name] = found
         return cls(ranges)
@@ -125,16 +117,6 @@ def _thin_out(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows if step <= 1 else rows.filter(pl.col(EVENT_TIME).dt.epoch("s") // 3600 % step == 0)
 
 
-def _find_range(column: pl.Series) -> Range | None:
-    known = column.cast(pl.Float64).fill_nan(None).drop_nulls()
-    if len(known) < _LEAST_ROWS:
-        return None
-    low, high = known.quantile(_LOW, "nearest"), known.quantile(_HIGH, "nearest")
-    assert low is not None
-    assert high is not None
-    return Range(2 * low - high, 2 * high - low) if high > low else None
-
-
 class Drift:
     """What of the inputs has drifted away from what the champion was trained on; it is read once per champion."""
 
@@ -146,10 +128,20 @@ class Drift:
         """What the rows that were last looked at had outside."""
 
     def find_refusal(self, model: ModelRef, rows: pl.DataFrame) -> str | None:
-        """Return why nothing may be opened on these rows of the model's service, or None. Raises DataError."""
+        """Return why nothing may be opened on these rows of the model's service, or None. Raises DataError.
+
+        The ranges are those that were frozen with the model; where these cannot be read, that is the reason, and exits
+        go on. Of a version of a release without them, what is stored up to the end of its training is read.
+        """
         if self._known is None or self._known[0] != model.key:
-            until = datetime.fromisoformat(model.train_end)
-            self._known = model.key, KnownRanges.read(self._layout, model.service, until)
+            if DRIFT_TAG in model.tags:
+                try:
+                    ranges = KnownRanges(read_ranges(read_drift_file(self._layout, model)))
+                except PairityError as error:
+                    return f"limits.drift: nothing to compare the features with: {error.what}"
+            else:
+                ranges = KnownRanges.read(self._layout, model.service, datetime.fromisoformat(model.train_end))
+            self._known = model.key, ranges
         self.seen = self._known[1].find_shares(rows)
         share = self.seen.together
         if share <= self._most:

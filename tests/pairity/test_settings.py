@@ -148,6 +148,7 @@ def test_every_setting_has_a_section_known_to_the_docs():
         "trials",
         "serve",
         "limits",
+        "parity",
         "retrain",
         "alerts",
         "logs",

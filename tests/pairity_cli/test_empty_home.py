@@ -50,6 +50,7 @@ NEEDS: dict[str, list[str]] = {
     "why": [],
     "trace": ["latest"],
     "parity": [],
+    "drift": [],
     "trade-sheet": [],
     "cross-section": [],
     "lags": [],

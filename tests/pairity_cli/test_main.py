@@ -58,6 +58,7 @@ def test_the_public_commands_are_these():
         "why",
         "trace",
         "parity",
+        "drift",
         "replay",
         "trade-sheet",
         "cross-section",

@@ -268,7 +268,7 @@ def test_one_at_a_time_and_none_outlives_the_process(settings: Settings, journal
 def test_a_job_that_does_not_listen_is_killed(
     settings: Settings, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.retraining._STOP_S", 0.3)
+    monkeypatch.setattr("serving.child_jobs._STOP_S", 0.3)
     deaf = (
         "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(os.getpid(), flush=True);"
         "time.sleep(60)"

@@ -25,6 +25,7 @@ from training.data.training_sets import TrainingSet, build_training_set, digest_
 from training.evaluation import metrics
 from training.models.registrable import digest_fitted
 from training.reports import run_files
+from training.reports.drift_files import read_reference
 from training.reports.run_views import DECIDING
 
 
@@ -158,6 +159,15 @@ def test_figures_and_logs_are_written_and_kept_with_the_run(trained):
     client = open_client(Layout.of(settings))
     assert names == {item.path for item in client.list_artifacts(report.model.run_id)}
     assert all(path.stat().st_size > 0 for path in report.files)
+
+
+def test_the_reference_of_drift_is_signed_with_the_version_and_read_again(trained):
+    settings, _, _ = trained
+    champion = find_champion(settings)
+    frozen = read_reference(Layout.of(settings), champion)
+    assert set(frozen.ranges) <= set(champion.service.features)
+    assert {"score", "z_score"} <= {one.name for one in frozen.series}
+    assert frozen.train_end.isoformat() == champion.train_end
 
 
 def test_the_same_data_and_seed_give_the_same_scores_and_the_same_trades(trained):

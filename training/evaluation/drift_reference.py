@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from model_registry.drift_file import Range, find_range, read_ranges
 from pairity.errors import RegistryError
 from training.evaluation.drift import SCORE, StabilityBins, compute_count_index, make_bins
 from training.evaluation.drift_limits import Limits, calibrate_limits
@@ -22,7 +23,6 @@ from training.evaluation.forecasts import number_hours
 
 Floats = NDArray[np.float64]
 
-FILE = "drift_reference.json"
 MONTH_H = 720
 """Hours of a month: the stretch of which an index is taken, in training and afterwards."""
 MONTHS_A_YEAR = 8760 / MONTH_H
@@ -80,6 +80,8 @@ class DriftReference:
     pooled: FalseAlarms
     per_pair: FalseAlarms
     series: tuple[Series, ...]
+    ranges: Mapping[str, Range]
+    """By feature, of all pairs together: what a single decision is compared with."""
 
     def to_json(self) -> bytes:
         """Return it as bytes, the same for the same reference."""
@@ -91,6 +93,7 @@ class DriftReference:
             "least_z": self.least_z,
             "pooled": [self.pooled.alarms, self.pooled.months],
             "per_pair": [self.per_pair.alarms, self.per_pair.months],
+            "ranges": {name: list(found) for name, found in self.ranges.items()},
             "series": [
                 {
                     "name": one.name,
@@ -127,6 +130,7 @@ class DriftReference:
                     )
                     for one in row["series"]
                 ),
+                ranges=read_ranges(content),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise RegistryError(f"the reference of drift cannot be read: {error}", "train again") from None
@@ -162,6 +166,7 @@ def freeze_reference(
         series=tuple(
             Series(cut.name, cut.pair, cut.bins, cut.counts, limit) for cut, limit in zip(found, limits, strict=True)
         ),
+        ranges={name: kept for name in numeric if (kept := find_range(rows[name])) is not None},
     )
 
 

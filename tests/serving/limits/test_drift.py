@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 from feature_repo.catalog import PAIR_FOREST_FEATURES, PAIR_HOURLY
 from feature_repo.offline_files import make_schema, publish
-from model_registry.records import ModelRef
+from model_registry.drift_file import DRIFT_FILE
+from model_registry.records import DRIFT_TAG, ModelRef
+from pairity.digest import digest_bytes
 from pairity.layout import Layout
 from pairity.timeline import HOUR
 from pairity.trading_settings import LimitSettings
@@ -135,7 +138,7 @@ def test_of_a_long_history_every_nth_hour_is_read(
 ) -> None:
     """What is read does not grow with history, is spread over all of it, and favours no hour of the day or week."""
     monkeypatch.setattr("serving.limits.drift._MOST_ROWS", most)
-    monkeypatch.setattr("serving.limits.drift._LEAST_ROWS", 20)
+    monkeypatch.setattr("model_registry.drift_file._LEAST_ROWS", 20)
     layout = Layout(tmp_path)
     publish(layout, PAIR_HOURLY, make_rows(range(401), lambda h: float(h * h % 397)))
     publish(layout, PAIR_HOURLY, make_rows(range(401, 500), lambda h: 1e9))
@@ -144,3 +147,33 @@ def test_of_a_long_history_every_nth_hour_is_read(
     found = KnownRanges.read(layout, PAIR_FOREST_FEATURES, TRAINED).ranges
     assert set(found) == set(PAIR_FOREST_FEATURES.features) - {"base_asset", "quote_asset"}
     assert set(found.values()) == {wanted}
+
+
+def freeze(layout: Layout, content: bytes) -> ModelRef:
+    """Put the file of a run there, and return a version that carries its digest."""
+    folder = layout.mlflow / "artifacts" / ("1" * 32) / "artifacts"
+    folder.mkdir(parents=True)
+    (folder / DRIFT_FILE).write_bytes(content)
+    return replace(model_of(TRAINED), run_id="1" * 32, tags={DRIFT_TAG: digest_bytes(content)})
+
+
+def test_what_was_frozen_with_a_version_is_compared_with_whatever_is_stored(tmp_path: Path, drift: Drift) -> None:
+    name = next(name for name in PAIR_FOREST_FEATURES.features if make_schema(PAIR_HOURLY)[name] == pl.Float64)
+    model = freeze(Layout(tmp_path), b'{"ranges": {"%s": [200.0, 400.0]}}' % name.encode())
+    said = drift.find_refusal(model, make_rows(range(1), lambda _: 50.0))  # usual by what is stored
+    assert said is not None
+    assert said.startswith("limits.drift: 100.0%")
+    assert drift.find_refusal(model, make_rows(range(1), lambda _: 300.0)) is None
+
+
+@pytest.mark.parametrize("content", [b"{}", None])
+def test_without_the_frozen_file_nothing_is_opened_and_nothing_is_raised(
+    tmp_path: Path, drift: Drift, content: bytes | None
+) -> None:
+    model = freeze(Layout(tmp_path), content or b"")
+    if content is None:
+        (tmp_path / "mlflow" / "artifacts" / ("1" * 32) / "artifacts" / DRIFT_FILE).unlink()
+    for _ in range(2):
+        said = drift.find_refusal(model, make_rows(range(1), lambda _: 50.0))
+        assert said is not None
+        assert said.startswith("limits.drift: nothing to compare the features with: ")

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_registry.drift_file import DRIFT_FILE, read_ranges
 from model_registry.records import DRIFT_TAG, ModelRef
 from pairity.errors import MissingDataError, ModelIntegrityError, RegistryError
 from pairity.layout import Layout
 from training.evaluation.drift import SCORE, compute_stability_index
 from training.evaluation.drift_limits import calibrate_limits
 from training.evaluation.drift_reference import (
-    FILE,
     MONTH_H,
     DriftReference,
     freeze_reference,
@@ -120,10 +120,15 @@ def test_a_short_training_has_no_limits():
 
 def test_the_bytes_are_those_of_the_reference_and_nothing_else_is_read(reference):
     again = DriftReference.from_json(reference.to_json())
+    assert set(again.ranges) == set(FEATURES)
+    assert read_ranges(reference.to_json()) == reference.ranges
     assert again.to_json() == reference.to_json() == frozen(*make_world(6)).to_json()
     for content in (b"", b"[]", b"{}", b'{"service": 1}', b"\xff"):
         with pytest.raises(RegistryError):
             DriftReference.from_json(content)
+    for content in (b"", b"[]", b"{}", b'{"ranges": [1]}', b'{"ranges": {"a": [1]}}', b'{"ranges": {"a": [1, NaN]}}'):
+        with pytest.raises(RegistryError):
+            read_ranges(content)
 
 
 def model_of(**tags):
@@ -137,10 +142,10 @@ def test_a_file_that_was_changed_or_is_gone_is_refused(reference, tmp_path):
     assert read_reference(layout, model_of(**{DRIFT_TAG: digest})).to_json() == reference.to_json()
     with pytest.raises(MissingDataError, match="no reference of drift"):
         read_reference(layout, model_of())
-    (folder / FILE).write_bytes(reference.to_json() + b" ")
+    (folder / DRIFT_FILE).write_bytes(reference.to_json() + b" ")
     with pytest.raises(ModelIntegrityError, match="not the file that was registered"):
         read_reference(layout, model_of(**{DRIFT_TAG: digest}))
-    (folder / FILE).unlink()
+    (folder / DRIFT_FILE).unlink()
     with pytest.raises(MissingDataError, match="is gone"):
         read_reference(layout, model_of(**{DRIFT_TAG: digest}))
 
