@@ -80,7 +80,7 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
     with tempfile.TemporaryDirectory() as scratch:
         if plan.features == "store":
             with spent.part("features"), _exchange(plan, Path(scratch) / "history.log") as exchange:
-                _check_span(settings, plan, exchange)
+                check_span(settings, plan, exchange)
                 own = make_replay_settings(settings, plan, exchange)
                 if not plan.again:
                     exchange.advance(plan.until + MINUTE)
@@ -90,7 +90,7 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
             with spent.part("training"):
                 promotions = train_walk_forward(own, plan, progress)
         with _exchange(plan, Path(scratch) / "exchange.log", disturbed=True) as exchange:
-            _check_span(settings, plan, exchange)
+            check_span(settings, plan, exchange)
             own = make_replay_settings(settings, plan, exchange)
             if plan.features == "live":
                 with spent.part("features"):
@@ -136,7 +136,7 @@ def _exchange(
     return running_exchange("recorded", plan.data, 0, log, options)
 
 
-def _check_span(settings: Settings, plan: ReplayPlan, exchange: DemoExchange) -> None:
+def check_span(settings: Settings, plan: ReplayPlan, exchange: DemoExchange) -> None:
     """Raise TimeRangeError where the recording of a traded asset ends before the replay does.
 
     Its last orders need a bar after it. What is not traded may end before: it is delisted then.

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from click.testing import CliRunner
 
-from pairity.errors import ConfigError
+from pairity.errors import ConfigError, TimeRangeError
 from pairity.progress import SilentProgress
 from pairity.settings import Settings
 from pairity_cli.demo.exchange import DemoExchange
@@ -18,7 +18,7 @@ from pairity_cli.replay.expected import make_quotes
 from pairity_cli.replay.home import note_features, prepare_home
 from pairity_cli.replay.models import make_rule
 from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
-from pairity_cli.replay.run import run_replay
+from pairity_cli.replay.run import check_span, run_replay
 from paper_exchange.market.prices import best_quotes
 from paper_exchange.market.specifications import specify_instrument
 from tests.training.generated import spec
@@ -72,6 +72,21 @@ def test_nothing_of_the_person_is_used_but_the_strategy(plan, tmp_path):
     assert made.costs.taker_fee_bps == 5.0
     assert made.costs.initial_equity_usdt == 5000.0
     assert Settings.model_validate(made.model_dump()).limits == made.limits  # within what a limit may be
+
+
+def test_what_is_traded_is_recorded_to_an_hour_beyond_the_end(plan):
+    settings = Settings(universe={"assets": ("BTC", "ETH")})
+
+    def exchange(**ended):
+        return DemoExchange("http://127.0.0.1:1", "recorded", True, SINCE, SINCE, plan.until + 20 * HOUR, (), ended)
+
+    check_span(settings, plan, exchange(**{"SOL-USDT-SWAP": SINCE, "ETH-USDT-SWAP": plan.until + HOUR}))
+    with pytest.raises(TimeRangeError, match="the recording of ETH at 2025-03-01 14:00") as refused:
+        check_span(settings, plan, exchange(**{"ETH-USDT-SWAP": plan.until}))
+    assert refused.value.remedy == "give --to 2025-03-01T13:00 at most, or leave ETH out of universe.assets"
+    short = replace(plan, until=plan.until + 20 * HOUR)
+    with pytest.raises(TimeRangeError, match="the recording of BTC"):
+        check_span(settings, short, exchange())
 
 
 def test_a_directory_that_no_replay_made_is_refused(plan):
