@@ -134,6 +134,7 @@ FAULTS: tuple[Situation, ...] = (
     _fault("wrong_balance", everywhere=True),
     _fault("cancel_pending", everywhere=True),
     _fault("candle_gap", everywhere=True, params={"from": 0, "to": 4102444800000}, **_FEED),
+    _fault("wrong_candle", everywhere=True, **_FEED),
     _fault("duplicate_rows", everywhere=True, **_FEED),
     _fault("unsorted_rows", everywhere=True, **_FEED),
     _fault("unconfirmed_last", everywhere=True, **_FEED),
