@@ -15,9 +15,9 @@ pytestmark = pytest.mark.slow
 FIRST = 2_300
 
 
-@pytest.mark.parametrize("family", list(BOOK_FAMILIES))
+@pytest.mark.parametrize("family", [name for name, one in BOOK_FAMILIES.items() if one.ranker is None])
 def test_equity_is_that_of_vectorbt(family):
-    """Without settlements: vectorbt books no funding."""
+    """Without settlements: vectorbt books no funding. Rankers hold nothing yet in a history this short."""
     market = make_market(31, hours=2_700)
     panel = make_panel(market)
     unfunded = type(panel)(
