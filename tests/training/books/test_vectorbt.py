@@ -21,11 +21,7 @@ pytestmark = pytest.mark.slow
 FIRST = 2_300
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("family", [name for name, one in BOOK_FAMILIES.items() if not one.learns])
-=======
-@pytest.mark.parametrize("family", [name for name, one in BOOK_FAMILIES.items() if one.ranker is None])
->>>>>>> l8e
 def test_equity_is_that_of_vectorbt(family):
     """Without settlements: vectorbt books no funding. Rankers hold nothing yet in a history this short."""
     market = make_market(31, hours=2_700)
