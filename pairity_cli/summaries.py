@@ -205,16 +205,17 @@ def show_serving(settings: Settings, report: ServeReport) -> None:
     if book is not None:
         print_line(f"{format_count(len(held), 'name')} held; the last decision, of {format_instant(book.close)}:")
         show_book(book)
-    print_table(
-        ("position", "side", "contracts", "net, USDT", "entry", "stop", "target", "exit", "ended"),
-        [_make_position_row(record, ticks) for record in records],
-        "Positions",
-    )
-    print_table(
-        ("order", "purpose", "instrument", "side", "contracts", "state", "price", "stop", "target"),
-        [_make_order_row(intent, ticks) for record in records for intent in orders[record.position.position_id]],
-        "Orders",
-    )
+    if records or book is None:
+        print_table(
+            ("position", "side", "contracts", "net, USDT", "entry", "stop", "target", "exit", "ended"),
+            [_make_position_row(record, ticks) for record in records],
+            "Positions",
+        )
+        print_table(
+            ("order", "purpose", "instrument", "side", "contracts", "state", "price", "stop", "target"),
+            [_make_order_row(intent, ticks) for record in records for intent in orders[record.position.position_id]],
+            "Orders",
+        )
     if records:
         print_line(f"from the newest order back to model and data: {write_command(settings, 'trace', 'latest')}")
     if report.first_equity is not None and report.last_equity is not None:
