@@ -19,6 +19,6 @@ def test_the_market_has_listings_delistings_and_contracts():
 @pytest.mark.slow
 def test_every_stage_says_time_memory_and_result():
     text = measure_books(small=True)
-    assert text.count("\n| ") == 11
+    assert text.count("\n| ") == 12
     assert text.count("vectorbt's equity is the engine's at every hour") == 2
     assert f"{SMALL[0]} made-up names" in text
