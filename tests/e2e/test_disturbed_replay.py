@@ -37,10 +37,10 @@ def at(hours, minutes=0):
     return (SINCE + timedelta(hours=hours, minutes=minutes)).isoformat()
 
 
-def replay(place, recording, home, *options):
+def replay(place, recording, home, *options, until=UNTIL):
     done = place.run(
         "replay",
-        *("--data", str(recording), "--from", SINCE.isoformat(), "--to", UNTIL.isoformat(), "--home", str(home)),
+        *("--data", str(recording), "--from", SINCE.isoformat(), "--to", until.isoformat(), "--home", str(home)),
         *("--rule", "always_revert", "--legs", "both", "--positions", "2", *options),
         timeout_s=1200,
     )
@@ -95,24 +95,24 @@ def test_an_outage_of_the_venue_has_no_decisions_here_or_there(place, recording,
 
 
 def test_late_and_corrected_bars_are_decided_on_as_they_were_known(place, recording, tmp_path):
-    """ETH's bar of hour 10 comes three hours late, and SOL's of hour 20 was wrong until everything is asked again."""
-    opened = {hour: int((SINCE + timedelta(hours=hour - 1)).timestamp() * 1000) for hour in (10, 20)}
+    """ETH's bar of hour 5 comes two hours late, and SOL's of hour 9 is wrong until everything is asked for again."""
+    opened = {hour: int((SINCE + timedelta(hours=hour - 1)).timestamp() * 1000) for hour in (5, 9)}
     one = {hour: {"from": ms, "to": ms + 3_600_000} for hour, ms in opened.items()}
     script = write_script(
         tmp_path / "data.json",
         {
-            **{"at": at(9, 30), "fault": "candle_gap", "path": "*candles", "for_s": 4 * 3600},
-            "params": {"instId": "ETH-USDT-SWAP", **one[10]},
+            **{"at": at(4, 30), "fault": "candle_gap", "path": "*candles", "for_s": 3 * 3600},
+            "params": {"instId": "ETH-USDT-SWAP", **one[5]},
         },
         {
-            **{"at": at(19, 30), "fault": "wrong_candle", "path": "*candles", "for_s": 5 * 3600},
-            "params": {"instId": "SOL-USDT-SWAP", "share": "0.02", **one[20]},
+            # So little that the venue takes the stops of an order that goes by it.
+            **{"at": at(8, 30), "fault": "wrong_candle", "path": "*candles", "for_s": 3 * 3600},
+            "params": {"instId": "SOL-USDT-SWAP", "share": "0.005", **one[9]},
         },
     )
-    home = tmp_path / "replayed"
-    replay(
-        place, recording, home, "--features", "live", "--faults", script, "--recheck", at(26, 30), "--restart", at(40)
-    )
+    home, until = tmp_path / "replayed", SINCE + timedelta(hours=16)
+    options = ("--features", "live", "--faults", script, "--recheck", at(12, 30))
+    replay(place, recording, home, *options, until=until)
     proven = Place(home, SETTINGS).run("parity")
     print(proven.stdout)
     assert proven.returncode == 0, proven.stdout + proven.stderr

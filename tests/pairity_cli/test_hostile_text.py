@@ -34,6 +34,8 @@ PARSED = frozenset(
         "first",
         "instant",
         "last",
+        "rechecks",
+        "restarts",
         "since",
         "source",
         "split",
