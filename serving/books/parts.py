@@ -53,7 +53,8 @@ def choose_book(settings: Settings) -> BookFamily:
             f"strategy.margin_mode is {settings.strategy.margin_mode}, and the names of a book share their margin",
             "set it to cross",
         )
-    if family.every_hours * 60 % settings.serve.interval_minutes:
+    between = family.every_hours * 60
+    if between % settings.serve.interval_minutes:
         raise ConfigError(
             f"serve.interval_minutes is {settings.serve.interval_minutes}, and {name} decides every "
             f"{family.every_hours} hours",
