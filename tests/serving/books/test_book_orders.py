@@ -154,3 +154,22 @@ def test_settings_that_do_not_fit_a_book_are_refused(tmp_path, changes, said):
 
     with pytest.raises(Exception, match=said):
         choose_book(Settings(home=tmp_path, **changes))
+
+
+@pytest.mark.slow
+def test_a_stop_that_is_triggered_is_booked_and_nothing_is_in_doubt(tmp_path):
+    """Stops so near that a day of the made-up market meets some of them."""
+    with book_scene(tmp_path / "home", serve=DAILY, books={"disaster_stop": 0.05}) as scene:
+        scene.trade(4)
+        journal = scene.read()
+        try:
+            held, fills = journal.books.count_held(), journal.fills()
+            triggered = [fill for fill in fills if (journal.intent(fill.client_order_id).purpose is Purpose.PROTECT)]
+            states = {str(record.state) for record in journal.states.all()}
+        finally:
+            journal.close()
+        assert triggered
+        assert held == {inst_id(name): size for name, size in scene.list_held().items()}
+        assert states == {"trading"}
+        live = {algo.inst_id: algo.size for algo in scene.account.live_algos()}
+        assert live == {name: abs(size) for name, size in held.items()}
