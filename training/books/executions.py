@@ -88,7 +88,6 @@ class Desk:
             if math.isnan(price):
                 unfilled += 1
                 continue
-            decided = float(self.panel.closes[decision.hour, place])
             known = decision.plan.features.get(change.name)
             order = BookOrder(change.name, one.wanted, change.target, None if known is None else known.volatility)
             if not self.costs.limit_first:
