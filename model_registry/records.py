@@ -33,6 +33,8 @@ THRESHOLD_TAG = "threshold"
 """Probability above which the version says that a position pays, as Python writes the float; missing: it has none."""
 DRIFT_TAG = "drift_sha256"
 """Digest of the distributions that drift is measured from, a file of the run; missing in versions of older releases."""
+RULE_VERSION = "0"
+"""Version that decisions of a rule in a replay name: the registry counts from 1 and keeps no rule."""
 REFERENCE_FAMILY = "pair_forest"
 """Family of a version that does not say which: forests, those of earlier releases among them."""
 REQUIRED_TAGS = ("feature_service", DIGEST_TAG, "snapshot_id", "code_revision", "train_end")

@@ -8,7 +8,7 @@ import polars as pl
 
 from feature_repo.catalog import EVENT_TIME
 from feature_repo.model_matrix import build_model_matrix
-from model_registry.records import ModelRef
+from model_registry.records import RULE_VERSION, ModelRef
 from model_registry.registry import find_alias, find_version
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.names import VERSION
@@ -23,8 +23,6 @@ from training.models import pair_forest
 from training.models.registrable import fit_registrable
 from training.score_sources import RULES
 
-RULE_VERSION = "0"
-"""Version of a rule: no registered model has it."""
 _INSTANT = pl.Datetime("us", "UTC")
 
 

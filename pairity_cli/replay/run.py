@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from feature_repo.contract_specs import read_contracts
+from model_registry.records import RULE_VERSION
 from pairity.digest import digest_bytes
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.layout import Layout
@@ -25,7 +26,7 @@ from pairity_cli.demo.exchange import DemoExchange, running_exchange
 from pairity_cli.replay.disturbances import explain_silence, read_events
 from pairity_cli.replay.expected import Expected, backtest_replayed
 from pairity_cli.replay.home import note_features, prepare_home
-from pairity_cli.replay.models import RULE_VERSION, load_registered, make_rule
+from pairity_cli.replay.models import load_registered, make_rule
 from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
 from pairity_cli.replay.spent import Spent, count_children_cpu_s
 from pairity_cli.replay.trading import collect, trade

@@ -9,7 +9,7 @@ import polars as pl
 from feature_repo.catalog import find_service, find_view
 from feature_repo.model_matrix import build_model_matrix
 from feature_repo.offline_files import make_schema
-from model_registry.records import ModelRef
+from model_registry.records import RULE_VERSION, ModelRef
 from model_registry.registry import find_version
 from pairity.errors import ModelIntegrityError, RegistryError, UnknownNameError
 from pairity.layout import Layout
@@ -53,6 +53,12 @@ def rescore(settings: Settings, decision: DecisionRecord, vector: FeatureVector 
 
 
 def _find_model(settings: Settings, decision: DecisionRecord) -> ModelRef:
+    if decision.model_version == RULE_VERSION:
+        raise RegistryError(
+            f"{decision.decision_id} was made by the rule {decision.model_name} of a replay, which no registry keeps: "
+            "there is no score to compute again",
+            "look at what it decided on with `pairity why`",
+        )
     try:
         return find_version(settings, decision.model_version, decision.model_name)
     except UnknownNameError as error:

@@ -19,8 +19,26 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import Clock
 
-NOTHING_FETCHED = "published"
+_NOTHING_FETCHED = "published"
 """Snapshot id of a report about features that were there before."""
+
+
+def report_nothing(since: datetime, until: datetime) -> IngestReport:
+    """Return the report of an hour in which nothing was fetched or computed: what is published is there."""
+    return IngestReport(
+        since=since,
+        until=until,
+        snapshot_id=_NOTHING_FETCHED,
+        raw=(),
+        checks_passed=0,
+        checks_failed=0,
+        quarantined=(),
+        views=(),
+        left_out=(),
+        failures=(),
+        stage_seconds={},
+        stage_cpu_seconds={},
+    )
 
 
 class PublishedData:
@@ -37,21 +55,8 @@ class PublishedData:
         self._views: dict[str, _Published] = {}
 
     async def run(self, since: datetime, until: datetime, *, live: bool) -> IngestReport:
-        """Return a report without anything: what is published is there."""
-        return IngestReport(
-            since=since,
-            until=until,
-            snapshot_id=NOTHING_FETCHED,
-            raw=(),
-            checks_passed=0,
-            checks_failed=0,
-            quarantined=(),
-            views=(),
-            left_out=(),
-            failures=(),
-            stage_seconds={},
-            stage_cpu_seconds={},
-        )
+        """Return a report without anything."""
+        return report_nothing(since, until)
 
     def work_ahead(self, close: datetime) -> list[str]:
         """Do nothing: no later hour is computed."""

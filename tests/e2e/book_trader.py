@@ -24,7 +24,7 @@ from ingestion.report import IngestReport
 from pairity.settings import Settings
 from serving.journal import Journal
 from serving.process import serve
-from serving.replay.published_data import NOTHING_FETCHED
+from serving.replay.published_data import report_nothing
 from serving.replay.stand_ins import StandIns, VirtualWaiting
 from training.books.present import read_present
 
@@ -33,20 +33,7 @@ class StoredData:
     """Data that are there: nothing is fetched or computed, and books read no online store."""
 
     async def run(self, since: datetime, until: datetime, *, live: bool) -> IngestReport:
-        return IngestReport(
-            since=since,
-            until=until,
-            snapshot_id=NOTHING_FETCHED,
-            raw=(),
-            checks_passed=0,
-            checks_failed=0,
-            quarantined=(),
-            views=(),
-            left_out=(),
-            failures=(),
-            stage_seconds={},
-            stage_cpu_seconds={},
-        )
+        return report_nothing(since, until)
 
     def work_ahead(self, close: datetime) -> list[str]:
         return []

@@ -47,6 +47,14 @@ def test_a_version_that_the_registry_lacks_is_an_error_of_the_registry(registere
     assert (caught.value.exit_code, caught.value.remedy) == (5, "use the data directory it was trained in")
 
 
+def test_a_decision_of_a_rule_has_no_score_to_compute_again(registered):
+    settings, model = registered
+    decided = replace(decided_by(model), model_name="always_revert", model_version="0")
+    with pytest.raises(RegistryError, match="made by the rule always_revert of a replay") as caught:
+        rescore(settings, decided, None)
+    assert caught.value.remedy == "look at what it decided on with `pairity why`"
+
+
 def test_a_decision_of_other_files_is_refused(registered):
     settings, model = registered
     with pytest.raises(ModelIntegrityError, match="the decision was made with ffff"):
