@@ -9,6 +9,7 @@ need, and its rows have the bits that the whole chunk will give them in a later 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
@@ -91,7 +92,7 @@ class Chunk:
         Pairs grow with the square of the assets: a month of tens of thousands does not fit into memory at once.
         """
         assert self.end is not None
-        inputs = self._inputs(_read_nothing, self.since, self.end, pairs)
+        inputs = replace(self._inputs(_read_nothing, self.since, self.end, pairs), renewed=set(self._memory.raw))
         computed = {name: TRANSFORMS[name](inputs).collect() for name in self._wanted if name in _OF_PAIRS}
         return {name: rows if accept is None else accept(VIEWS[name], rows) for name, rows in computed.items()}
 
@@ -144,7 +145,7 @@ class Chunk:
 
 
 def _read_nothing(dataset: str, _since: datetime, _until: datetime) -> pl.LazyFrame:
-    raise AssertionError(f"pairs are computed from hours, not from {dataset}")
+    raise AssertionError(f"pairs are computed from what their assets needed, and no asset needed {dataset}")
 
 
 def compute_views(

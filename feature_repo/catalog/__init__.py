@@ -16,6 +16,7 @@ from feature_repo.catalog.factor_returns import FACTOR_RETURNS
 from feature_repo.catalog.lags import ASSET_LAGS
 from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.catalog.pair_books import PAIR_BOOKS
+from feature_repo.catalog.pair_outcomes import PAIR_OUTCOMES
 from feature_repo.catalog.pairs import PAIR_HOURLY
 from feature_repo.catalog.risk_factors import ASSET_EXPOSURES, ASSET_RISK_BUCKETS
 from feature_repo.catalog.services import (
@@ -29,6 +30,7 @@ from feature_repo.catalog.services import (
     PAIR_BOOK_FEATURES,
     PAIR_FOREST_FEATURES,
     PAIR_FOREST_WITH_INFLOW,
+    PAIR_OUTCOME_LABELS,
     RISK_EXPOSURES,
     VWAP_DISTANCE,
 )
@@ -61,6 +63,7 @@ __all__ = [
     "PAIR_FOREST_FEATURES",
     "PAIR_FOREST_WITH_INFLOW",
     "PAIR_HOURLY",
+    "PAIR_OUTCOMES",
     "RISK_EXPOSURES",
     "SERVICES",
     "VIEWS",
@@ -86,6 +89,7 @@ _ALL = (
     ASSET_UNIVERSE,
     PAIR_HOURLY,
     PAIR_BOOKS,
+    PAIR_OUTCOMES,
 )
 VIEWS: Mapping[str, View] = MappingProxyType({view.name: view for view in _ALL})
 """All views, in the order of computation: a view comes after those that it reads."""
@@ -102,6 +106,7 @@ _SERVED = (
     BOOK_FEATURES,
     BOOK_UNIVERSE,
     PAIR_BOOK_FEATURES,
+    PAIR_OUTCOME_LABELS,
 )
 SERVICES: Mapping[str, Service] = MappingProxyType({service.name: service for service in _SERVED})
 

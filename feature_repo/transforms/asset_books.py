@@ -100,7 +100,7 @@ def compute_asset_books(hours: pl.LazyFrame, funding: pl.LazyFrame, *, after: da
     1 ms. Null policies: the catalogue.
     """
     rows = hours.sort("asset", EVENT).collect()
-    paid = _read_settlements(funding)
+    paid = read_settlements(funding)
     closes, known = (rows[name].to_physical().to_numpy() for name in (EVENT, "created_timestamp"))
     closes = closes // _MICROSECONDS
     prices, volumes = (rows[name].to_numpy() for name in ("close", "volume_base"))
@@ -182,7 +182,8 @@ def _assemble(found: list[tuple[str, BookRows]]) -> pl.DataFrame:
     return frame.with_columns(created).select(ASSET_BOOKS.columns)
 
 
-def _read_settlements(funding: pl.LazyFrame) -> dict[str, Settled]:
+def read_settlements(funding: pl.LazyFrame) -> dict[str, Settled]:
+    """Return the settlements of each asset of `funding` (asset, funding_time, funding_rate, known_at), in any order."""
     columns = ("asset", "funding_time", "funding_rate", "known_at")
     rows = funding.select(columns).drop_nulls("funding_rate").sort("asset", "funding_time").collect()
     times, known = (rows[name].to_physical().to_numpy() for name in ("funding_time", "known_at"))

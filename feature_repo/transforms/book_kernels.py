@@ -53,6 +53,23 @@ def deviation_of(values: Floats, row: int, window: int) -> float:
 
 
 @compiled
+def volatilities_at(closes: Floats, row: int) -> Floats:
+    """Return the deviation of the last 720 hourly log returns of each name at `row`; NaN for too few.
+
+    `closes`: hours × names, NaN where there is no bar. The bits are those of `book_statistics`.
+    """
+    out = np.full(closes.shape[1], np.nan)
+    for name in range(closes.shape[1]):
+        moves = np.full(_MONTH, np.nan)
+        for at in range(max(1, row - _MONTH + 1), row + 1):
+            before, after = closes[at - 1, name], closes[at, name]
+            if after > 0.0 and before > 0.0:
+                moves[at - row + _MONTH - 1] = math.log(after) - math.log(before)
+        out[name] = deviation_of(moves, _MONTH - 1, _MONTH)
+    return out
+
+
+@compiled
 def _price_of(closes: Floats, volumes: Floats, row: int, window: int) -> float:
     """Return the volume-weighted mean close of the last `window` rows; NaN for too few, and where nothing traded."""
     count, traded, volume = 0, 0.0, 0.0

@@ -15,7 +15,7 @@ from feature_repo.transforms.bars import make_bars
 from pairity.settings import FeatureSettings
 from pairity.timeline import DAY
 
-HOURS = ("asset", "event_timestamp", "created_timestamp", "close", "volume_base")
+HOURS = ("asset", "event_timestamp", "created_timestamp", "open", "close", "volume_base")
 """Columns of `asset_hourly` that slow views are computed from."""
 _AT_ONCE = 20 * DAY
 """Minutes of which are in memory at once."""

@@ -8,7 +8,7 @@ the rows later than `Inputs.after`, and these have the bits that the whole chunk
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
@@ -31,6 +31,7 @@ from feature_repo.catalog import (
     FACTOR_RETURNS,
     PAIR_BOOKS,
     PAIR_HOURLY,
+    PAIR_OUTCOMES,
     VIEWS,
     View,
 )
@@ -50,6 +51,7 @@ from feature_repo.transforms.hours import summarise_hours
 from feature_repo.transforms.lags import compute_asset_lags
 from feature_repo.transforms.microstructure import INTERVAL_MAX_AGE, OPEN_INTEREST_MAX_AGE, compute_microstructure
 from feature_repo.transforms.pair_books import compute_pair_books, has_close
+from feature_repo.transforms.pair_outcomes import compute_pair_outcomes
 from feature_repo.transforms.pairs import compute_pair_hourly
 from feature_repo.transforms.risk_panel import RiskPanel, build_risk_panel
 from feature_repo.transforms.vwap_distance import compute_vwap_distance, has_bar_close
@@ -89,6 +91,8 @@ class Inputs:
     after: datetime | None = None
     pairs: Sequence[Pair] | None = None
     """The pairs to compute; None: all of the settings."""
+    renewed: set[str] = field(default_factory=set)
+    """Datasets whose rows in `memory` are up to date; the others are read when they are asked for."""
 
     def raw(self, name: str, *, reach: timedelta = timedelta(0)) -> pl.LazyFrame:
         """Return the rows of a raw dataset from start − `reach` on that were complete at `end`; no rows without any.
@@ -103,12 +107,12 @@ class Inputs:
         until = self.end - kind.known_after + TICK
         if kind.every == MINUTE:
             return self.read(name, self.start if self.after is None else self.after - _MINUTES_BEFORE, until)
-        if name not in self._read:
+        if name not in self.renewed:
             lasts = kind.every is None or kind.every > HOUR
             anchor = self.start - MAX_REACH if lasts else self.start
             since = anchor if self.after is None else self.after - kind.known_after + TICK
             self.memory.raw[name] = append(self.memory.raw.get(name), self.read(name, since, until).collect())
-            self._read.add(name)
+            self.renewed.add(name)
         rows = self.memory.raw[name].lazy().filter(pl.col(kind.time) >= instant(self.start - reach))
         return rows if self.after is None else rows.sort("asset", kind.time)
 
@@ -200,11 +204,6 @@ class Inputs:
     @cached_property
     def _minutes(self) -> pl.DataFrame:
         return self.raw("candles_1m").collect()
-
-    @cached_property
-    def _read(self) -> set[str]:
-        """Datasets whose memory is up to date."""
-        return set()
 
 
 _TYPES = {"float64": pl.Float64(), "int64": pl.Int64(), "string": pl.String()}
@@ -298,6 +297,14 @@ def _pair_books(inputs: Inputs) -> pl.LazyFrame:
     return compute_pair_books(inputs.long_hours(), pairs, after=after)
 
 
+def _pair_outcomes(inputs: Inputs) -> pl.LazyFrame:
+    after = inputs.after or inputs.month
+    if not has_close(after, inputs.end):
+        return _nothing(PAIR_OUTCOMES)
+    pairs = inputs.settings.universe.pairs if inputs.pairs is None else inputs.pairs
+    return compute_pair_outcomes(inputs.long_hours(), inputs.long_funding(), pairs, after=after)
+
+
 def _nothing(view: View) -> pl.LazyFrame:
     features = {feature.name: _TYPES[feature.dtype] for feature in view.features}
     return pl.LazyFrame(schema={view.entity: pl.String(), EVENT_TIME: INSTANT, CREATED_TIME: INSTANT, **features})
@@ -317,6 +324,7 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
         ASSET_UNIVERSE.name: _asset_universe,
         PAIR_HOURLY.name: _pair_hourly,
         PAIR_BOOKS.name: _pair_books,
+        PAIR_OUTCOMES.name: _pair_outcomes,
     }
 )
 """Transform of each view: returns exactly the columns of the catalogue, sorted by entity and time."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.transforms.book_kernels import pair_scores
+from feature_repo.transforms.outcome_kernels import weigh_legs
 from training.books.history_features import FeatureHistory, read_known
 from training.books.panel import BookPanel
 from training.books.rank_features import FEATURES
@@ -89,12 +90,6 @@ def measure_pair_risks(panel: BookPanel, hour: int, names: Sequence[str], volati
     long, short = (places[: len(places) // 2] for places in place_pairs(len(names)))
     weights = weigh_legs(volatilities[long], volatilities[short])
     return _measure_deviations(weights[0] * moves[:, long] - weights[1] * moves[:, short])
-
-
-def weigh_legs(long: Floats, short: Floats) -> tuple[Floats, Floats]:
-    """Return the weights (> 0) of both legs of a gross of 1, ∝ 1/volatility."""
-    part = (1.0 / long) / (1.0 / long + 1.0 / short)
-    return part, 1.0 - part
 
 
 def _measure_deviations(values: Floats) -> Floats:

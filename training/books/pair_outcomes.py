@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_repo.transforms.outcome_kernels import leg_outcomes, net_outcomes
 from training.books.account import BookCosts
-from training.books.pair_features import place_pairs, weigh_legs
+from training.books.pair_features import place_pairs
 from training.books.panel import BookPanel
 
 Floats = NDArray[np.float64]
-LEAST_FUNDED = 0.9
-"""Share of a holding's hours whose funding must be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +45,18 @@ def measure_outcomes(
     if end >= panel.hours:
         return Outcomes(np.full(len(long), np.nan), np.full(len(long), np.inf))
     columns = [panel.names.index(name) for name in names]
-    entry, leave = panel.opens[begin, columns], panel.opens[end, columns]
-    held = slice(begin, end)
-    paid = panel.rates[held, columns] * panel.closes[held, columns]
-    settled = ~np.isnan(paid)
-    funded = np.where(settled, panel.covered[held, columns], 0.0).sum(axis=0)
-    funding = np.where(funded >= LEAST_FUNDED * hours, np.where(settled, paid, 0.0).sum(axis=0), np.nan) / entry
-    moved = leave / entry
-    fee, slip = costs.fee_bps / 1e4, costs.slippage_bps / 1e4
-    bought, sold = (1 + slip) * (1 + fee), (1 - slip) * (1 - fee)
-    up, down = moved * sold - bought - funding, sold - moved * bought + funding
-    parts = weigh_legs(volatilities[long], volatilities[short])
+    market = (np.ascontiguousarray(table[:, columns]) for table in _rows_of(panel, begin, end))
+    legs = leg_outcomes(*market, 0, hours, costs.fee_bps / 1e4, costs.slippage_bps / 1e4)
+    net = net_outcomes(legs, volatilities, long, short)
     rows = np.arange(begin, end + 1)[:, None] + panel.late[begin : end + 1, columns]
     # An hour without a bar is nothing to wait for.
     known = np.where(np.isnan(rows), -1.0, rows).max(axis=0)
-    return Outcomes(parts[0] * up[long] + parts[1] * down[short], np.maximum(known[long], known[short]))
+    return Outcomes(net, np.maximum(known[long], known[short]))
+
+
+def _rows_of(panel: BookPanel, begin: int, end: int) -> tuple[Floats, Floats, Floats, Floats]:
+    rows = slice(begin, end + 1)
+    return panel.opens[rows], panel.closes[rows], panel.rates[rows], panel.covered[rows]
 
 
 def compute_round_trip(costs: BookCosts) -> float:

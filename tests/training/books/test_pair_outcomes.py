@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feature_repo.transforms.outcome_kernels import weigh_legs
 from pairity.books.families import BOOK_FAMILIES, Target
 from pairity.books.netting import PairStake, net_pairs
 from tests.training.books.markets import make_market, make_panel
@@ -21,7 +22,6 @@ from training.books.pair_features import (
     list_pairs,
     measure_pair_risks,
     place_pairs,
-    weigh_legs,
 )
 from training.books.pair_outcomes import compute_round_trip, measure_outcomes
 from training.books.plan import PlannedDecision
