@@ -116,10 +116,8 @@ def test_a_label_is_what_models_of_outcomes_learn_at_its_decision(hours, funding
         "close",
         pl.col("volume").alias("volume_base"),
     )
-    paid = {
-        name: [Settlement(*row) for row in funding.filter(asset=name).select("funding_time", "funding_rate").iter_rows()]
-        for name in NAMES
-    }
+    settled = funding.select("funding_time", "funding_rate", "asset").rows()
+    paid = {name: [Settlement(at, rate) for at, rate, of in settled if of == name] for name in NAMES}
     panel = build_panel(bars, paid, 0.0)
     history = FeatureHistory(panel)
     costs = BookCosts(FEE_BPS, SLIPPAGE_BPS)
