@@ -159,9 +159,7 @@ def test_hour_by_hour_and_block_by_block_give_the_bits_of_the_whole(read, whole)
 
 
 def test_no_label_looks_ahead(read):
-    report = prove(
-        read, MAY, UNTIL, settings(NAMES), [MAY + 6 * DAY, MAY + 9 * DAY + HOUR], views=[PAIR_OUTCOMES.name]
-    )
+    report = prove(read, MAY, UNTIL, settings(NAMES), [MAY + 6 * DAY, MAY + 9 * DAY + HOUR], views=[PAIR_OUTCOMES.name])
     assert report.leaks == ()
     assert report.unproven == ()
 
