@@ -53,6 +53,7 @@ def test_a_decision_that_fails_is_measured_too():
     assert "broken" in meter.decisions[0].steps
 
 
+@pytest.mark.slow
 def test_every_name_of_the_product_is_there_and_everything_expensive_is_counted(tmp_path):
     missing, counts = call_in_process("tests.benchmarks.counted_work", "count_work", (str(tmp_path),))
     assert missing == []

@@ -45,6 +45,7 @@ def test_unknown_instrument(place, exchange):
     nothing_collected(place)
 
 
+@pytest.mark.slow
 def test_an_instrument_that_the_venue_does_not_list_is_named_and_the_others_are_collected(place, exchange):
     place.extra = {"PAIRITY_UNIVERSE__ASSETS": '["BTC", "NOSUCH"]'}
     done = place.run("ingest", "--exchange-url", exchange.url, "--control-url", exchange.control, "--since", "1d")
@@ -77,6 +78,7 @@ def ingested(tmp_path_factory, exchange):
     return place, arguments
 
 
+@pytest.mark.slow
 def test_truncated_file_in_the_lake(ingested):
     place, arguments = ingested
     part = next((place.home / "lake").rglob("*candles_1m*/**/instrument=ETH-USDT-SWAP/**/part.parquet"))

@@ -173,6 +173,7 @@ def test_no_secret_reaches_a_file_or_a_message(whole, tmp_path):
             assert secret.encode() not in path.read_bytes(), path
 
 
+@pytest.mark.slow
 def test_too_small_a_balance_is_refused(whole, tmp_path):
     ours = shutil.ignore_patterns("journal*")
     home = Place(shutil.copytree(whole.place.home, tmp_path / "home", ignore=ours))
@@ -185,6 +186,7 @@ def test_too_small_a_balance_is_refused(whole, tmp_path):
     assert "min_position_usdt 10" in done.stderr
 
 
+@pytest.mark.slow
 def test_stale_features_end_in_no_trade_and_a_message(whole):
     """The venue gives no candles any more: every pair is stale, nothing is opened, and the exit code says so."""
     whole.exchange.post("faults", {"kind": "html_502", "path": "market/history-candles", "count": 100000})
@@ -203,6 +205,7 @@ def test_stale_features_end_in_no_trade_and_a_message(whole):
     assert last.entries == ()
 
 
+@pytest.mark.slow
 def test_a_stop_signal_finishes_the_cycle_and_leaves_the_process_well(whole):
     process = whole.place.start("serve", *whole.options, "--cycles", "10000")
     output = ""

@@ -74,6 +74,7 @@ def test_backfill_of_a_month_equals_hour_by_hour(market):
     assert compared > 5 * len(closes)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(8))
 @given(seed=st.integers(0, 10**6), gaps=st.sampled_from([0.0, 0.02, 0.2]), first=st.integers(1, 740))
 def test_any_hour_of_any_market_is_the_same_live_and_later(seed, gaps, first):

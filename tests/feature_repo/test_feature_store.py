@@ -208,6 +208,7 @@ def test_a_deleted_online_database_is_an_empty_one(settings, store):
     assert write_online(again, "asset_hourly", make_rows(ASSET_HOURLY)) == 2
 
 
+@pytest.mark.slow
 def test_stored_times_do_not_depend_on_the_machines_time_zone(settings, store):
     """New York's clocks go forward at 07:00 UTC on 9 March 2025: 02:30 local does not exist, 02:30 UTC does."""
     event = datetime(2025, 3, 9, 2, 30, tzinfo=UTC)

@@ -179,6 +179,7 @@ def test_a_month_that_was_prepared_begins_as_one_that_was_not(tmp_path, monkeypa
     assert_same_results(*processes)
 
 
+@pytest.mark.slow
 def test_features_that_somebody_else_published_are_not_published_twice(tmp_path):
     """Another process computes up to an hour of which no minute has arrived yet, and the live one comes after it."""
     frames, first = minutes_and_rates(), MAY + 23 * HOUR
@@ -191,6 +192,7 @@ def test_features_that_somebody_else_published_are_not_published_twice(tmp_path)
     assert_same_results(*processes)
 
 
+@pytest.mark.slow
 def test_features_that_another_universe_has_changed_are_set_right_again(tmp_path):
     frames, first = minutes_and_rates(), MAY + 12 * HOUR
     processes = both(tmp_path)
@@ -201,6 +203,7 @@ def test_features_that_another_universe_has_changed_are_set_right_again(tmp_path
     assert_same_results(*processes)
 
 
+@pytest.mark.slow
 def test_hours_that_were_published_before_an_earlier_end_are_compared(tmp_path):
     """A range that ends earlier than what is published: the hours after it are there already."""
     frames, first = minutes_and_rates(), MAY + 23 * HOUR
@@ -215,6 +218,7 @@ def test_hours_that_were_published_before_an_earlier_end_are_compared(tmp_path):
     assert_same_results(*processes)
 
 
+@pytest.mark.slow
 def test_the_verdict_counts_every_hour_of_the_month(tmp_path):
     """Hours that were published together and then computed again in part lose none of those before."""
     frames, first = minutes_and_rates(), MAY + 3 * HOUR
@@ -232,6 +236,7 @@ def test_the_verdict_counts_every_hour_of_the_month(tmp_path):
         assert profiles[0][name].equals(profile), name
 
 
+@pytest.mark.slow
 def test_what_comes_late_of_a_month_without_candles_computes_the_month_anew(tmp_path):
     """The month before has settlements alone: it is never due, and this one's first hours depend on them."""
     frames, first = whole_market(1), MAY + 3 * HOUR

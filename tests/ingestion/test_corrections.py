@@ -84,6 +84,7 @@ def training_set(settings, known_at):
     )
 
 
+@pytest.mark.slow
 def test_a_changed_bar_and_a_changed_rate_are_new_raw_rows(corrected):
     root, _, report, _ = corrected
     assert {(row.asset, row.dataset): row.new_rows for row in report.raw if row.new_rows} == {

@@ -53,6 +53,7 @@ def environment(okx, home):
     }
 
 
+@pytest.mark.slow
 def test_the_commands_show_and_repair(market, tmp_path):
     with venue(market) as okx:
         settings = okx.settings(tmp_path)

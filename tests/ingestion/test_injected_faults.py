@@ -138,6 +138,7 @@ def test_the_same_rows_again_add_nothing(tmp_path):
     assert (BAD, BAD + MINUTE) not in run.lake.coverage("candles_1m", "BTC", BAD, BAD + MINUTE)
 
 
+@pytest.mark.slow
 def test_live_hour_by_hour_equals_backfill_with_rows_withheld(tmp_path):
     faulty = change(BAD, FIVE, **{name: pl.col(name) * 10 for name in PRICES})
     live, whole = Run(tmp_path / "live", BTC_candles_1m=faulty), Run(tmp_path / "whole", BTC_candles_1m=faulty)

@@ -40,6 +40,7 @@ def read(settings, view):
     return scan_view(Layout.of(settings), view).collect().sort(view.entity, "event_timestamp")
 
 
+@pytest.mark.slow
 def test_blocks_publish_what_all_at_once_would(tmp_path, monkeypatch):
     whole, counted = publish(tmp_path / "whole")
     monkeypatch.setattr(publishing, "PAIRS_AT_ONCE", 4)

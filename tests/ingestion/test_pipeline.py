@@ -144,6 +144,7 @@ def kill_when(okx: Venue, home: Path, reached) -> None:
             assert process.returncode == 0, process.stderr.read()
 
 
+@pytest.mark.slow
 def test_killed_half_way_and_run_again_equals_a_run_that_was_not(ingested, tmp_path):
     okx, calm_home, calm = ingested
     collecting, publishing = tmp_path / "staging", tmp_path / "features"
@@ -195,6 +196,7 @@ def test_bars_taken_live_have_the_bits_of_a_later_backfill(market, tmp_path):
         assert (known["created_timestamp"] - known["event_timestamp"]).unique().to_list() == [timedelta(seconds=30)]
 
 
+@pytest.mark.slow
 def test_a_history_that_is_extended_backwards_becomes_known_when_it_arrives(market, tmp_path):
     with venue(market) as okx:
         run(okx, tmp_path, since=UNTIL - timedelta(days=2, hours=3))

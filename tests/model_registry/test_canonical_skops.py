@@ -57,6 +57,7 @@ def test_equal_forests_have_equal_bytes(calibration):
     assert write_canonically(write_canonically(first)) == write_canonically(first)
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes():
     program = FIT + (
         "from skops.io import dumps\nfrom model_registry.canonical_skops import write_canonically\n"

@@ -1,13 +1,11 @@
 """No second way to MLflow grows anywhere in the product: one set-up, one place that loads, one record of a version."""
 
 import ast
-import tomllib
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"]
+from tests.house.source_tree import ROOT, modules
+
 HOMES = {
     "set_tracking_uri": "model_registry/connection.py",
     "set_registry_uri": "model_registry/connection.py",
@@ -21,8 +19,7 @@ HOMES = {
 @pytest.fixture(scope="module")
 def nodes():
     """All nodes of the product's syntax trees with the path of their module, in its order."""
-    paths = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-    trees = [(path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())) for path in paths]
+    trees = [(module.path.relative_to(ROOT).as_posix(), module.tree) for module in modules().values()]
     wanted = (ast.Call, ast.Import, ast.ImportFrom, ast.ClassDef, ast.Constant)
     return [(path, node) for path, tree in trees for node in ast.walk(tree) if isinstance(node, wanted)]
 

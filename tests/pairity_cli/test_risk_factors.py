@@ -107,6 +107,7 @@ def test_without_since_all_that_is_stored_is_fitted(run, tmp_path, minutes):
     assert float(constants[0]) == pytest.approx(rows["const"].mean(), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_where_no_asset_is_named_those_of_the_usual_four_that_the_universe_has_are_shown(run, tmp_path, minutes):
     few = ("SOL", "XRP", "ETH", "BTC", "DOGE", "ADA")
     stored(tmp_path / "var", minutes.filter(pl.col("asset").is_in(few)))
@@ -131,6 +132,7 @@ def test_a_venue_without_minutes_is_named(run, tmp_path, minutes):
     assert "no minute of the universe's assets is stored of venue binance_um before 20" in done.output
 
 
+@pytest.mark.slow
 def test_without_since_too_many_minutes_are_cut_and_said(run, tmp_path, monkeypatch):
     """What is left gives the same numbers: the lead-in of days is part of what is read."""
     rows = candles(NAMES, 5 * 1440, bar=MINUTE, start=START, gaps=0.005, volatility=0.0008)
@@ -226,6 +228,7 @@ def test_minutes_of_a_dead_contract_have_no_exposure_and_that_is_said(run, tmp_p
     assert "and ADA did not trade (`pairity anomalies`)" in refused.output
 
 
+@pytest.mark.slow
 def test_full_hours_of_a_market_with_a_dead_contract_have_the_bits_of_the_view(run, tmp_path, minutes):
     """The stretch ends within the range: what was dead is left out of the view and of the study alike."""
     rows = without_trades(minutes, "ADA", START + 3 * DAY + 2 * HOUR, START + 3 * DAY + 20 * HOUR + 7 * MINUTE)
@@ -250,6 +253,7 @@ def test_full_hours_of_a_market_with_a_dead_contract_have_the_bits_of_the_view(r
     assert_same_bits(ours.sort("asset", "event_timestamp"), theirs)
 
 
+@pytest.mark.slow
 def test_a_universe_that_features_are_computed_from(run, tmp_path, minutes):
     stored(tmp_path / "var", minutes, venue="binance_um")
     refused = run(*RANGE)

@@ -33,6 +33,7 @@ def test_division_by_zero_is_that_of_ieee(folder):
     assert run(folder, "print(ratio(1.0, 0.0), ratio(0.0, 0.0), ratio(-1.0, 0.0))") == ["inf", "nan", "-inf"]
 
 
+@pytest.mark.slow
 def test_machine_code_is_kept_and_found_again(folder):
     code = "ratio(1.0, 2.0); print(sum(ratio.stats.cache_hits.values()), sum(ratio.stats.cache_misses.values()))"
     assert run(folder, code) == ["0", "1"]

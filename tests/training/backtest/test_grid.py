@@ -48,6 +48,7 @@ def test_every_trial_is_a_backtest_of_its_own():
     assert table["trades"].n_unique() > 1
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_does_not_change_a_bit():
     inputs = question(60, legs="both", max_concurrent_positions=2)
     grid = Grid(z_entry=(0.8, 1.2), probability_min=(0.4, 0.6), correlation_max=(0.5,))
