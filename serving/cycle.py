@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-import polars as pl
-
-from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, MARKET_STATE, PAIR_HOURLY, Service
+from feature_repo.catalog import ASSET_HOURLY, MARKET_STATE, PAIR_HOURLY
 from pairity.errors import JournalError, TradingError, VenueError
 from pairity.layout import Layout
 from pairity.strategy.types import Decision
@@ -21,7 +19,7 @@ from pairity.universe import short_name
 from serving.decision import DecisionInputs, make_decision
 from serving.error_states import describe, may_be_survived
 from serving.execution.venue_records import Balance
-from serving.journal import DecisionRecord, FeatureVector, TradingState, decision_id
+from serving.journal import DecisionRecord, TradingState, decision_id
 from serving.journal.event_records import Severity
 from serving.limits import Drift
 from serving.margin_mode import explain_entry
@@ -29,6 +27,7 @@ from serving.market_view import make_asset_views, make_market_view
 from serving.parts import Parts
 from serving.report import Reporter, describe_model
 from serving.sightings import DriftSighting
+from serving.vectors import make_vectors
 from serving.watch import Watch
 from validation.quarantine import Quarantine
 
@@ -195,8 +194,8 @@ class Cycle:
         parts.sightings.drift = None if self._drift.seen is None else DriftSighting(close, *self._drift.seen)
         record = self._make_record(close, decision_time, make_decision(parts.champion.scorer, inputs, settings))
         vectors = [
-            *_make_vectors(record.decision_id, service, "pair_id", pair_rows),
-            *_make_vectors(record.decision_id, MARKET_STATE, "asset", asset_rows),
+            *make_vectors(record.decision_id, service, pair_rows),
+            *make_vectors(record.decision_id, MARKET_STATE, asset_rows),
         ]
         parts.journal.record_decision(record, vectors)
         return record, inputs
@@ -274,19 +273,3 @@ class Cycle:
                 self._parts.metrics.count_refused_entry(opened.reason)
                 problems.append(f"{entry.position_id} was not opened: {opened.reason}")
         return problems
-
-
-def _make_vectors(decision: str, service: Service, entity: str, rows: pl.DataFrame) -> list[FeatureVector]:
-    names = service.features
-    return [
-        FeatureVector(
-            decision_id=decision,
-            service=service.name,
-            entity=name,
-            event_timestamp=event,
-            values=dict(zip(names, values, strict=True)),
-        )
-        for name, event, values in zip(
-            rows[entity].to_list(), rows[EVENT_TIME].to_list(), rows.select(names).rows(), strict=True
-        )
-    ]

@@ -1,7 +1,7 @@
 """One hour of a process that trades a book: data in, and at the family's hours a decision that is carried out.
 
 Look at the venue (reconciliation takes a rebalance further) → one more bar through the ingestion pipeline → where it is
-due: the stored market as known now → decide → journal → look again, which sends the first orders. A decision that
+due: its features online → decide → journal → look again, which sends the first orders. A decision that
 could not be made at its hour is made later, while it is young.
 """
 
@@ -17,6 +17,7 @@ from pairity.errors import MissingDataError, VenueAnswerError
 from pairity.timeline import HOUR, MINUTE, floor_to, format_instant, month_start
 from pairity.universe import exact, inst_id, short_name
 from serving.books.deciding import decide, make_record
+from serving.books.online import read_market
 from serving.books.parts import BookDesk, BookParts
 from serving.execution.venue_records import Balance
 from serving.journal import BookRecord, DecisionRecord, TradingState, decision_id
@@ -144,18 +145,24 @@ class BookCycle:
         Raises MissingDataError where nothing of the bar is known.
         """
         parts, terms = self._parts, self._parts.terms
-        now, before = parts.clock.now(), parts.journal.books.newest()
-        reading = asyncio.to_thread(
-            parts.read_market,
+        before, able = parts.journal.books.newest(), frozenset(terms.specs)
+        measuring = asyncio.to_thread(
+            parts.measure_book, self._settings, terms.family, terms.limits, able, close=due, now=parts.clock.now()
+        )
+        realised = await self._watch.look_while(measuring)
+        name, now = decision_id(parts.journal.scope, due), parts.clock.now()
+        read = read_market(
+            parts.data,
             self._settings,
             terms.family,
-            terms.limits,
-            frozenset(terms.specs),
+            able,
             {} if before is None else before.pairs,
+            decision_id=name,
             close=due,
-            now=now,
+            at=now,
+            realised=realised,
         )
-        present = await self._watch.look_while(reading)
+        present = read.present
         missing = {name for name in present.missing if inst_id(name) not in parts.executor.blocked}
         if missing and not last_try:
             return None
@@ -163,12 +170,11 @@ class BookCycle:
         if held.equity <= 0:
             raise MissingDataError(f"the account's equity is {held.equity:.2f} USDT", "pay in, or end the process")
         unknown = {name for name in held.contracts if name in present.missing}
-        name = decision_id(parts.journal.scope, due)
         book = decide(terms, present, held, unknown, decision_id=name, close=due, before=before)
         record = make_record(
             book, terms, run_id=parts.run_id, decision_time=now, available_usdt=float(balance.available)
         )
-        parts.journal.books.record(record, book)
+        parts.journal.books.record(record, book, read.vectors)
         parts.executor.desk.checkpoint("book: decided")
         return record, book
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from feature_repo.catalog import BOOK_FEATURES
 from pairity.books.decision import HeldBook, NameDecision, WeightPlan, decide_book
 from pairity.books.explanation import explain_weight
 from pairity.books.families import BookFamily
@@ -17,7 +18,7 @@ from pairity.digest import digest_bytes
 from pairity.strategy.types import Action, Decision, StrategyState
 from pairity.universe import ContractSpec
 from serving.journal import BookName, BookRecord, DecisionRecord
-from serving.journal.book_records import BOOK_SERVICE, BOOK_VERSION
+from serving.journal.book_records import BOOK_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def make_record(
         run_id=run_id,
         decision_time=decision_time,
         event_timestamp=book.close,
-        feature_service=BOOK_SERVICE,
+        feature_service=BOOK_FEATURES.name,
         model_name=terms.family.name,
         model_version=BOOK_VERSION,
         model_sha256=terms.digest,

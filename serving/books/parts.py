@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pairity.books.families import BOOK_FAMILIES, BookFamily
-from pairity.books.present import ReadMarket
+from pairity.books.present import MeasureBook
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.margin import MarginMode
 from pairity.settings import Settings
@@ -28,7 +28,7 @@ class BookParts(DecidingParts):
     """Everything that the loop of a book talks to."""
 
     terms: TradedBook
-    read_market: ReadMarket
+    measure_book: MeasureBook
 
 
 def choose_book(settings: Settings) -> BookFamily:
@@ -52,6 +52,12 @@ def choose_book(settings: Settings) -> BookFamily:
         raise ConfigError(
             f"strategy.margin_mode is {settings.strategy.margin_mode}, and the names of a book share their margin",
             "set it to cross",
+        )
+    universe = settings.universe
+    if family.needs_pairs and (others := sorted({*universe.assets} - {*universe.traded})):
+        raise ConfigError(
+            f"{name} holds pairs of any two names, and universe.pair_assets lacks {', '.join(others)}",
+            "leave universe.pair_assets out, or take these names out of universe.assets",
         )
     between = family.every_hours * 60
     if between % settings.serve.interval_minutes:

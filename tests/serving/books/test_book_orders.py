@@ -11,15 +11,10 @@ from pairity.errors import ConfigError
 from pairity.settings import Settings
 from pairity.universe import inst_id
 from serving.journal import IntentState, Purpose
-from tests.serving.books.book_scene import FIRST, SPECS, book_scene, read_stored
+from tests.serving.books.book_scene import FIRST, SPECS, book_scene
 from tests.serving.books.test_book_process import DAY, check_equal_to_backtest
 
 DAILY = {"port": 0, "lease": False, "interval_minutes": 1440}
-
-
-@pytest.fixture(autouse=True)
-def stored(monkeypatch):
-    monkeypatch.setattr("training.books.present.load_market", read_stored)
 
 
 def read_orders(scene):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -12,14 +11,7 @@ import pytest
 from pairity.timeline import from_ms
 from pairity.universe import inst_id
 from serving.journal import Journal
-from tests.serving.books.book_scene import FIRST, backtest, book_scene, read_stored
-
-DAY = timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def stored(monkeypatch):
-    monkeypatch.setattr("training.books.present.load_market", read_stored)
+from tests.serving.books.book_scene import DAY, FIRST, backtest, book_scene
 
 
 def test_three_days_hold_and_earn_what_the_backtest_does(tmp_path):
