@@ -51,7 +51,16 @@ def decide(
 
     `unknown` are names of which nothing is known at this close: those that are held stay as they are.
     """
-    plan, names = decide_book(terms.family, present.market, terms.limits, present.realised, held, terms.specs, unknown)
+    plan, chosen = decide_book(
+        terms.family,
+        present.market,
+        terms.limits,
+        present.realised,
+        held,
+        terms.specs,
+        unknown,
+    )
+    names = chosen.names
     seen = {one.name for one in names}
     idle = [
         NameDecision(Change(name, 0.0, 0.0, Cause.WITHIN_BAND), Decimal(0), Decimal(0))
@@ -67,7 +76,7 @@ def decide(
             _describe(one, plan, present, _find_opening(one, close, before))
             for one in sorted([*names, *idle], key=lambda one: one.name)
         ),
-        steps=tuple(f"{step.name}: {step.why}" for step in plan.steps),
+        steps=(*(f"{step.name}: {step.why}" for step in plan.steps), *([chosen.margin] if chosen.margin else [])),
         pairs=dict(plan.target.pairs),
     )
 
@@ -111,6 +120,7 @@ def _describe(one: NameDecision, plan: WeightPlan, present: PresentMarket, opene
     known = present.market.features.get(one.name)
     volatility = None if known is None else known.volatility
     unknown = one.change.cause is Cause.NOT_KNOWN
+    why = "no bar at this close" if unknown else explain_weight(one.name, plan.target, plan.steps, volatility)
     return BookName(
         name=one.name,
         score=plan.target.scores.get(one.name),
@@ -119,7 +129,7 @@ def _describe(one: NameDecision, plan: WeightPlan, present: PresentMarket, opene
         target=plan.weights.get(one.name, 0.0),
         weight=one.change.held,
         cause=one.change.cause.value,
-        why="no bar at this close" if unknown else explain_weight(one.name, plan.target, plan.steps, volatility),
+        why=f"{why}; {one.note}" if one.note else why,
         price=present.prices.get(one.name),
         held=one.held,
         contracts=one.wanted,

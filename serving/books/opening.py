@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from pairity.books.limits import BookLimits
+from pairity.books.margin import find_most_gross
 from pairity.books.present import MeasureBook
 from pairity.errors import ConfigError
 from pairity.progress import Progress
@@ -68,7 +69,12 @@ class BookOpening(Opening):
         settings, journal = self._settings, guard.journal
         self.prepare(pinned)
         own = settings.books
-        limits = BookLimits(volatility=own.volatility_target, gross=own.gross_max, net=own.net_max)
+        limits = BookLimits(
+            volatility=own.volatility_target,
+            gross=own.gross_max,
+            net=own.net_max,
+            margin=find_most_gross(settings.strategy.leverage),
+        )
         terms = TradedBook(self.family, limits, guard.contracts)
         guard.status.model = {"name": self.family.name, "version": BOOK_VERSION, "sha256": terms.digest}
         async with contextlib.AsyncExitStack() as opened:

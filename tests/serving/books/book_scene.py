@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -20,6 +20,9 @@ from feature_repo.offline_files import make_schema, publish
 from feature_repo.transforms.asset_books import compute_asset_books
 from feature_repo.transforms.pair_books import compute_pair_books
 from pairity.books.families import BOOK_FAMILIES
+from pairity.books.limits import BookLimits, limit_book
+from pairity.books.margin import find_most_gross
+from pairity.books.present import MeasureBook
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import HOUR, Clock, to_ms
@@ -40,6 +43,7 @@ from tests.training.books.markets import START, make_market, make_panel, make_sp
 from training.books.account import BookCosts
 from training.books.engine import BookRun, BookTerms, run_book
 from training.books.history_features import FeatureHistory
+from training.books.plan import plan_book
 from training.books.present import measure_book
 
 HOUR_MS = 3_600_000
@@ -49,6 +53,8 @@ FIRST = START + FIRST_ROW * HOUR
 DAY = timedelta(days=1)
 NAMES = 8
 EQUITY = 100_000
+LIMITS = BookLimits(margin=find_most_gross(1))
+"""Of a process with default settings."""
 MARKET = make_market(5, names=NAMES, hours=2_500)
 SPECS = make_specs(MARKET)
 END = START + 2_500 * HOUR
@@ -148,7 +154,7 @@ class BookScene:
         write_contracts(Layout.of(self.settings), list(SPECS.values()))
         publish_market(Layout.of(self.settings))
 
-    def trade(self, cycles: int, **stand_ins: Any) -> ServeReport:
+    def trade(self, cycles: int, *, measure: MeasureBook = measure_book, **stand_ins: Any) -> ServeReport:
         """Run one process for so many cycles."""
         parts = StandIns(
             open_data=open_published,
@@ -163,7 +169,7 @@ class BookScene:
             progress=Silence(),
             on_ready=lambda _url: None,
             stand_ins=parts,
-            measure_book=measure_book,
+            measure_book=measure,
         )
         return asyncio.run(job)
 
@@ -257,8 +263,11 @@ def book_scene(home: Path, *, unkind: bool = False, **options: Any):
         yield scene
 
 
-def backtest(last: datetime) -> BookRun:
-    """Backtest the book from the first decision to that at `last`, at the exchange's quotes and mark prices."""
+def backtest(last: datetime, *, realised: float | None = None, limits: BookLimits = LIMITS) -> BookRun:
+    """Backtest the book from the first decision to that at `last`, at the exchange's quotes and mark prices.
+
+    `realised` is the volatility that the limits are found at.
+    """
     panel = make_panel(MARKET, until=(last - START) // HOUR + 3)
     marks = {
         name: {
@@ -269,5 +278,11 @@ def backtest(last: datetime) -> BookRun:
         for name, opens in MARKET["open"].items()
     }
     costs = BookCosts(5.0, 0.0, quotes=make_quotes(SPECS))
-    terms = BookTerms(float(EQUITY), costs, marks=marks)
-    return run_book(FeatureHistory(panel), BOOK_FAMILIES["trend_carry_book"], terms, SPECS, first=FIRST_ROW)
+    terms = BookTerms(float(EQUITY), costs, marks=marks, limits=limits)
+    history, family = FeatureHistory(panel), BOOK_FAMILIES["trend_carry_book"]
+    plan = plan_book(history, family, frozenset(SPECS), first=FIRST_ROW, costs=costs)
+    limited = [limit_book(one.target.weights, terms.limits, realised) for one in plan]
+    plan = tuple(
+        replace(one, weights=weights, steps=steps) for one, (weights, steps) in zip(plan, limited, strict=True)
+    )
+    return run_book(history, family, terms, SPECS, first=FIRST_ROW, plan=plan)

@@ -22,9 +22,9 @@ def test_three_days_hold_and_earn_what_the_backtest_does(tmp_path):
         check_equal_to_backtest(scene, 3)
 
 
-def check_equal_to_backtest(scene, days):
+def check_equal_to_backtest(scene, days, **changes):
     last = FIRST + (days - 1) * DAY
-    run = backtest(last)
+    run = backtest(last, **changes)
     equity = dict(run.result.equity.select("time", "equity").iter_rows())
     journal = scene.read()
     try:
@@ -36,6 +36,8 @@ def check_equal_to_backtest(scene, days):
         ours = {one.name: one.contracts for one in book.names if one.contracts}
         assert ours == {one.name: one.wanted for one in decision.names if one.wanted}
         assert book.equity_usdt == pytest.approx(equity[book.close], abs=1e-6)
+        steps = [f"{step.name}: {step.why}" for step in decision.plan.steps]
+        assert [*book.steps] == [*steps, *([decision.margin] if decision.margin else [])]
     wanted = {inst_id(one.name): one.wanted for one in run.decisions[days - 1].names if one.wanted}
     assert held == wanted
     assert {inst_id(name): size for name, size in scene.list_held().items()} == held
