@@ -46,6 +46,7 @@ def chain(now: datetime, order: str) -> dict | None:
             ],
         },
         "score": {
+            "kind": "probability",
             "pair": "XRP__AVAX",
             "recorded": 0.5839999999999999,
             "from_journal": 0.5839999999999999,
