@@ -18,6 +18,7 @@ from serving.books.reconciler import BookReconciler
 from serving.books.stops import DisasterStops
 from serving.execution.limit_entries import LimitTerms
 from serving.journal import BookRecord
+from serving.journal.event_records import Severity
 from serving.limits import Limiter
 from serving.parts import DecidingParts, GuardParts
 from serving.rivals import RivalWatch
@@ -87,6 +88,7 @@ class BookDesk:
             parts.supervisor,
             is_over=self._is_over,
             find_refusal=self._find_refusal,
+            cry=lambda text: parts.events.record("reconciliation", Severity.CRITICAL, text),
             rivals=rivals,
         )
 
