@@ -27,12 +27,9 @@ from serving.market_view import make_asset_views, make_market_view
 from serving.parts import Parts
 from serving.report import Reporter, describe_model
 from serving.sightings import DriftSighting
-from serving.vectors import make_vectors
+from serving.vectors import Archiving, make_vectors
 from serving.watch import Watch
 from validation.quarantine import Quarantine
-
-_ARCHIVED_AT_ONCE = 6
-"""Decisions whose feature vectors move after one decision: few, since nobody looks at the venue meanwhile."""
 
 
 class Cycle:
@@ -46,7 +43,7 @@ class Cycle:
         self._reporter = reporter
         self._drift = Drift(Layout.of(parts.settings), parts.settings.limits)
         self._caught_up = False
-        self._archived_until: datetime | None = None
+        self._archive = Archiving(parts.journal, parts.clock, parts.settings.retention.feature_vectors_days)
 
     async def run(self, close: datetime, *, last_try: bool = True) -> DecisionRecord | None:
         """Decide on the bar that closed at `close`, and carry it out; None where that failed.
@@ -110,21 +107,11 @@ class Cycle:
             # In a thread: the page goes on meanwhile, and the next hour is far away.
             ahead = asyncio.to_thread(self._parts.data.work_ahead, record.event_timestamp)
             self._reporter.add_problems(await self._watch.look_while(ahead))
-            self._archive()
+            self._archive.move_old()
         except BaseException as error:  # as in `Supervisor.covering`, for what is not worth guarding for
             if not may_be_survived(error):
                 raise
             self._reporter.add_problems([f"work after the decision failed: {describe(error)}"])
-
-    def _archive(self) -> None:
-        """Move a few old feature vectors out of the journal, where the settings ask for it."""
-        days = self._settings.retention.feature_vectors_days
-        if days is None:
-            return
-        before = self._parts.clock.now() - timedelta(days=days)
-        moved = self._parts.journal.archive_vectors(before, _ARCHIVED_AT_ONCE, self._archived_until)
-        if moved < _ARCHIVED_AT_ONCE:
-            self._archived_until = before
 
     def _skip(self, close: datetime) -> None:
         self._reporter.report_skipped(close, self._supervisor.explain_refusal() or "the venue could not be read")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, Service, find_view
-from serving.journal import FeatureVector
+from pairity.timeline import Clock
+from serving.journal import FeatureVector, Journal
+
+_ARCHIVED_AT_ONCE = 6
+"""Decisions whose feature vectors move after one decision: few, since nobody looks at the venue meanwhile."""
 
 
 def make_vectors(decision_id: str, service: Service, rows: pl.DataFrame) -> list[FeatureVector]:
@@ -23,3 +29,20 @@ def make_vectors(decision_id: str, service: Service, rows: pl.DataFrame) -> list
             rows[entity].to_list(), rows[EVENT_TIME].to_list(), rows.select(names).rows(), strict=True
         )
     ]
+
+
+class Archiving:
+    """Moving of old feature vectors out of the journal, where the settings say after how many days."""
+
+    def __init__(self, journal: Journal, clock: Clock, days: float | None) -> None:
+        self._journal, self._clock, self._days = journal, clock, days
+        self._until: datetime | None = None
+
+    def move_old(self) -> None:
+        """Move the vectors of a few decisions, the oldest first."""
+        if self._days is None:
+            return
+        before = self._clock.now() - timedelta(days=self._days)
+        moved = self._journal.archive_vectors(before, _ARCHIVED_AT_ONCE, self._until)
+        if moved < _ARCHIVED_AT_ONCE:
+            self._until = before

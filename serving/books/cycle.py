@@ -19,10 +19,12 @@ from pairity.universe import exact, inst_id, short_name
 from serving.books.deciding import decide, make_record
 from serving.books.online import read_market
 from serving.books.parts import BookDesk, BookParts
+from serving.error_states import describe, may_be_survived
 from serving.execution.venue_records import Balance
 from serving.journal import BookRecord, DecisionRecord, TradingState, decision_id
 from serving.journal.event_records import Severity
 from serving.report import Reporter
+from serving.vectors import Archiving
 from serving.watch import Watch
 
 MOST_LATE = 3 * HOUR
@@ -40,6 +42,7 @@ class BookCycle:
         self._watch = watch
         self._reporter = reporter
         self._caught_up: datetime | None = None
+        self._archive = Archiving(parts.journal, parts.clock, parts.settings.retention.feature_vectors_days)
         self._every = timedelta(hours=parts.terms.family.every_hours)
 
     async def resume(self) -> None:
@@ -97,10 +100,20 @@ class BookCycle:
         problems = [*failures, *([] if carried is None else carried.problems)]
         with self._supervisor.covering("report"):
             await self._reporter.report_book(*record, self._parts.journal.books.count_held(), problems)
-        ahead = asyncio.to_thread(self._parts.data.work_ahead, due)
-        self._reporter.add_problems(await self._watch.look_while(ahead))
+        await self._work_after(due)
         self._parts.events.flush()
         return True
+
+    async def _work_after(self, due: datetime) -> None:
+        """Do what may wait until the orders are out: nothing of it is a reason not to trade."""
+        try:
+            ahead = asyncio.to_thread(self._parts.data.work_ahead, due)
+            self._reporter.add_problems(await self._watch.look_while(ahead))
+            self._archive.move_old()
+        except BaseException as error:  # as in `Supervisor.covering`, for what is not worth guarding for
+            if not may_be_survived(error):
+                raise
+            self._reporter.add_problems([f"work after the decision failed: {describe(error)}"])
 
     def _is_due(self, due: datetime) -> bool:
         """Return whether a decision hour lacks its decision, and may have one now: it is young.
