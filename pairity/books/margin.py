@@ -8,9 +8,10 @@ left, each is scaled by the same factor, in whole lots. Source: docs/formulas.md
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 
+from pairity.books.limits import BookLimits
 from pairity.number_formats import format_plain
 from pairity.universe import ContractSpec, exact
 
@@ -18,9 +19,9 @@ SHARE = 0.99
 """Part of the equity that a book's initial margin may take: fees, spreads and the way to the fill need the rest."""
 
 
-def find_most_gross(leverage: int) -> float:
-    """Return the most Σ|w| that an account can margin at `leverage` times its equity."""
-    return leverage * SHARE
+def with_margin(limits: BookLimits, leverage: int) -> BookLimits:
+    """Return the limits with what an account can margin at `leverage` times its equity."""
+    return replace(limits, margin=leverage * SHARE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from pairity.books.limits import BookLimits
-from pairity.books.margin import find_most_gross
+from pairity.books.margin import with_margin
 from pairity.books.present import MeasureBook
 from pairity.errors import ConfigError
 from pairity.progress import Progress
@@ -69,13 +69,8 @@ class BookOpening(Opening):
         settings, journal = self._settings, guard.journal
         self.prepare(pinned)
         own = settings.books
-        limits = BookLimits(
-            volatility=own.volatility_target,
-            gross=own.gross_max,
-            net=own.net_max,
-            margin=find_most_gross(settings.strategy.leverage),
-        )
-        terms = TradedBook(self.family, limits, guard.contracts)
+        limits = BookLimits(volatility=own.volatility_target, gross=own.gross_max, net=own.net_max)
+        terms = TradedBook(self.family, with_margin(limits, settings.strategy.leverage), guard.contracts)
         guard.status.model = {"name": self.family.name, "version": BOOK_VERSION, "sha256": terms.digest}
         async with contextlib.AsyncExitStack() as opened:
             data = await self._open_data(opened, guard.clock)

@@ -5,7 +5,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairity.books.margin import Stake, find_most_gross, fit_margin
+from pairity.books.limits import BookLimits
+from pairity.books.margin import Stake, fit_margin, with_margin
 from pairity.universe import ContractSpec, exact
 
 LOT, LEAST = Decimal("0.1"), Decimal("0.5")
@@ -24,8 +25,9 @@ def notional(stakes, contracts):
 
 @given(STAKES, st.integers(0, 3_000), st.integers(1, 5))
 def test_what_is_held_afterwards_has_its_margin_or_nothing_was_opened(stakes, equity, leverage):
-    fitted = fit_margin(stakes, float(equity), find_most_gross(leverage))
-    budget = equity * exact(find_most_gross(leverage))
+    most = with_margin(BookLimits(), leverage).margin
+    fitted = fit_margin(stakes, float(equity), most)
+    budget = equity * exact(most)
     after = notional(stakes, fitted.contracts)
     kept = sum((one.kept * one.unit for one in stakes.values()), Decimal(0))
     assert after <= max(budget, kept)

@@ -21,7 +21,7 @@ from feature_repo.transforms.asset_books import compute_asset_books
 from feature_repo.transforms.pair_books import compute_pair_books
 from pairity.books.families import BOOK_FAMILIES
 from pairity.books.limits import BookLimits, limit_book
-from pairity.books.margin import find_most_gross
+from pairity.books.margin import with_margin
 from pairity.books.present import MeasureBook
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -53,7 +53,7 @@ FIRST = START + FIRST_ROW * HOUR
 DAY = timedelta(days=1)
 NAMES = 8
 EQUITY = 100_000
-LIMITS = BookLimits(margin=find_most_gross(1))
+LIMITS = with_margin(BookLimits(), 1)
 """Of a process with default settings."""
 MARKET = make_market(5, names=NAMES, hours=2_500)
 SPECS = make_specs(MARKET)

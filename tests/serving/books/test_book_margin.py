@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pairity.books.limits import BookLimits
-from pairity.books.margin import find_most_gross
+from pairity.books.margin import with_margin
 from pairity.timeline import HOUR
 from serving.journal import IntentState
 from tests.serving.books.book_scene import FIRST, book_scene
@@ -13,7 +13,7 @@ from tests.serving.books.test_book_process import check_equal_to_backtest
 
 CALM, TARGET = 0.1, 0.4
 """Realised volatility and its target: the book is scaled by 4, and its gross goes beyond 1."""
-LIMITS = BookLimits(volatility=TARGET, margin=find_most_gross(1))
+LIMITS = with_margin(BookLimits(volatility=TARGET), 1)
 OPTIONS = {
     "serve": {"port": 0, "lease": False, "interval_minutes": 1440},
     "books": {"disaster_stop": 0.9, "volatility_target": TARGET},
