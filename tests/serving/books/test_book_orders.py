@@ -142,6 +142,7 @@ def test_a_home_of_a_book_does_not_trade_pairs(tmp_path):
         ({"strategy": {"book": "book_ranker"}}, "scores are learnt"),
         ({"strategy": {"book": "trend_book", "margin_mode": "isolated"}}, "margin_mode"),
         ({"strategy": {"book": "pair_continuation"}, "serve": {"interval_minutes": 420}}, "interval_minutes"),
+        ({"strategy": {"book": "pair_continuation"}, "universe": {"pair_assets": ("BTC", "ETH")}}, "pair_assets lacks"),
     ],
 )
 def test_settings_that_do_not_fit_a_book_are_refused(tmp_path, changes, said):
