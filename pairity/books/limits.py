@@ -48,6 +48,10 @@ class Step:
     short: float
     why: str
 
+    def __str__(self) -> str:
+        """Write its name and why, as records do."""
+        return f"{self.name}: {self.why}"
+
     @property
     def changes(self) -> bool:
         """Whether any weight changed."""

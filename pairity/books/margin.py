@@ -17,11 +17,23 @@ from pairity.universe import ContractSpec, exact
 
 SHARE = 0.99
 """Part of the equity that a book's initial margin may take: fees, spreads and the way to the fill need the rest."""
+LEAST_OTHERS = 0.02
+"""Part of the equity: margin beside the book's that is less does not count."""
 
 
 def with_margin(limits: BookLimits, leverage: int) -> BookLimits:
     """Return the limits with what an account can margin at `leverage` times its equity."""
     return replace(limits, margin=leverage * SHARE)
+
+
+def leave_for_others(limits: BookLimits, equity: float, others: float) -> BookLimits:
+    """Return the limits of a book beside which `others` USDT of an account's initial margin are used already.
+
+    Less than `LEAST_OTHERS` of the equity is none: prices move between the questions that it is found by.
+    """
+    if limits.margin is None or equity <= 0 or others < LEAST_OTHERS * equity:
+        return limits
+    return replace(limits, margin=limits.margin * max(0.0, equity - others) / equity)
 
 
 @dataclass(frozen=True, slots=True)

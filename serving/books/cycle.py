@@ -8,7 +8,9 @@ could not be made at its hour is made later, while it is young.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
 from pairity.books.decision import HeldBook
@@ -20,7 +22,7 @@ from serving.books.deciding import decide, make_record
 from serving.books.online import read_market
 from serving.books.parts import BookDesk, BookParts
 from serving.error_states import describe, may_be_survived
-from serving.execution.venue_records import Balance
+from serving.execution.venue_records import Balance, VenuePosition
 from serving.journal import BookRecord, DecisionRecord, TradingState, decision_id
 from serving.journal.event_records import Severity
 from serving.report import Reporter
@@ -179,11 +181,13 @@ class BookCycle:
         missing = {name for name in present.missing if inst_id(name) not in parts.executor.blocked}
         if missing and not last_try:
             return None
-        held = await self._read_held(present, balance)
+        rows = await parts.executor.desk.venue.positions()
+        held = self._read_held(present, balance, rows)
         if held.equity <= 0:
             raise MissingDataError(f"the account's equity is {held.equity:.2f} USDT", "pay in, or end the process")
         unknown = {name for name in held.contracts if name in present.missing}
-        book = decide(terms, present, held, unknown, decision_id=name, close=due, before=before)
+        others = self._count_others(balance, rows)
+        book = decide(terms, present, held, unknown, decision_id=name, close=due, before=before, others=others)
         record = make_record(
             book, terms, run_id=parts.run_id, decision_time=now, available_usdt=float(balance.available)
         )
@@ -191,14 +195,21 @@ class BookCycle:
         parts.executor.desk.checkpoint("book: decided")
         return record, book
 
-    async def _read_held(self, present: PresentMarket, balance: Balance) -> HeldBook:
+    def _count_others(self, balance: Balance, rows: Mapping[str, VenuePosition]) -> float:
+        """Return the initial margin, USDT, that the account needs for something else than this book."""
+        own = Decimal(0)
+        for name, count in self._parts.journal.books.count_held().items():
+            mark = rows[name].mark_price  # known: what is held was read before
+            own += abs(count) * self._parts.contracts[short_name(name)].ct_val * (mark or Decimal(0))
+        return float(balance.equity - balance.available - own / self._settings.strategy.leverage)
+
+    def _read_held(self, present: PresentMarket, balance: Balance, rows: Mapping[str, VenuePosition]) -> HeldBook:
         """Return what is held, with the equity that the account has at the bar's closes instead of the marks of now.
 
         So that a decision that is made late, or beside prices that moved meanwhile, is the one of its hour. A name
         that is held and has no bars at all counts at its mark.
         """
         contracts = {short_name(name): count for name, count in self._parts.journal.books.count_held().items()}
-        rows = await self._parts.executor.desk.venue.positions()
         prices: dict[str, float] = dict(present.prices)
         equity = balance.equity
         for name, count in contracts.items():

@@ -12,9 +12,11 @@ from pairity.books.decision import HeldBook, NameDecision, WeightPlan, decide_bo
 from pairity.books.explanation import explain_weight
 from pairity.books.families import BookFamily
 from pairity.books.limits import BookLimits
+from pairity.books.margin import leave_for_others
 from pairity.books.present import PresentMarket
 from pairity.books.rebalance import Cause, Change
 from pairity.digest import digest_bytes
+from pairity.number_formats import format_plain
 from pairity.strategy.types import Action, Decision, StrategyState
 from pairity.universe import ContractSpec
 from serving.journal import BookName, BookRecord, DecisionRecord
@@ -46,15 +48,19 @@ def decide(
     decision_id: str,
     close: datetime,
     before: BookRecord | None = None,
+    others: float = 0.0,
 ) -> BookRecord:
     """Return what is decided of every name that is held, wanted or in the universe; `before`: the decision before.
 
-    `unknown` are names of which nothing is known at this close: those that are held stay as they are.
+    `others`: initial margin of the account, USDT, that serves something else than this book. `unknown` are names of
+    which nothing is known at this close: those that are held stay as they are.
     """
+    limits = leave_for_others(terms.limits, held.equity, others)
+    said = [] if limits == terms.limits else [f"{format_plain(others)} USDT of the account's margin serve others"]
     plan, chosen = decide_book(
         terms.family,
         present.market,
-        terms.limits,
+        limits,
         present.realised,
         held,
         terms.specs,
@@ -76,7 +82,11 @@ def decide(
             _describe(one, plan, present, _find_opening(one, close, before))
             for one in sorted([*names, *idle], key=lambda one: one.name)
         ),
-        steps=(*(f"{step.name}: {step.why}" for step in plan.steps), *([chosen.margin] if chosen.margin else [])),
+        steps=(
+            *said,
+            *(f"{step.name}: {step.why}" for step in plan.steps),
+            *([chosen.margin] if chosen.margin else []),
+        ),
         pairs=dict(plan.target.pairs),
     )
 

@@ -73,10 +73,12 @@ def test_a_book_that_is_killed_and_troubled_is_the_backtests(recordings, tmp_pat
         store_contracts(place, exchange)
         trader, killed = Trader(place, exchange), 0
         for kill_at in (*KILLS, None):
+            left = decisions - (from_ms(exchange.state()["now_ms"]) - FIRST) // every - 1
             for kind, path, count, params in FAULTS:
-                exchange.post("faults", {"kind": kind, "path": path, "count": count, "params": params})
-            passed = (from_ms(exchange.state()["now_ms"]) - FIRST) // every + 1
-            done = trader.run(decisions - passed, kill_at)
+                # What is refused is tried again some seconds later, when a process with one decision left has ended.
+                if kind != "code" or left > 1:
+                    exchange.post("faults", {"kind": kind, "path": path, "count": count, "params": params})
+            done = trader.run(left, kill_at)
             if done.returncode == 0:
                 break
             assert done.returncode == -9, done.stdout[-3000:] + done.stderr[-3000:]

@@ -172,8 +172,7 @@ def _rate_in_force(panel: BookPanel, hour: int, place: int) -> float:
 def _summarise(decision: BookDecision) -> str:
     traded = sum(change.is_traded for change in decision.changes)
     said = f"{traded} of {len(decision.changes)} names traded; {len(decision.target.universe)} in the universe"
-    steps = [f"{step.name}: {step.why}" for step in decision.plan.steps]
-    return "; ".join([said, *steps, *([decision.margin] if decision.margin else [])])
+    return "; ".join(part for part in (said, *map(str, decision.plan.steps), decision.margin) if part)
 
 
 def _check_balance(result: BacktestResult) -> None:

@@ -7,8 +7,11 @@ import pytest
 from pairity.books.limits import BookLimits
 from pairity.books.margin import with_margin
 from pairity.timeline import HOUR
+from pairity.universe import exact, inst_id
+from paper_exchange.account.placing import place
+from paper_exchange.params import Params
 from serving.journal import IntentState
-from tests.serving.books.book_scene import FIRST, book_scene
+from tests.serving.books.book_scene import DAY, EQUITY, FIRST, MARKET, SPECS, book_scene
 from tests.serving.books.test_book_process import check_equal_to_backtest
 
 CALM, TARGET = 0.1, 0.4
@@ -75,3 +78,34 @@ def test_without_the_scale_the_venue_refuses_and_the_record_says_why(tmp_path, m
     assert {name: size for name, size in held.items() if name not in given_up} == {
         name: size for name, size in wanted.items() if name not in given_up
     }
+
+
+def test_margin_that_serves_others_is_not_asked_for(tmp_path):
+    """Somebody trades by hand on the same account: the book takes what is left, and its record says so."""
+    with book_scene(tmp_path / "home", **OPTIONS) as scene:
+        trade(scene, 1)
+        before = scene.list_held()
+        free = sorted(MARKET["close"].keys() - before.keys())[0]
+        price = float(scene.account.last(inst_id(free)))
+        contracts = SPECS[free].contracts_for(exact(0.9 * EQUITY), exact(price))  # leverage 3
+        close_half(scene, before)
+        body = {"instId": inst_id(free), "tdMode": "cross", "side": "buy", "ordType": "market", "sz": str(contracts)}
+        place(scene.account, Params(body))
+        scene.advance(FIRST + DAY - HOUR / 60)
+        report = trade(scene, 1)
+        books, orders, _ = read(scene)
+        assert scene.account.available() >= 0
+    assert len(books) == 2
+    assert "USDT of the account's margin serve others" in books[-1].steps[0]
+    gross = sum(abs(float(one.contracts)) * one.price for one in books[-1].names if one.price)
+    assert 0 < gross < 0.71 * books[-1].equity_usdt
+    assert all(order.state is IntentState.FILLED for order in orders), report.problems
+
+
+def close_half(scene, held):
+    """Close half of everything by hand, so that there is margin for another position."""
+    for name, size in held.items():
+        lots = (abs(size) / 2).quantize(SPECS[name].lot_sz)
+        side = "sell" if size > 0 else "buy"
+        body = {"instId": inst_id(name), "tdMode": "cross", "side": side, "ordType": "market", "sz": str(lots)}
+        place(scene.account, Params(body | {"reduceOnly": "true"}))

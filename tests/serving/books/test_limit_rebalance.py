@@ -12,7 +12,7 @@ from pairity.timeline import HOUR, from_ms
 from pairity.universe import inst_id
 from serving.books.cycle import BookCycle
 from serving.books.moves import list_moves
-from serving.journal import IntentState
+from serving.journal import IntentState, Purpose
 from tests.serving.books.book_scene import DAY, FIRST, MARKET, SPECS, book_scene
 from tests.serving.books.mortal import KilledError, Life, give_life
 
@@ -46,6 +46,7 @@ def check_rebalanced(scene):
     finally:
         journal.close()
     assert book.close == SECOND
+    assert {move.purpose for move in moves} == {Purpose.REDUCE, Purpose.INCREASE}
     assert held == {inst_id(one.name): one.contracts for one in book.names if one.contracts}
     assert held == {inst_id(name): size for name, size in scene.list_held().items()}
     own = [order for order in orders if order.decision_id == book.decision_id]
