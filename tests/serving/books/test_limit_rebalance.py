@@ -148,8 +148,8 @@ def test_a_kill_within_a_rebalance_forgets_and_repeats_nothing(tmp_path, monkeyp
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-def test_a_kill_at_every_commit_and_request_of_a_rebalance(tmp_path, monkeypatch):
-    """Each step of a process that is not killed is one run; `BOOK_KILL_STRIDE` takes every so-manyth of them."""
+def test_kills_before_and_after_transactions_and_requests_of_a_rebalance(tmp_path, monkeypatch):
+    """Each step of a process that is not killed is two runs; of hundreds every seventh, or `BOOK_KILL_STRIDE`."""
     with book_scene(tmp_path / "whole", serve=HOURLY) as scene:
         trade_first_day(scene)
         trouble(scene)
@@ -157,7 +157,7 @@ def test_a_kill_at_every_commit_and_request_of_a_rebalance(tmp_path, monkeypatch
         live(scene, monkeypatch, life)
         monkeypatch.undo()
         check_rebalanced(scene)
-    stride = int(os.environ.get("BOOK_KILL_STRIDE", "1"))
+    stride = int(os.environ.get("BOOK_KILL_STRIDE", "7"))
     kinds = Counter()
     for number in range(int(os.environ.get("BOOK_KILL_FIRST", "1")), len(life.steps) + 1, stride):
         for before in (False, True):
