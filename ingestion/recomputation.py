@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -52,10 +52,17 @@ class RecomputedRow:
 def recompute_row(
     settings: Settings, view: View, entity: str, event: datetime, known_by: datetime
 ) -> RecomputedRow | None:
-    """Compute the row of `entity` at `event` from the rows of the lake that were known by `known_by`.
+    """Compute the row of `entity` at `event`, as `recompute_rows` does; None where the lake gives no such row."""
+    return recompute_rows(settings, view, [entity], event, known_by).get(entity)
 
-    Its whole month is computed from the anchor, as publishing does; rows that are withheld now are hidden. None where
-    the lake gives no such row. Errors are those of reading the lake.
+
+def recompute_rows(
+    settings: Settings, view: View, entities: Collection[str], event: datetime, known_by: datetime
+) -> dict[str, RecomputedRow]:
+    """Compute the rows of `entities` at `event` from the rows of the lake that were known by `known_by`.
+
+    The whole month is computed from the anchor, as publishing does; rows that are withheld now are hidden. Entities of
+    which the lake gives no such row are left out. Errors are those of reading the lake.
     """
     layout = Layout.of(settings)
     lake = Lake(layout, venue=settings.features.venue)
@@ -70,15 +77,14 @@ def recompute_row(
 
     month = month_start(event - _STEP)  # a close at the first instant of a month ends the month before
     rows = compute_views(read, month, event, settings, [view.name])[view.name]
-    found = rows.filter(pl.col(view.entity) == entity, pl.col(EVENT_TIME) == event)
-    if found.is_empty():
-        return None
-    row = found.row(0, named=True)
-    return RecomputedRow(
-        values={name: row[name] for name in view.feature_names},
-        created=row[CREATED_TIME],
-        parts=tuple(_list_parts(lake, ranges)),
-    )
+    found = rows.filter(pl.col(view.entity).is_in(list(entities)), pl.col(EVENT_TIME) == event)
+    parts = tuple(_list_parts(lake, ranges)) if found.height else ()
+    return {
+        row[view.entity]: RecomputedRow(
+            values={name: row[name] for name in view.feature_names}, created=row[CREATED_TIME], parts=parts
+        )
+        for row in found.iter_rows(named=True)
+    }
 
 
 def _list_parts(lake: Lake, ranges: Mapping[str, tuple[datetime, datetime]]) -> list[RawPart]:

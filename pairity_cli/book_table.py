@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 from pairity.number_formats import format_exact, format_fixed, format_percent
-from pairity_cli.tables import print_line, print_table
+from pairity.timeline import format_instant
+from pairity_cli.exact_values import write_exactly
+from pairity_cli.tables import print_heading, print_line, print_table
 from serving.journal import BookRecord
+
+if TYPE_CHECKING:
+    from serving.books.lineage import WeightRecomputation
 
 
 def show_book(book: BookRecord) -> None:
@@ -27,3 +36,22 @@ def show_book(book: BookRecord) -> None:
     )
     for step in book.steps:
         print_line(step)
+
+
+def show_weight(weight: WeightRecomputation, known: Mapping[tuple[str, str], datetime]) -> None:
+    """Print the weight behind an order, computed again, and the features of its name and of the name's pairs.
+
+    `known`: by service and entity, since when a vector's row was known here.
+    """
+    if not weight.own:
+        print_line(f"no features of {weight.name} in the journal")
+        return
+    same = "the same float" if weight.is_same else "NOT THE SAME"
+    print_line(f"weight in the journal {weight.recorded!r}, computed again {weight.again!r}: {same}")
+    for vector in weight.own:
+        event = format_instant(vector.event_timestamp) if vector.event_timestamp else "unknown"
+        print_heading(f"Features of {vector.entity} ({vector.service}), event time {event}")
+        since = known.get((vector.service, vector.entity))
+        if since is not None:
+            print_line(f"known here since {since:%Y-%m-%d %H:%M:%S} UTC")
+        print_table(("feature", "value"), [(name, write_exactly(value)) for name, value in vector.values.items()])

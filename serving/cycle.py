@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-import polars as pl
-
-from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, MARKET_STATE, PAIR_HOURLY, Service
+from feature_repo.catalog import ASSET_HOURLY, MARKET_STATE, PAIR_HOURLY
 from pairity.errors import JournalError, TradingError, VenueError
 from pairity.layout import Layout
 from pairity.strategy.types import Decision
@@ -21,7 +19,7 @@ from pairity.universe import short_name
 from serving.decision import DecisionInputs, make_decision
 from serving.error_states import describe, may_be_survived
 from serving.execution.venue_records import Balance
-from serving.journal import DecisionRecord, FeatureVector, TradingState, decision_id
+from serving.journal import DecisionRecord, TradingState, decision_id
 from serving.journal.event_records import Severity
 from serving.limits import Drift
 from serving.margin_mode import explain_entry
@@ -29,11 +27,9 @@ from serving.market_view import make_asset_views, make_market_view
 from serving.parts import Parts
 from serving.report import Reporter, describe_model
 from serving.sightings import DriftSighting
+from serving.vectors import Archiving, make_vectors
 from serving.watch import Watch
 from validation.quarantine import Quarantine
-
-_ARCHIVED_AT_ONCE = 6
-"""Decisions whose feature vectors move after one decision: few, since nobody looks at the venue meanwhile."""
 
 
 class Cycle:
@@ -47,7 +43,7 @@ class Cycle:
         self._reporter = reporter
         self._drift = Drift(Layout.of(parts.settings), parts.settings.limits)
         self._caught_up = False
-        self._archived_until: datetime | None = None
+        self._archive = Archiving(parts.journal, parts.clock, parts.settings.retention.feature_vectors_days)
 
     async def run(self, close: datetime, *, last_try: bool = True) -> DecisionRecord | None:
         """Decide on the bar that closed at `close`, and carry it out; None where that failed.
@@ -111,21 +107,11 @@ class Cycle:
             # In a thread: the page goes on meanwhile, and the next hour is far away.
             ahead = asyncio.to_thread(self._parts.data.work_ahead, record.event_timestamp)
             self._reporter.add_problems(await self._watch.look_while(ahead))
-            self._archive()
+            self._archive.move_old()
         except BaseException as error:  # as in `Supervisor.covering`, for what is not worth guarding for
             if not may_be_survived(error):
                 raise
             self._reporter.add_problems([f"work after the decision failed: {describe(error)}"])
-
-    def _archive(self) -> None:
-        """Move a few old feature vectors out of the journal, where the settings ask for it."""
-        days = self._settings.retention.feature_vectors_days
-        if days is None:
-            return
-        before = self._parts.clock.now() - timedelta(days=days)
-        moved = self._parts.journal.archive_vectors(before, _ARCHIVED_AT_ONCE, self._archived_until)
-        if moved < _ARCHIVED_AT_ONCE:
-            self._archived_until = before
 
     def _skip(self, close: datetime) -> None:
         self._reporter.report_skipped(close, self._supervisor.explain_refusal() or "the venue could not be read")
@@ -195,8 +181,8 @@ class Cycle:
         parts.sightings.drift = None if self._drift.seen is None else DriftSighting(close, *self._drift.seen)
         record = self._make_record(close, decision_time, make_decision(parts.champion.scorer, inputs, settings))
         vectors = [
-            *_make_vectors(record.decision_id, service, "pair_id", pair_rows),
-            *_make_vectors(record.decision_id, MARKET_STATE, "asset", asset_rows),
+            *make_vectors(record.decision_id, service, pair_rows),
+            *make_vectors(record.decision_id, MARKET_STATE, asset_rows),
         ]
         parts.journal.record_decision(record, vectors)
         return record, inputs
@@ -274,19 +260,3 @@ class Cycle:
                 self._parts.metrics.count_refused_entry(opened.reason)
                 problems.append(f"{entry.position_id} was not opened: {opened.reason}")
         return problems
-
-
-def _make_vectors(decision: str, service: Service, entity: str, rows: pl.DataFrame) -> list[FeatureVector]:
-    names = service.features
-    return [
-        FeatureVector(
-            decision_id=decision,
-            service=service.name,
-            entity=name,
-            event_timestamp=event,
-            values=dict(zip(names, values, strict=True)),
-        )
-        for name, event, values in zip(
-            rows[entity].to_list(), rows[EVENT_TIME].to_list(), rows.select(names).rows(), strict=True
-        )
-    ]

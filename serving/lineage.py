@@ -86,14 +86,15 @@ def recompute(settings: Settings, trace: Trace, decision: DecisionRecord) -> Rec
 
 @dataclass(frozen=True, slots=True)
 class LakeRecomputation:
-    """An order's features and probability, computed from the raw rows that were known at the decision."""
+    """An order's features, and what follows from them, computed from the raw rows that were known at the decision."""
 
     row: RecomputedRow | None
     """None where the lake gives no such row."""
     compared: int
     different: tuple[str, ...]
     """Features that are not those in the journal, to the bit."""
-    probability: float | None
+    result: float | None
+    """Probability of the order's pair; of a book the weight that it asks for of the order's name."""
 
 
 def recompute_from_lake(settings: Settings, decision: DecisionRecord, vector: FeatureVector) -> LakeRecomputation:

@@ -1,8 +1,8 @@
 """The chain behind an order, walked once for everybody who shows it: the command as text and JSON, the page.
 
 Order → decision with all its pairs → feature values with event and knowledge time → model version, run, label, folds →
-training set and snapshot → raw partitions → code and settings. The score is computed again twice: from the vector of
-the journal, and from the raw lake.
+training set and snapshot → raw partitions → code and settings. The score, or a book's weight, is computed again twice:
+from the vectors of the journal, and from the raw lake.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from model_registry.run_origin import read_origin
 from pairity.errors import PairityError
 from pairity.layout import Layout
 from pairity.settings import Settings
+from pairity.universe import short_name
+from serving.books.lineage import WeightRecomputation, recompute_weight, recompute_weight_from_lake
 from serving.explanation import read_book
-from serving.journal import BookRecord, FeatureVector, Trace
+from serving.journal import BookRecord, DecisionRecord, FeatureVector, Trace
 from serving.knowledge_times import read_known_times
 from serving.lineage import LakeRecomputation, Recomputation, find_entry, read_trace, recompute, recompute_from_lake
 
@@ -29,11 +31,13 @@ class OrderChain:
     entry: str | None = None
     """Order of a decision that opened the position of one without a decision; None where none did."""
     vectors: tuple[FeatureVector, ...] = ()
-    """Features of the order's pair and of its assets."""
+    """Features of the order's pair and of its assets; of a book those of its name and of the name's pairs."""
     known: Mapping[tuple[str, str], datetime]
     """When their rows were known here, by service and entity."""
     book: BookRecord | None = None
-    """The decision's names, where a book decided: no model scored them, and their features are not in the journal."""
+    """The decision's names, where a book decided: no model scored them."""
+    weight: WeightRecomputation | None = None
+    """Of a book: the weight behind the order."""
     again: Recomputation | None = None
     origin: tuple[str, ...] = ()
     """Lines on training rows, label, folds and code."""
@@ -52,7 +56,7 @@ def walk_chain(settings: Settings, order: str, *, from_lake: bool = True) -> Ord
     if trace.decision is None:
         return OrderChain(trace=trace, entry=find_entry(settings, trace), known={})
     if (book := read_book(settings, trace.decision)) is not None:
-        return OrderChain(trace=trace, known={}, book=book)
+        return _walk_book(settings, trace, trace.decision, book, from_lake=from_lake)
     again = recompute(settings, trace, trace.decision)
     entities = (again.pair_id, *again.pair_id.split("__"))
     vectors = tuple(vector for vector in trace.vectors if vector.entity in entities)
@@ -72,6 +76,27 @@ def walk_chain(settings: Settings, order: str, *, from_lake: bool = True) -> Ord
         known=read_known_times(layout, trace.decision, vectors),
         again=again,
         origin=origin,
+        lake=lake,
+        lake_fault=fault,
+    )
+
+
+def _walk_book(
+    settings: Settings, trace: Trace, decision: DecisionRecord, book: BookRecord, *, from_lake: bool
+) -> OrderChain:
+    weight = recompute_weight(settings, book, short_name(trace.intent.instrument), trace.vectors)
+    lake, fault = None, None
+    if from_lake and weight.own:
+        try:
+            lake = recompute_weight_from_lake(settings, decision, book, weight)
+        except PairityError as error:
+            fault = error.what
+    return OrderChain(
+        trace=trace,
+        vectors=weight.own,
+        known=read_known_times(Layout.of(settings), decision, weight.own),
+        book=book,
+        weight=weight,
         lake=lake,
         lake_fault=fault,
     )

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from pairity.books.present import ReadMarket
+from pairity.books.present import MeasureBook
 from pairity.errors import StaleFeaturesError
 from pairity.layout import Layout
 from pairity.number_formats import format_count
@@ -46,13 +46,13 @@ async def serve(
     model_version: str | None = None,
     on_end: Callable[[ServeReport], Awaitable[None]] | None = None,
     stand_ins: StandIns | None = None,
-    read_market: ReadMarket | None = None,
+    measure_book: MeasureBook | None = None,
 ) -> ServeReport:
     """Trade until `cycles` bars are decided or a signal asks to stop; `on_ready` gets the status API's base URL.
 
     With `model_version` only that version may open positions. `on_end` is awaited after the last decision, while the
     status API still answers (its state is `stopped` then); of a start that was stopped there is no end to await.
-    `stand_ins` are parts of a replay in place of its own, `read_market` reads what a book decides on.
+    `stand_ins` are parts of a replay in place of its own, `measure_book` says what a book would have done until now.
 
     Refuses, in this order: real money without both switches, no credentials, a journal that cannot be used, alerts
     without their secrets, missing contracts, no champion, one that is not signed and without a predecessor that is,
@@ -76,7 +76,7 @@ async def serve(
         opening = (
             Opening(settings, mode, progress, stack, venue, presence, stand_ins)
             if settings.strategy.book is None
-            else BookOpening(settings, mode, progress, stack, venue, presence, stand_ins, read_market)
+            else BookOpening(settings, mode, progress, stack, venue, presence, stand_ins, measure_book)
         )
         pages = await stack.enter_async_context(Pages(settings, presence, lambda: log.lost, notifier, on_ready))
         loops: list[DecidingLoop[Any]] = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 ENTRY_Z = 1.5
+Z_COLUMN = "z_720h"
+"""Column of `pair_books` with the z-score that is looked at."""
 
 PairNames = tuple[str, str]
 

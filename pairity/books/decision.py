@@ -1,6 +1,7 @@
 """The decision of a book, from scores to whole lots: one for the backtest, a replay and the trading process.
 
-Scores → weights → limits (`plan_weights`); drifted weights → names that are traded → contracts (`choose_contracts`).
+Scores → weights → limits (`plan_weights`); drifted weights → names that are traded → contracts → what the account can
+margin (`choose_contracts`).
 The two are apart because targets depend on the market alone, and one plan serves many accounts; `decide_book` is both.
 No I/O and no clock. Source: docs/formulas.md, Books.
 """
@@ -8,12 +9,14 @@ No I/O and no clock. Source: docs/formulas.md, Books.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from pairity.books.families import BookFamily, BookMarket, Target
 from pairity.books.limits import BookLimits, Step, limit_book
+from pairity.books.margin import Stake, fit_margin
 from pairity.books.rebalance import Change, choose_changes
+from pairity.number_formats import format_plain
 from pairity.universe import ContractSpec, exact
 
 
@@ -33,6 +36,8 @@ class NameDecision:
     change: Change
     held: Decimal
     wanted: Decimal
+    note: str = ""
+    """What became of the increase where the account cannot margin all of it."""
 
     @property
     def name(self) -> str:
@@ -60,6 +65,14 @@ class HeldBook:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a decision asks for of each name, sorted; `margin` says why increases were scaled, "" where none was."""
+
+    names: tuple[NameDecision, ...]
+    margin: str = ""
+
+
 def decide_book(
     family: BookFamily,
     market: BookMarket,
@@ -68,13 +81,13 @@ def decide_book(
     held: HeldBook,
     specs: Mapping[str, ContractSpec],
     unknown: Collection[str] = (),
-) -> tuple[WeightPlan, list[NameDecision]]:
+) -> tuple[WeightPlan, Chosen]:
     """Return the weights of a family at a close, and what they ask for of each name that is held or wanted.
 
     `realised` is that of `limit_book`, `unknown` that of `choose_contracts`.
     """
     plan = plan_weights(family, market, limits, realised)
-    return plan, choose_contracts(held, plan.weights, family.band, specs, unknown)
+    return plan, choose_contracts(held, plan.weights, family.band, specs, unknown, margin=limits.margin)
 
 
 def plan_weights(family: BookFamily, market: BookMarket, limits: BookLimits, realised: float | None) -> WeightPlan:
@@ -90,11 +103,13 @@ def choose_contracts(
     band: float,
     specs: Mapping[str, ContractSpec],
     unknown: Collection[str] = (),
-) -> list[NameDecision]:
+    *,
+    margin: float | None = None,
+) -> Chosen:
     """Return one decision per name that is held or wanted, sorted by name; what is not traded keeps its contracts.
 
     `unknown`: names that are held and of which nothing is known at this close. They stay as they are: what is missing
-    is no reason to trade.
+    is no reason to trade. `margin`: that of `BookLimits`, into which increases must fit; None: the account has enough.
     """
     drifted = held.weigh(specs)
     decisions = []
@@ -104,7 +119,26 @@ def choose_contracts(
         if change.is_traded:
             wanted = size_contracts(specs[change.name], change.target, held.equity, held.prices.get(change.name, 0.0))
         decisions.append(NameDecision(change, now, wanted))
-    return decisions
+    return Chosen(tuple(decisions)) if margin is None else _fit(decisions, held, specs, margin)
+
+
+def _fit(
+    decisions: Collection[NameDecision], held: HeldBook, specs: Mapping[str, ContractSpec], margin: float
+) -> Chosen:
+    """Return the decisions with the increases that the account can margin; a name that is scaled says so."""
+    stakes = {
+        one.name: Stake(specs[one.name], one.held, one.wanted, held.prices[one.name])
+        for one in decisions
+        if one.held or one.wanted
+    }
+    fitted = fit_margin(stakes, held.equity, margin)
+    names = tuple(
+        replace(one, wanted=now, note=f"increase × {format_plain(float(fitted.factor), 4)}: initial margin")
+        if (now := fitted.contracts.get(one.name, one.wanted)) != one.wanted
+        else one
+        for one in decisions
+    )
+    return Chosen(names, fitted.why)
 
 
 def size_contracts(spec: ContractSpec, weight: float, equity: float, price: float) -> Decimal:

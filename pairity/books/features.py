@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 MIN_BARS = 2_160
@@ -27,6 +27,18 @@ class NameFeatures:
     """Mean settled funding per hour over the last 168 hours."""
     funding_share: float = 0.0
     """Share of those hours whose funding is known."""
+
+
+def make_name_features(bars: int, read: Callable[[str], float | None]) -> NameFeatures:
+    """Return what a row of `asset_books` says; `read` returns a column of it, None where it is null."""
+    return NameFeatures(
+        bars=bars,
+        notional=read("notional"),
+        volatility=read("volatility"),
+        log_returns={days: known for days in TREND_DAYS if (known := read(f"return_{days}d")) is not None},
+        funding_per_hour=read("funding_7d"),
+        funding_share=read("funding_share_7d") or 0.0,
+    )
 
 
 def choose_universe(features: Mapping[str, NameFeatures], size: int) -> list[str]:

@@ -1,8 +1,8 @@
 """Limits of a whole book: a target of volatility, most gross and most net weight; each step says what it did.
 
-In this order: the volatility target scales the book, the gross limit scales it down, the net limit scales its heavier
-side down. A step that changes nothing says so too. Whole lots come last, in the account. Source: docs/formulas.md,
-Books.
+In this order: the volatility target scales the book, the gross limit and the margin of the account scale it down, the
+net limit scales its heavier side down. A step that changes nothing says so too. Whole lots come last, in the account.
+Source: docs/formulas.md, Books.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ class BookLimits:
     """Most Σ|w|."""
     net: float | None = None
     """Most |Σw|."""
+    margin: float | None = None
+    """Most Σ|w| that the account can margin (`pairity.books.margin`)."""
 
     def __str__(self) -> str:
         """Write the limits that are set, as they stand in the name of a trial; empty where none is."""
-        named = (("volatility", self.volatility), ("gross", self.gross), ("net", self.net))
+        named = (("volatility", self.volatility), ("gross", self.gross), ("net", self.net), ("margin", self.margin))
         return ", ".join(f"{name} {format_plain(value)}" for name, value in named if value is not None)
 
 
@@ -45,6 +47,10 @@ class Step:
     long: float
     short: float
     why: str
+
+    def __str__(self) -> str:
+        """Write its name and why, as records do."""
+        return f"{self.name}: {self.why}"
 
     @property
     def changes(self) -> bool:
@@ -64,11 +70,13 @@ def limit_book(
     if limits.volatility is not None:
         held, step = _apply(held, _target(limits.volatility, realised))
         steps.append(step)
-    if limits.gross is not None:
+    for name, most in (("gross limit", limits.gross), ("initial margin", limits.margin)):
+        if most is None:
+            continue
         gross = math.fsum(abs(weight) for weight in held.values())
-        factor = min(1.0, limits.gross / gross) if gross > 0 else 1.0
-        why = f"gross {format_plain(gross)}, at most {format_plain(limits.gross)}"
-        held, step = _apply(held, Step("gross limit", factor, factor, why))
+        factor = min(1.0, most / gross) if gross > 0 else 1.0
+        why = f"gross {format_plain(gross)}, at most {format_plain(most)}"
+        held, step = _apply(held, Step(name, factor, factor, why))
         steps.append(step)
     if limits.net is not None:
         held, step = _apply(held, _balance(held, limits.net))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from pairity.books.families import BookFamily, BookMarket, PairSides
+from pairity.books.families import BookFamily, BookMarket
 from pairity.books.limits import BookLimits
 from pairity.settings import Settings
 
@@ -25,8 +25,8 @@ class PresentMarket:
     """Names that had bars until now and have none at this close."""
 
 
-class ReadMarket(Protocol):
-    """Reader of the stored market."""
+class MeasureBook(Protocol):
+    """Measure of what a book would have done until now: no feature of one close says it."""
 
     def __call__(
         self,
@@ -34,13 +34,12 @@ class ReadMarket(Protocol):
         family: BookFamily,
         limits: BookLimits,
         able: Collection[str],
-        held_pairs: PairSides,
         *,
         close: datetime,
         now: datetime,
-    ) -> PresentMarket:
-        """Return the market of the names of `able` at `close`, as known at `now`.
+    ) -> float | None:
+        """Return `PresentMarket.realised` of the names of `able` at `close`, as known at `now`.
 
-        `held_pairs`: those of the decision before. MissingDataError where no bar of this close is known.
+        MissingDataError where no bar of this close is stored.
         """
         ...

@@ -60,7 +60,7 @@ def serve(
     from pairity_cli.console import ConsoleProgress
     from pairity_cli.summaries import show_serving
     from serving.process import serve as run_process
-    from training.books.present import read_present
+    from training.books.present import measure_book
 
     strategy = {"max_position_usdt": max_position, "leverage": leverage, "book": book}
     settings = settings_from(
@@ -77,7 +77,7 @@ def serve(
                 live=live,
                 cycles=cycles,
                 progress=progress,
-                read_market=read_present,
+                measure_book=measure_book,
                 model_version=None if model_version is None else str(model_version),
                 on_ready=lambda url: progress.say(f"status: {url}/status"),
             )

@@ -11,7 +11,6 @@ from pairity_cli.references import ORDER
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
-    from pairity.number_formats import Figure
     from pairity.settings import Settings
     from pairity_cli.prices import Ticks
     from serving.journal import DecisionRecord, Trace
@@ -37,8 +36,8 @@ def trace(order: str, from_lake: bool, as_chain: bool) -> None:
     ORDER is a client order id, the venue's id, what begins one of them alone, or latest.
 
     Loads the very model version and scores the very features again, those of the journal and those that the raw lake
-    gives as known at the decision: each time the probability must be the same float. The trading process shows the same
-    as a page: /why/ORDER.
+    gives as known at the decision: each time the probability, or the weight of a book, must be the same float. The
+    trading process shows the same as a page: /why/ORDER.
     """
     show_chain(order, from_lake=from_lake, as_chain=as_chain)
 
@@ -46,7 +45,7 @@ def trace(order: str, from_lake: bool, as_chain: bool) -> None:
 def show_chain(order: str, *, from_lake: bool = True, as_chain: bool = False) -> None:
     """Print the chain behind an order: in words and tables, or as JSON."""
     from pairity.layout import Layout
-    from pairity_cli.book_table import show_book
+    from pairity_cli.book_table import show_book, show_weight
     from pairity_cli.prices import Ticks
     from serving.order_chain import walk_chain
 
@@ -67,7 +66,11 @@ def show_chain(order: str, *, from_lake: bool = True, as_chain: bool = False) ->
     if chain.again is not None:
         _show_model(chain, chain.trace.decision, chain.again)
         _show_features(chain, chain.again)
-        _show_lake(chain, chain.trace.decision, chain.again)
+        _show_lake(chain, chain.trace.decision, chain.again.pair_id)
+    if chain.weight is not None:
+        _show_code(chain.trace)
+        show_weight(chain.weight, chain.known)
+        _show_lake(chain, chain.trace.decision, chain.weight.name)
 
 
 def _show_entry(settings: Settings, entry: str | None) -> None:
@@ -111,7 +114,7 @@ def _show_model(chain: OrderChain, record: DecisionRecord, again: Recomputation)
     from pairity_cli.tables import print_heading, print_line
 
     print_heading("Model, data, code")
-    origin, run = again.rescored, chain.trace.run
+    origin = again.rescored
     print_line(f"{record.model_name} version {record.model_version} ({origin.family}), sha256 {record.model_sha256}")
     print_line(
         f"MLflow run {origin.run_id}, trained up to {format_instant(origin.train_end)}, data snapshot "
@@ -119,12 +122,20 @@ def _show_model(chain: OrderChain, record: DecisionRecord, again: Recomputation)
     )
     for line in chain.origin:
         print_line(line)
+    _show_code(chain.trace)
+
+
+def _show_code(traced: Trace) -> None:
+    from pairity_cli.tables import print_line
+
+    run = traced.run
     code, digest = (run.code_revision, run.settings_digest[:16]) if run else ("unknown", "unknown")
     print_line(f"code {code}, settings {digest}…")
 
 
 def _show_features(chain: OrderChain, again: Recomputation) -> None:
     from pairity.timeline import format_instant
+    from pairity_cli.exact_values import write_exactly
     from pairity_cli.tables import print_heading, print_line, print_table
 
     if again.vector is None:
@@ -138,23 +149,16 @@ def _show_features(chain: OrderChain, again: Recomputation) -> None:
     known = chain.known.get((again.vector.service, again.vector.entity))
     if known is not None:
         print_line(f"known here since {known:%Y-%m-%d %H:%M:%S} UTC")
-    print_table(("feature", "value"), [(name, _write_exactly(value)) for name, value in again.vector.values.items()])
+    print_table(("feature", "value"), [(name, write_exactly(value)) for name, value in again.vector.values.items()])
 
 
-def _write_exactly(value: float | str | None) -> Figure:
-    """Return every digit of a feature: what was scored must be readable to the bit."""
-    from pairity.number_formats import NOTHING, Figure
-
-    return Figure(NOTHING if value is None else repr(value), None if isinstance(value, str) else value)
-
-
-def _show_lake(chain: OrderChain, decision: DecisionRecord, again: Recomputation) -> None:
+def _show_lake(chain: OrderChain, decision: DecisionRecord, name: str) -> None:
     from pairity_cli.tables import print_heading, print_line, print_table
     from serving.views.order_chain import view_chain
 
     if chain.lake is None and chain.lake_fault is None:
         return
-    print_heading(f"Raw data of {again.pair_id}, as known at {decision.decision_time:%Y-%m-%d %H:%M:%S} UTC")
+    print_heading(f"Raw data of {name}, as known at {decision.decision_time:%Y-%m-%d %H:%M:%S} UTC")
     if chain.lake_fault is not None:
         print_line(f"not computed from the lake: {chain.lake_fault}")
         return
@@ -168,7 +172,7 @@ def _show_lake(chain: OrderChain, decision: DecisionRecord, again: Recomputation
     else:
         print_line(f"all {raw.compared} features are the same, bit for bit")
     print_line(
-        f"probability from the raw data {score.from_lake!r}: "
+        f"{score.kind} from the raw data {score.from_lake!r}: "
         f"{'the same float' if score.same_from_lake else 'NOT THE SAME'}"
     )
     print_line(f"the row could be known from {raw.known_from:%Y-%m-%d %H:%M:%S} UTC on")

@@ -26,7 +26,9 @@ from paper_exchange.market.market import Bar
 from paper_exchange.market.prices import best_quotes, price_band
 
 BOOK_LEVELS = 400
-_CANCEL_SOURCE = {"post_only": "31", "fok": "13"}
+WOULD_TAKE = "31"
+"""Source of the cancellation of a post-only order that would have taken."""
+_CANCEL_SOURCE = {"fok": "13"}
 _REST_OF_IOC, _STOP_TRIGGERED = "14", "36"
 _NO_MARGIN, _TOO_LARGE = "51008", "51202"
 
@@ -74,7 +76,7 @@ def meet_quotes(account: Account, order: Order, last: Decimal | None = None) -> 
     """Fill an order against the quotes around `last`, let it rest, or end it, as its type demands."""
     taking = find_taking(account, order, last)
     if taking and order.kind == "post_only":
-        account.cancel(order, _CANCEL_SOURCE["post_only"])
+        account.cancel(order, WOULD_TAKE)
         return
     if order.kind == "fok" and sum((level.size for level in taking), ZERO) < order.left:
         taking = []

@@ -84,6 +84,8 @@ CATALOGUE: Mapping[str, FaultKind] = {
     "fill_before_cancel": FaultKind(
         "state", False, "an order fills by params.share (default 1) of what is left before its cancellation arrives"
     ),
+    "partial_rest": FaultKind("state", False, "an order fills by params.share (default 0.5) as soon as it rests"),
+    "would_cross": FaultKind("state", False, "a post-only order would take when it arrives: accepted, then cancelled"),
     "ws_drop": FaultKind("stream", False, "the connection is cut"),
     "ws_silent": FaultKind("stream", False, "the open connection sends nothing for params.ms (default for ever)"),
     "ws_notice": FaultKind("stream", False, "notice 64008, and the end of the connection after params.ms (60000)"),

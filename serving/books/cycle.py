@@ -1,14 +1,16 @@
 """One hour of a process that trades a book: data in, and at the family's hours a decision that is carried out.
 
 Look at the venue (reconciliation takes a rebalance further) → one more bar through the ingestion pipeline → where it is
-due: the stored market as known now → decide → journal → look again, which sends the first orders. A decision that
+due: its features online → decide → journal → look again, which sends the first orders. A decision that
 could not be made at its hour is made later, while it is young.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
 from pairity.books.decision import HeldBook
@@ -17,11 +19,14 @@ from pairity.errors import MissingDataError, VenueAnswerError
 from pairity.timeline import HOUR, MINUTE, floor_to, format_instant, month_start
 from pairity.universe import exact, inst_id, short_name
 from serving.books.deciding import decide, make_record
+from serving.books.online import read_market
 from serving.books.parts import BookDesk, BookParts
-from serving.execution.venue_records import Balance
+from serving.error_states import describe, may_be_survived
+from serving.execution.venue_records import Balance, VenuePosition
 from serving.journal import BookRecord, DecisionRecord, TradingState, decision_id
 from serving.journal.event_records import Severity
 from serving.report import Reporter
+from serving.vectors import Archiving
 from serving.watch import Watch
 
 MOST_LATE = 3 * HOUR
@@ -39,6 +44,7 @@ class BookCycle:
         self._watch = watch
         self._reporter = reporter
         self._caught_up: datetime | None = None
+        self._archive = Archiving(parts.journal, parts.clock, parts.settings.retention.feature_vectors_days)
         self._every = timedelta(hours=parts.terms.family.every_hours)
 
     async def resume(self) -> None:
@@ -96,10 +102,20 @@ class BookCycle:
         problems = [*failures, *([] if carried is None else carried.problems)]
         with self._supervisor.covering("report"):
             await self._reporter.report_book(*record, self._parts.journal.books.count_held(), problems)
-        ahead = asyncio.to_thread(self._parts.data.work_ahead, due)
-        self._reporter.add_problems(await self._watch.look_while(ahead))
+        await self._work_after(due)
         self._parts.events.flush()
         return True
+
+    async def _work_after(self, due: datetime) -> None:
+        """Do what may wait until the orders are out: nothing of it is a reason not to trade."""
+        try:
+            ahead = asyncio.to_thread(self._parts.data.work_ahead, due)
+            self._reporter.add_problems(await self._watch.look_while(ahead))
+            self._archive.move_old()
+        except BaseException as error:  # as in `Supervisor.covering`, for what is not worth guarding for
+            if not may_be_survived(error):
+                raise
+            self._reporter.add_problems([f"work after the decision failed: {describe(error)}"])
 
     def _is_due(self, due: datetime) -> bool:
         """Return whether a decision hour lacks its decision, and may have one now: it is young.
@@ -144,42 +160,56 @@ class BookCycle:
         Raises MissingDataError where nothing of the bar is known.
         """
         parts, terms = self._parts, self._parts.terms
-        now, before = parts.clock.now(), parts.journal.books.newest()
-        reading = asyncio.to_thread(
-            parts.read_market,
+        before, able = parts.journal.books.newest(), frozenset(terms.specs)
+        measuring = asyncio.to_thread(
+            parts.measure_book, self._settings, terms.family, terms.limits, able, close=due, now=parts.clock.now()
+        )
+        realised = await self._watch.look_while(measuring)
+        name, now = decision_id(parts.journal.scope, due), parts.clock.now()
+        read = read_market(
+            parts.data,
             self._settings,
             terms.family,
-            terms.limits,
-            frozenset(terms.specs),
+            able,
             {} if before is None else before.pairs,
+            decision_id=name,
             close=due,
-            now=now,
+            at=now,
+            realised=realised,
         )
-        present = await self._watch.look_while(reading)
+        present = read.present
         missing = {name for name in present.missing if inst_id(name) not in parts.executor.blocked}
         if missing and not last_try:
             return None
-        held = await self._read_held(present, balance)
+        rows = await parts.executor.desk.venue.positions()
+        held = self._read_held(present, balance, rows)
         if held.equity <= 0:
             raise MissingDataError(f"the account's equity is {held.equity:.2f} USDT", "pay in, or end the process")
         unknown = {name for name in held.contracts if name in present.missing}
-        name = decision_id(parts.journal.scope, due)
-        book = decide(terms, present, held, unknown, decision_id=name, close=due, before=before)
+        others = self._count_others(balance, rows)
+        book = decide(terms, present, held, unknown, decision_id=name, close=due, before=before, others=others)
         record = make_record(
             book, terms, run_id=parts.run_id, decision_time=now, available_usdt=float(balance.available)
         )
-        parts.journal.books.record(record, book)
+        parts.journal.books.record(record, book, read.vectors)
         parts.executor.desk.checkpoint("book: decided")
         return record, book
 
-    async def _read_held(self, present: PresentMarket, balance: Balance) -> HeldBook:
+    def _count_others(self, balance: Balance, rows: Mapping[str, VenuePosition]) -> float:
+        """Return the initial margin, USDT, that the account needs for something else than this book."""
+        own = Decimal(0)
+        for name, count in self._parts.journal.books.count_held().items():
+            mark = rows[name].mark_price  # known: what is held was read before
+            own += abs(count) * self._parts.contracts[short_name(name)].ct_val * (mark or Decimal(0))
+        return float(balance.equity - balance.available - own / self._settings.strategy.leverage)
+
+    def _read_held(self, present: PresentMarket, balance: Balance, rows: Mapping[str, VenuePosition]) -> HeldBook:
         """Return what is held, with the equity that the account has at the bar's closes instead of the marks of now.
 
         So that a decision that is made late, or beside prices that moved meanwhile, is the one of its hour. A name
         that is held and has no bars at all counts at its mark.
         """
         contracts = {short_name(name): count for name, count in self._parts.journal.books.count_held().items()}
-        rows = await self._parts.executor.desk.venue.positions()
         prices: dict[str, float] = dict(present.prices)
         equity = balance.equity
         for name, count in contracts.items():

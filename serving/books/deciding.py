@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from feature_repo.catalog import BOOK_FEATURES
 from pairity.books.decision import HeldBook, NameDecision, WeightPlan, decide_book
 from pairity.books.explanation import explain_weight
 from pairity.books.families import BookFamily
 from pairity.books.limits import BookLimits
+from pairity.books.margin import leave_for_others
 from pairity.books.present import PresentMarket
 from pairity.books.rebalance import Cause, Change
 from pairity.digest import digest_bytes
+from pairity.number_formats import format_plain
 from pairity.strategy.types import Action, Decision, StrategyState
 from pairity.universe import ContractSpec
 from serving.journal import BookName, BookRecord, DecisionRecord
-from serving.journal.book_records import BOOK_SERVICE, BOOK_VERSION
+from serving.journal.book_records import BOOK_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,25 @@ def decide(
     decision_id: str,
     close: datetime,
     before: BookRecord | None = None,
+    others: float = 0.0,
 ) -> BookRecord:
     """Return what is decided of every name that is held, wanted or in the universe; `before`: the decision before.
 
-    `unknown` are names of which nothing is known at this close: those that are held stay as they are.
+    `others`: initial margin of the account, USDT, that serves something else than this book. `unknown` are names of
+    which nothing is known at this close: those that are held stay as they are.
     """
-    plan, names = decide_book(terms.family, present.market, terms.limits, present.realised, held, terms.specs, unknown)
+    limits = leave_for_others(terms.limits, held.equity, others)
+    said = [] if limits == terms.limits else [f"{format_plain(others)} USDT of the account's margin serve others"]
+    plan, chosen = decide_book(
+        terms.family,
+        present.market,
+        limits,
+        present.realised,
+        held,
+        terms.specs,
+        unknown,
+    )
+    names = chosen.names
     seen = {one.name for one in names}
     idle = [
         NameDecision(Change(name, 0.0, 0.0, Cause.WITHIN_BAND), Decimal(0), Decimal(0))
@@ -66,7 +82,11 @@ def decide(
             _describe(one, plan, present, _find_opening(one, close, before))
             for one in sorted([*names, *idle], key=lambda one: one.name)
         ),
-        steps=tuple(f"{step.name}: {step.why}" for step in plan.steps),
+        steps=(
+            *said,
+            *(f"{step.name}: {step.why}" for step in plan.steps),
+            *([chosen.margin] if chosen.margin else []),
+        ),
         pairs=dict(plan.target.pairs),
     )
 
@@ -82,7 +102,7 @@ def make_record(
         run_id=run_id,
         decision_time=decision_time,
         event_timestamp=book.close,
-        feature_service=BOOK_SERVICE,
+        feature_service=BOOK_FEATURES.name,
         model_name=terms.family.name,
         model_version=BOOK_VERSION,
         model_sha256=terms.digest,
@@ -110,6 +130,7 @@ def _describe(one: NameDecision, plan: WeightPlan, present: PresentMarket, opene
     known = present.market.features.get(one.name)
     volatility = None if known is None else known.volatility
     unknown = one.change.cause is Cause.NOT_KNOWN
+    why = "no bar at this close" if unknown else explain_weight(one.name, plan.target, plan.steps, volatility)
     return BookName(
         name=one.name,
         score=plan.target.scores.get(one.name),
@@ -118,7 +139,7 @@ def _describe(one: NameDecision, plan: WeightPlan, present: PresentMarket, opene
         target=plan.weights.get(one.name, 0.0),
         weight=one.change.held,
         cause=one.change.cause.value,
-        why="no bar at this close" if unknown else explain_weight(one.name, plan.target, plan.steps, volatility),
+        why=f"{why}; {one.note}" if one.note else why,
         price=present.prices.get(one.name),
         held=one.held,
         contracts=one.wanted,

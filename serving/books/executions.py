@@ -16,6 +16,8 @@ from serving.journal import Intent
 
 OUTSIDE = "outside"
 """Mark of executions that no order of ours brought about."""
+LIQUIDATED = "liquidated"
+"""Mark of those that the venue brought about."""
 
 
 class Executions:
@@ -68,7 +70,8 @@ class Executions:
     async def take_outside(self, fills: Sequence[VenueFill]) -> None:
         """Journal executions of others on what a book holds."""
         for fill in fills:
-            await self._write([fill], f"{short_name(fill.instrument)}@{OUTSIDE}", "")
+            mark = LIQUIDATED if fill.forced else OUTSIDE
+            await self._write([fill], f"{short_name(fill.instrument)}@{mark}", "")
 
     async def _write(self, fills: Sequence[VenueFill], position_id: str, client_id: str) -> None:
         made = [

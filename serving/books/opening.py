@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from pairity.books.limits import BookLimits
-from pairity.books.present import ReadMarket
+from pairity.books.margin import with_margin
+from pairity.books.present import MeasureBook
 from pairity.errors import ConfigError
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -35,7 +36,7 @@ class BookOpening(Opening):
         venue: OkxVenue,
         presence: Presence,
         stand_ins: StandIns | None = None,
-        read_market: ReadMarket | None = None,
+        measure_book: MeasureBook | None = None,
     ) -> None:
         self.family = choose_book(settings)
         if mode is Mode.LIVE:
@@ -43,11 +44,11 @@ class BookOpening(Opening):
                 f"{self.family.name} is not traded with real money: no gate has judged a book",
                 "leave out --live: books trade on the demo and on a paper exchange",
             )
-        if read_market is None:
+        if measure_book is None:
             raise ConfigError(
                 f"strategy.book is {self.family.name}, and this command trades pairs", "set no strategy.book for it"
             )
-        self._read_market = read_market
+        self._measure_book = measure_book
         super().__init__(settings, mode, progress, stack, venue, presence, stand_ins)
         self._assets = settings.universe.assets
         self._book_parts: BookParts | None = None
@@ -69,7 +70,7 @@ class BookOpening(Opening):
         self.prepare(pinned)
         own = settings.books
         limits = BookLimits(volatility=own.volatility_target, gross=own.gross_max, net=own.net_max)
-        terms = TradedBook(self.family, limits, guard.contracts)
+        terms = TradedBook(self.family, with_margin(limits, settings.strategy.leverage), guard.contracts)
         guard.status.model = {"name": self.family.name, "version": BOOK_VERSION, "sha256": terms.digest}
         async with contextlib.AsyncExitStack() as opened:
             data = await self._open_data(opened, guard.clock)
@@ -82,7 +83,7 @@ class BookOpening(Opening):
                 data=data,
                 run_id=run.run_id,
                 terms=terms,
-                read_market=self._read_market,
+                measure_book=self._measure_book,
             )
             self._stack.push_async_callback(opened.pop_all().aclose)
         return self._book_parts

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pairity.books.families import BOOK_FAMILIES, BookFamily
-from pairity.books.present import ReadMarket
+from pairity.books.present import MeasureBook
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.margin import MarginMode
 from pairity.settings import Settings
@@ -18,6 +18,7 @@ from serving.books.reconciler import BookReconciler
 from serving.books.stops import DisasterStops
 from serving.execution.limit_entries import LimitTerms
 from serving.journal import BookRecord
+from serving.journal.event_records import Severity
 from serving.limits import Limiter
 from serving.parts import DecidingParts, GuardParts
 from serving.rivals import RivalWatch
@@ -28,7 +29,7 @@ class BookParts(DecidingParts):
     """Everything that the loop of a book talks to."""
 
     terms: TradedBook
-    read_market: ReadMarket
+    measure_book: MeasureBook
 
 
 def choose_book(settings: Settings) -> BookFamily:
@@ -52,6 +53,12 @@ def choose_book(settings: Settings) -> BookFamily:
         raise ConfigError(
             f"strategy.margin_mode is {settings.strategy.margin_mode}, and the names of a book share their margin",
             "set it to cross",
+        )
+    universe = settings.universe
+    if family.needs_pairs and (others := sorted({*universe.assets} - {*universe.traded})):
+        raise ConfigError(
+            f"{name} holds pairs of any two names, and universe.pair_assets lacks {', '.join(others)}",
+            "leave universe.pair_assets out, or take these names out of universe.assets",
         )
     between = family.every_hours * 60
     if between % settings.serve.interval_minutes:
@@ -81,6 +88,7 @@ class BookDesk:
             parts.supervisor,
             is_over=self._is_over,
             find_refusal=self._find_refusal,
+            cry=lambda text: parts.events.record("reconciliation", Severity.CRITICAL, text),
             rivals=rivals,
         )
 

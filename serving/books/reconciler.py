@@ -31,7 +31,10 @@ from serving.supervisor import Supervisor
 
 
 class BookReconciler:
-    """Reconciler of one book; `is_over` says of a decision whether its rebalance is not taken further any more."""
+    """Reconciler of one book.
+
+    `is_over` says of a decision whether its rebalance is not taken further any more; `cry` tells a person at once.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class BookReconciler:
         *,
         is_over: Callable[[BookRecord], bool],
         find_refusal: FindRefusal,
+        cry: Callable[[str], None] = lambda _: None,
         rivals: RivalWatch | None = None,
     ) -> None:
         self._executor = executor
@@ -54,6 +58,7 @@ class BookReconciler:
         self._supervisor = supervisor
         self._is_over = is_over
         self._find_refusal = find_refusal
+        self._cry = cry
         self._rivals = rivals
         self.exits = SpacedExits(executor)
         """Exits of pairs, of which a book has none."""
@@ -140,7 +145,11 @@ class BookReconciler:
         smaller = abs(theirs) < abs(ours) and theirs * ours >= 0
         if outside and smaller and ours + moved == theirs:
             await self._executions.take_outside(outside)
-            report.problems.append(f"{name}: {ours} contracts here, {theirs} on the venue; taken over")
+            forced = any(fill.forced for fill in outside)
+            how = "liquidated by the venue" if forced else "taken over"
+            report.problems.append(f"{name}: {ours} contracts here, {theirs} on the venue; {how}")
+            if forced:
+                self._cry(report.problems[-1])
             return
         report.add_doubt(f"{name}: {ours} contracts by the journal's executions, {theirs} on the venue")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,7 @@ from pairity.timeline import format_instant
 from serving.journal import codec, tables
 from serving.journal.book_records import BookRecord, book_from_json, book_to_json
 from serving.journal.order_pages import select_intents
-from serving.journal.records import DecisionRecord, Intent, Purpose
+from serving.journal.records import DecisionRecord, FeatureVector, Intent, Purpose
 
 TRADES = (Purpose.INCREASE, Purpose.REDUCE)
 """Purposes of the orders of a rebalance."""
@@ -30,8 +31,11 @@ class BookPages:
         self._begin = begin
         self._has = has_table
 
-    def record(self, record: DecisionRecord, book: BookRecord) -> None:
-        """Write a decision with its names, both or neither; JournalError where the bar was decided before."""
+    def record(self, record: DecisionRecord, book: BookRecord, vectors: Sequence[FeatureVector]) -> None:
+        """Write a decision with its names and the vectors that it was made on, all or nothing.
+
+        JournalError where the bar was decided before.
+        """
         with self._begin() as connection:
             known = select(tables.decisions.c.decision_id).where(tables.decisions.c.decision_id == record.decision_id)
             if connection.execute(known).first() is not None:
@@ -42,10 +46,18 @@ class BookPages:
             connection.execute(insert(tables.decisions), codec.decision_to_row(record))
             row = {"decision_id": book.decision_id, "family": book.family, "book_json": book_to_json(book)}
             connection.execute(insert(tables.book_decisions), row)
+            if vectors:
+                connection.execute(insert(tables.feature_vectors), [codec.vector_to_row(one) for one in vectors])
 
     def newest(self) -> BookRecord | None:
         """Return the decision on the newest bar, None before the first."""
         found = self._read(self._select().order_by(tables.decisions.c.event_timestamp.desc()).limit(1))
+        return found[0] if found else None
+
+    def before(self, close: datetime) -> BookRecord | None:
+        """Return the decision on the newest bar that closed before `close`, None without one."""
+        bar = tables.decisions.c.event_timestamp
+        found = self._read(self._select().where(bar < codec.time_to_text(close)).order_by(bar.desc()).limit(1))
         return found[0] if found else None
 
     def get(self, decision_id: str) -> BookRecord | None:

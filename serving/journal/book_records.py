@@ -9,8 +9,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-BOOK_SERVICE = "book"
-"""Feature service of the decisions of books: they read the stored market, and none of the registered services."""
 BOOK_VERSION = "book"
 """Version in the decisions of books: they are no registered models."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -90,13 +91,17 @@ class ChainModel(View):
 
 
 class ChainScore(View):
-    """The probability of the order's pair, as it was decided on and computed again. Null: there is none."""
+    """What the order follows from, as it was decided on and computed again. Null: there is none.
 
-    pair: str
+    The probability of its pair; of a book the weight that the family asks for of its name.
+    """
+
+    kind: Literal["probability", "weight"]
+    pair: str = Field(description="The pair, or the name of a book.")
     recorded: float | None
-    from_journal: float | None = Field(description="Scored again from the journalled features.")
+    from_journal: float | None = Field(description="Computed again from the journalled features.")
     same_from_journal: bool
-    from_lake: float | None = Field(description="Scored again from features computed from the raw data.")
+    from_lake: float | None = Field(description="Computed again from features of the raw data.")
     same_from_lake: bool | None = Field(description="Null: not computed from the raw data.")
 
 
@@ -179,8 +184,8 @@ def view_chain(chain: OrderChain) -> OrderChainView:
         decision=None if decision is None else _view_decision(decision, chain.book),
         features=_list_features(chain),
         model=None if decision is None or again is None else _view_model(chain, decision, again),
-        score=None if again is None else _view_score(again, chain.lake),
-        raw=None if again is None or chain.lake is None else _view_raw(again, chain.lake),
+        score=_view_score(chain),
+        raw=None if chain.lake is None else _view_raw(chain, chain.lake),
         raw_fault=chain.lake_fault,
         code=None if trace.run is None else _view_code(trace.run),
     )
@@ -248,19 +253,34 @@ def _view_model(chain: OrderChain, decision: DecisionRecord, again: Recomputatio
     )
 
 
-def _view_score(again: Recomputation, lake: LakeRecomputation | None) -> ChainScore:
+def _view_score(chain: OrderChain) -> ChainScore | None:
+    again, weight, lake = chain.again, chain.weight, chain.lake
+    if again is not None:
+        return ChainScore(
+            kind="probability",
+            pair=again.pair_id,
+            recorded=again.recorded,
+            from_journal=again.rescored.probability,
+            same_from_journal=again.is_same,
+            from_lake=None if lake is None else lake.result,
+            same_from_lake=None if lake is None else lake.result == again.recorded,
+        )
+    if weight is None or not weight.vectors:
+        return None
     return ChainScore(
-        pair=again.pair_id,
-        recorded=again.recorded,
-        from_journal=again.rescored.probability,
-        same_from_journal=again.is_same,
-        from_lake=None if lake is None else lake.probability,
-        same_from_lake=None if lake is None else lake.probability == again.recorded,
+        kind="weight",
+        pair=weight.name,
+        recorded=weight.recorded,
+        from_journal=weight.again,
+        same_from_journal=weight.is_same,
+        from_lake=None if lake is None else lake.result,
+        same_from_lake=None if lake is None else lake.result == weight.recorded,
     )
 
 
-def _view_raw(again: Recomputation, lake: LakeRecomputation) -> ChainRaw:
-    row, legs = lake.row, set(again.pair_id.split("__"))
+def _view_raw(chain: OrderChain, lake: LakeRecomputation) -> ChainRaw:
+    of = "" if chain.weight is None else chain.weight.name
+    row, legs = lake.row, set((of if chain.again is None else chain.again.pair_id).split("__"))
     parts = () if row is None else row.parts
     own = [part for part in parts if part.instrument.partition("-")[0] in legs]
     return ChainRaw(

@@ -14,13 +14,14 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.contract_specs import read_contracts, write_contracts
-from pairity.books.families import BOOK_FAMILIES
+from pairity.books.families import BOOK_FAMILIES, BookFamily
+from pairity.books.margin import with_margin
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import HOUR, to_ms
 from pairity.universe import inst_id, short_name
 from pairity_cli.replay.expected import make_quotes
-from serving.journal import BookRecord
+from serving.journal import BookRecord, Intent
 from serving.journal.reading import ReadingJournal
 from tests.e2e.account_checks import client_of
 from tests.e2e.running import ROOT, Place, Running, paper_exchange
@@ -36,12 +37,14 @@ ASSETS = (
 )
 
 
-def make_place(home: Path, assets: tuple[str, ...] = ASSETS, **extra: str) -> Place:
+def make_place(home: Path, assets: tuple[str, ...] = ASSETS, family: str = FAMILY, **extra: str) -> Place:
     """Return a data directory whose process trades the book, with stops that are out of the way."""
+    chosen = BOOK_FAMILIES[family]
     settings = {
         "PAIRITY_UNIVERSE__ASSETS": json.dumps(assets),
-        "PAIRITY_UNIVERSE__PAIR_ASSETS": json.dumps(assets[:2]),
-        "PAIRITY_STRATEGY__BOOK": FAMILY,
+        # Pairs of all names cost time where the family needs none.
+        "PAIRITY_UNIVERSE__PAIR_ASSETS": json.dumps(assets if chosen.needs_pairs else assets[:2]),
+        "PAIRITY_STRATEGY__BOOK": family,
         "PAIRITY_BOOKS__DISASTER_STOP": "0.95",
         "PAIRITY_COSTS__TAKER_FEE_BPS": FEE_BPS,
         "PAIRITY_COSTS__INITIAL_EQUITY_USDT": str(EQUITY),
@@ -52,12 +55,17 @@ def make_place(home: Path, assets: tuple[str, ...] = ASSETS, **extra: str) -> Pl
         "PAIRITY_LIMITS__FUNDING_RATE": "1",
         "PAIRITY_LIMITS__ORDERS_PER_HOUR": "1000",
         "PAIRITY_LIMITS__REJECTS_PER_HOUR": "1000",
-        "PAIRITY_SERVE__INTERVAL_MINUTES": "1440",
+        "PAIRITY_SERVE__INTERVAL_MINUTES": str(60 * chosen.every_hours),
         "PAIRITY_SERVE__LEASE": "false",
         "PAIRITY_LOGS__LEVEL": "warning",
         "PAIRITY_EXCHANGE__TIMEOUT_S": "120",
     }
     return Place(home, settings | extra)
+
+
+def family_of(place: Place) -> BookFamily:
+    """Return the family that a place trades."""
+    return BOOK_FAMILIES[settings_of(place).strategy.book or FAMILY]
 
 
 def settings_of(place: Place) -> Settings:
@@ -161,11 +169,12 @@ def backtest(place: Place, recordings: Path, first: datetime, last: datetime) ->
     terms = make_book_terms(settings)
     terms = replace(
         terms,
+        limits=with_margin(terms.limits, settings.strategy.leverage),
         costs=replace(terms.costs, slippage_bps=0.0, impact=0.0, quotes=make_quotes(contracts)),
         marks={name: read_marks(recordings, name) for name in panel.names},
     )
     start = (first - panel.start) // HOUR
-    return run_book(stored.history, BOOK_FAMILIES[FAMILY], terms, contracts, first=start)
+    return run_book(stored.history, family_of(place), terms, contracts, first=start)
 
 
 def read_marks(recordings: Path, name: str) -> dict[datetime, float]:
@@ -184,6 +193,15 @@ def read_books(place: Place) -> tuple[list[BookRecord], list, dict[str, Decimal]
     journal = ReadingJournal.connect(Layout.of(settings_of(place)).journal)
     try:
         return journal.books.all(), journal.fills(), journal.books.count_held()
+    finally:
+        journal.close()
+
+
+def read_orders(place: Place) -> list[Intent]:
+    """Return the orders of all rebalances, oldest first."""
+    journal = ReadingJournal.connect(Layout.of(settings_of(place)).journal)
+    try:
+        return journal.books.orders()
     finally:
         journal.close()
 

@@ -13,33 +13,19 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-import polars as pl
 from sqlalchemy import Connection
 
-from ingestion.report import IngestReport
 from pairity.settings import Settings
+from pairity.timeline import Clock
 from serving.journal import Journal
 from serving.process import serve
-from serving.replay.published_data import report_nothing
+from serving.replay.published_data import PublishedData
 from serving.replay.stand_ins import StandIns, VirtualWaiting
-from training.books.present import read_present
-
-
-class StoredData:
-    """Data that are there: nothing is fetched or computed, and books read no online store."""
-
-    async def run(self, since: datetime, until: datetime, *, live: bool) -> IngestReport:
-        return report_nothing(since, until)
-
-    def work_ahead(self, close: datetime) -> list[str]:
-        return []
-
-    def read_online(self, service_name: str, entities: object, *, at: datetime) -> pl.DataFrame:
-        raise AssertionError("a book reads the stored market")
+from training.books.present import measure_book
 
 
 class MortalJournal(Journal):
@@ -82,10 +68,15 @@ class Quiet:
         print(line, flush=True)
 
 
+def open_published(settings: Settings, clock: Clock) -> PublishedData:
+    """Everything that is stored, as known at the clock."""
+    return PublishedData(settings, clock, clock.now() - timedelta(days=1), clock.now() + timedelta(days=200))
+
+
 def main() -> None:
     cycles, kill_at = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None
     stand_ins = StandIns(
-        open_data=lambda _settings, _clock: StoredData(),
+        open_data=open_published,
         make_pace=VirtualWaiting().make_pace,
         open_journal=partial(open_journal, kill_at),
     )
@@ -98,7 +89,7 @@ def main() -> None:
         progress=progress,
         on_ready=lambda _url: None,
         stand_ins=stand_ins,
-        read_market=read_present,
+        measure_book=measure_book,
     )
     report = asyncio.run(job)
     print(f"done: {report.cycles} cycles, {dict(report.actions)}", flush=True)

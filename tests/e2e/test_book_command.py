@@ -40,6 +40,15 @@ def test_a_book_is_traded_explained_and_closed(tmp_path):
         why = place.run("why", "--at", f"{first + timedelta(minutes=30):%Y-%m-%dT%H:%M}")
         assert why.returncode == 0, why.stderr
         assert "over volatility" in why.stdout
+        parity = place.run("parity", timeout_s=1200)
+        assert parity.returncode == 0, parity.stdout + parity.stderr
+        assert "16 vectors" in parity.stdout
+        assert "all identical, bit for bit" in parity.stdout
+        chain = json.loads(place.run("trace", "latest", "--chain", timeout_s=1200).stdout)
+        assert chain["score"]["kind"] == "weight"
+        assert chain["score"]["same_from_journal"] is True
+        assert chain["score"]["same_from_lake"] is True
+        assert chain["raw"]["different"] == []
         refused = place.run("serve", *options, "--cycles", "1")
         assert refused.returncode == 2
         assert "--book trend_carry_book" in refused.stderr

@@ -141,6 +141,8 @@ FAULTS: tuple[Situation, ...] = (
     _fault("late_settlement", everywhere=True, **_FEED),
     _fault("no_prev_funding", everywhere=True, **_FEED),
     _fault("fill_before_cancel", operations=("none",), why_not="a fault of limit orders that rest"),
+    _fault("partial_rest", operations=("none",), why_not="a fault of limit orders that rest"),
+    _fault("would_cross", operations=("none",), why_not="a fault of limit orders that rest"),
     *(
         _fault(name, operations=("none",), why_not="trading does not need a stream (`tests/venue/test_okx_stream.py`)")
         for name in (

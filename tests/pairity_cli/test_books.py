@@ -45,7 +45,7 @@ def publish_hours(settings, hours=HOURS):
     layout = Layout.of(settings)
     rows = pl.concat(frames).select(ASSET_HOURLY.columns)
     publish(layout, ASSET_HOURLY, rows.cast(dict(make_schema(ASSET_HOURLY))))
-    publish_books(layout)
+    publish_books(layout, settings.universe.assets)
     write_contracts(layout, [spec(asset, ct_val="0.01", lot="0.01") for asset in settings.universe.assets])
     (layout.features / "snapshot.json").write_text(json.dumps({"snapshot_id": "5" * 64}))
 

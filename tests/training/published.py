@@ -13,6 +13,7 @@ from feature_repo.catalog import (
     ASSET_HOURLY,
     ASSET_LAGS,
     ASSET_VWAP_DISTANCE,
+    PAIR_BOOKS,
     PAIR_HOURLY,
     VIEWS,
     find_service,
@@ -21,8 +22,10 @@ from feature_repo.contract_specs import write_contracts
 from feature_repo.offline_files import publish, scan_view
 from feature_repo.raw_datasets import find_dataset
 from feature_repo.transforms.asset_books import compute_asset_books
+from feature_repo.transforms.pair_books import compute_pair_books
 from pairity.layout import Layout
 from pairity.settings import Settings
+from pairity.universe import pairs_of
 from tests.training.generated import HOUR, START, hours, spec
 
 UTC_US = pl.Datetime("us", "UTC")
@@ -51,13 +54,13 @@ def publish_all(settings, bars=260, seed=1):
     write_contracts(layout, [spec(asset, ct_val="0.01", lot="0.01") for asset in settings.universe.assets])
     for asset in settings.universe.assets:
         write_funding(layout, asset, bars)
-    publish_books(layout)
+    publish_books(layout, settings.universe.assets)
     (layout.features / "snapshot.json").write_text(json.dumps({"snapshot_id": SNAPSHOT}))
     return layout
 
 
-def publish_books(layout):
-    """Publish the rows of `asset_books` that follow from the published bars and the settlements of the lake."""
+def publish_books(layout, assets):
+    """Publish the rows of `asset_books` and `pair_books` that follow from published bars and the lake's settlements."""
     paid = [
         pl.read_parquet(path).with_columns(asset=pl.lit(path.parts[-3].removeprefix("instrument=").split("-")[0]))
         for path in sorted(layout.lake.glob("funding/venue=okx/*/*/part.parquet"))
@@ -66,6 +69,7 @@ def publish_books(layout):
     funding = pl.concat([find_dataset("funding").empty_of_assets(), *(rows.select(columns) for rows in paid)])
     hours = scan_view(layout, ASSET_HOURLY).select("asset", *TIMES, "close", "volume_base")
     publish(layout, ASSET_BOOKS, compute_asset_books(hours, funding.lazy(), after=START - HOUR).collect())
+    publish(layout, PAIR_BOOKS, compute_pair_books(hours, pairs_of(assets), after=START - HOUR).collect())
 
 
 def publish_single_assets(settings, seed=2):

@@ -135,8 +135,10 @@ def run_book(
             prices = {
                 name: float(panel.closes[hour, column[name]]) for name, weight in wanted.weights.items() if weight
             }
-            names = choose_contracts(account.read_held(prices), wanted.weights, family.band, specs)
-            decision = BookDecision(wanted, tuple(names))
+            chosen = choose_contracts(
+                account.read_held(prices), wanted.weights, family.band, specs, margin=terms.limits.margin
+            )
+            decision = BookDecision(wanted, chosen.names, chosen.margin)
             decisions.append(decision)
             waiting.append((hour + 1 + terms.delay_h, decision))
     result = BacktestResult(
@@ -170,7 +172,7 @@ def _rate_in_force(panel: BookPanel, hour: int, place: int) -> float:
 def _summarise(decision: BookDecision) -> str:
     traded = sum(change.is_traded for change in decision.changes)
     said = f"{traded} of {len(decision.changes)} names traded; {len(decision.target.universe)} in the universe"
-    return "; ".join([said, *(f"{step.name}: {step.why}" for step in decision.plan.steps)])
+    return "; ".join(part for part in (said, *map(str, decision.plan.steps), decision.margin) if part)
 
 
 def _check_balance(result: BacktestResult) -> None:

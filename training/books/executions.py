@@ -27,6 +27,8 @@ class BookDecision:
 
     plan: PlannedDecision
     names: tuple[NameDecision, ...]
+    margin: str = ""
+    """Why increases were scaled to the account's margin; empty where none was."""
 
     @property
     def changes(self) -> tuple[Change, ...]:

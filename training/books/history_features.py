@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from feature_repo.transforms.asset_books import BOOK_COLUMNS, Settled, describe_hours
 from feature_repo.transforms.book_kernels import pair_scores
 from pairity.books.continuation import PairNames
-from pairity.books.features import TREND_DAYS, NameFeatures
+from pairity.books.features import NameFeatures, make_name_features
 from training.books.panel import BookPanel
 
 Floats = NDArray[np.float64]
@@ -28,7 +28,6 @@ WINDOW = 720
 _EPOCH_HOUR = 3_600
 _HOUR_US = 3_600_000_000
 _PLACES = {name: place for place, name in enumerate(BOOK_COLUMNS)}
-_TREND = {days: _PLACES[f"return_{days}d"] for days in TREND_DAYS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,8 @@ class DayRows:
         return cls(begin, np.zeros(shape, np.int64), np.full((*shape, len(BOOK_COLUMNS)), np.nan))
 
 
+ReadScores = Callable[[BookPanel, int, tuple[str, ...]], dict[PairNames, float]]
+"""Reader of the z-scores of all pairs of names (sorted) at a row, as known at its decision."""
 ReadRows = Callable[[BookPanel, int], DayRows]
 """Reader of the rows of a panel that lie whole days after one of its rows, as known at their decisions."""
 
@@ -56,12 +57,13 @@ ReadRows = Callable[[BookPanel, int], DayRows]
 class FeatureHistory:
     """A panel with the features of its closes, each read once: variations of a book see the same market.
 
-    `read` reads rows of features; by default they are computed from the panel.
+    `read` reads rows of features, `read_scores` z-scores of pairs; by default they are computed from the panel.
     """
 
-    def __init__(self, panel: BookPanel, read: ReadRows | None = None) -> None:
+    def __init__(self, panel: BookPanel, read: ReadRows | None = None, read_scores: ReadScores | None = None) -> None:
         self.panel = panel
         self._read = read or compute_day_rows
+        self._read_scores = read_scores or compute_z_scores
         self._days: dict[int, DayRows] = {}
         self._names: dict[int, dict[str, NameFeatures]] = {}
         self._pairs: dict[tuple[int, tuple[str, ...]], dict[PairNames, float]] = {}
@@ -97,10 +99,10 @@ class FeatureHistory:
         return cast(T, known[1])
 
     def z_scores(self, hour: int, names: tuple[str, ...]) -> dict[PairNames, float]:
-        """Return `compute_z_scores` of row `hour`."""
+        """Return the z-score of ln(P_first/P_second) of the pairs of `names` at row `hour`, where it is known."""
         key = hour, tuple(sorted(names))
         if key not in self._pairs:
-            self._pairs[key] = compute_z_scores(self.panel, *key)
+            self._pairs[key] = self._read_scores(self.panel, *key)
         return self._pairs[key]
 
     def _rows_of(self, hour: int) -> tuple[NDArray[np.int64], Floats]:
@@ -141,15 +143,7 @@ def compute_day_rows(panel: BookPanel, begin: int) -> DayRows:
 
 
 def _name_features(bars: int, values: Floats) -> NameFeatures:
-    known = {days: float(values[place]) for days, place in _TREND.items() if not math.isnan(values[place])}
-    return NameFeatures(
-        bars=bars,
-        notional=_read(values, "notional"),
-        volatility=_read(values, "volatility"),
-        log_returns=known,
-        funding_per_hour=_read(values, "funding_7d"),
-        funding_share=float(values[_PLACES["funding_share_7d"]]),
-    )
+    return make_name_features(bars, lambda name: _read(values, name))
 
 
 def compute_z_scores(panel: BookPanel, hour: int, names: tuple[str, ...]) -> dict[PairNames, float]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pairity.books.continuation import PairNames
 from pairity.books.decision import plan_weights
-from pairity.books.families import BOOK_FAMILIES, BookFamily, BookMarket, PairSides, Target
+from pairity.books.families import BOOK_FAMILIES, BookFamily, BookMarket, Target
 from pairity.books.features import NameFeatures, choose_universe
 from pairity.books.limits import HOURS_PER_YEAR, VOLATILITY_HOURS, BookLimits, Step
 from pairity.timeline import HOUR
@@ -122,14 +122,6 @@ def _keep_targets(
 ) -> Targets:
     """Return targets before any limits: whoever plans a book leaves them with the history, for what combines it."""
     return history.keep(f"targets of {family.name}", (family, key), lambda: [(one.hour, one.target) for one in plan()])
-
-
-def view_market(
-    history: FeatureHistory, family: BookFamily, able: frozenset[str], hour: int, held_pairs: PairSides
-) -> BookMarket:
-    """Return what a family that learns nothing sees at the close of row `hour` of the names of `able`."""
-    features = _see_names(history, able, hour)
-    return BookMarket(features=features, z_scores=_score_pairs(history, family, hour, features), held_pairs=held_pairs)
 
 
 def _see_names(history: FeatureHistory, able: frozenset[str], hour: int) -> dict[str, NameFeatures]:

@@ -117,7 +117,12 @@ def _check_expiry(request: Request) -> None:
 
 def _place(request: Request, params: Params) -> dict[str, Json]:
     check_tradable(request, params)
-    order = place(require_account(request), params)
+    account = require_account(request)
+    order = place(account, params)
+    if order.live and order.kind == "post_only" and consume_fault(request, "would_cross"):
+        account.cancel(order, matching.WOULD_TAKE)
+    if order.live and (race := consume_fault(request, "partial_rest")):
+        fill_share(account, order, Decimal(str(race.params.get("share", 0.5))))
     return {"clOrdId": order.client_id, "ordId": order.ord_id, "tag": order.tag}
 
 

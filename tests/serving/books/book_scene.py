@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import requests
 
+from feature_repo.catalog import ASSET_BOOKS, ASSET_HOURLY, CREATED_TIME, EVENT_TIME, PAIR_BOOKS, find_view
 from feature_repo.contract_specs import write_contracts
+from feature_repo.offline_files import make_schema, publish
+from feature_repo.transforms.asset_books import compute_asset_books
+from feature_repo.transforms.pair_books import compute_pair_books
 from pairity.books.families import BOOK_FAMILIES
+from pairity.books.limits import BookLimits, limit_book
+from pairity.books.margin import with_margin
+from pairity.books.present import MeasureBook
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity.timeline import HOUR, to_ms
+from pairity.timeline import HOUR, Clock, to_ms
+from pairity.universe import pairs_of
 from pairity_cli.replay.expected import make_quotes
 from paper_exchange.account.account import Account
 from paper_exchange.clock import VirtualClock
@@ -24,26 +34,31 @@ from paper_exchange.market.market import Bar, Funding, Instrument
 from serving.execution.pace import Pace
 from serving.journal import Journal
 from serving.process import serve
+from serving.replay.published_data import PublishedData
 from serving.replay.stand_ins import StandIns, VirtualWaiting
 from serving.report import ServeReport
-from tests.e2e.book_trader import StoredData
 from tests.paper_exchange.exchange_server import inject, serving
 from tests.paper_exchange.paper_keys import KEYS
 from tests.training.books.markets import START, make_market, make_panel, make_specs
 from training.books.account import BookCosts
 from training.books.engine import BookRun, BookTerms, run_book
 from training.books.history_features import FeatureHistory
-from training.books.present import read_present
-from training.books.stored_market import StoredMarket
+from training.books.plan import plan_book
+from training.books.present import measure_book
 
 HOUR_MS = 3_600_000
 FIRST_ROW = 2_183
 """Row of the first midnight at which names are old enough."""
 FIRST = START + FIRST_ROW * HOUR
+DAY = timedelta(days=1)
 NAMES = 8
 EQUITY = 100_000
+LIMITS = with_margin(BookLimits(), 1)
+"""Of a process with default settings."""
 MARKET = make_market(5, names=NAMES, hours=2_500)
 SPECS = make_specs(MARKET)
+END = START + 2_500 * HOUR
+BARS, BAR_COLUMNS = ("open", "high", "low", "close", "volume"), ("open", "high", "low", "close", "volume_base")
 
 
 class PlayedMarket:
@@ -117,11 +132,11 @@ class BookScene:
             "strategy": {"book": "trend_carry_book"},
             "books": {"disaster_stop": 0.9},
             "serve": {"port": 0, "lease": False},
+            "universe": {"assets": tuple(MARKET["close"]), "pair_assets": ("N00", "N01")},
             **self.options,
         }
         return Settings(
             home=self.home,
-            universe={"assets": tuple(MARKET["close"]), "pair_assets": ("N00", "N01")},
             exchange={"url": self.url, "control_url": f"{self.url}/control", "rate_limit": False, **KEYS},
             limits={"day_loss": 1, "drawdown": 1, "orders_per_hour": 1000, "rejects_per_hour": 1000},
             logs={"level": "warning"},
@@ -134,14 +149,15 @@ class BookScene:
         return Layout.of(self.settings).journal
 
     def prepare(self) -> None:
-        """Store the contracts."""
+        """Store contracts and features."""
         self.home.mkdir(0o700, parents=True, exist_ok=True)
         write_contracts(Layout.of(self.settings), list(SPECS.values()))
+        publish_market(Layout.of(self.settings))
 
-    def trade(self, cycles: int, **stand_ins: Any) -> ServeReport:
+    def trade(self, cycles: int, *, measure: MeasureBook = measure_book, **stand_ins: Any) -> ServeReport:
         """Run one process for so many cycles."""
         parts = StandIns(
-            open_data=lambda _settings, _clock: StoredData(),  # type: ignore[arg-type]
+            open_data=open_published,
             # Lists of an unkind exchange lag by the wall's clock.
             make_pace=_make_real_pace if self.account.unkind else VirtualWaiting().make_pace,
             **stand_ins,
@@ -153,7 +169,7 @@ class BookScene:
             progress=Silence(),
             on_ready=lambda _url: None,
             stand_ins=parts,
-            read_market=read_present,
+            measure_book=measure,
         )
         return asyncio.run(job)
 
@@ -194,11 +210,45 @@ class Silence:
         self.lines.append(line)
 
 
-def read_stored(_settings: Settings, now: datetime, until: datetime | None) -> StoredMarket:
-    """Stand in for the stored market: what had closed by `until`."""
-    last = now if until is None else until
-    panel = make_panel(MARKET, until=(last - START) // HOUR + 1)
-    return StoredMarket(FeatureHistory(panel), None, SPECS)  # type: ignore[arg-type]
+def open_published(settings: Settings, clock: Clock) -> PublishedData:
+    """Open what `publish_market` published."""
+    return PublishedData(settings, clock, FIRST - DAY, END)
+
+
+def publish_market(layout: Layout) -> None:
+    """Publish the features of the made-up market from a day before the first decision on."""
+    for view, rows in make_features().items():
+        publish(layout, find_view(view), rows)
+
+
+@lru_cache(maxsize=1)
+def make_features() -> dict[str, pl.DataFrame]:
+    """Return by view the rows that the store's own transforms give, known a millisecond after their closes."""
+    lag, time = timedelta(milliseconds=1), pl.Datetime("us", "UTC")
+    bars = [
+        (name, START + row * HOUR, *(MARKET[kind][name][row] for kind in BARS))
+        for name in MARKET["close"]
+        for row in range(len(MARKET["close"][name]))
+        if MARKET["close"][name][row] is not None
+    ]
+    hours = pl.DataFrame(
+        bars, schema={"asset": pl.String, EVENT_TIME: time, **dict.fromkeys(BAR_COLUMNS, pl.Float64)}, orient="row"
+    ).with_columns((pl.col(EVENT_TIME) + lag).alias(CREATED_TIME))
+    paid = [
+        (name, START + row * HOUR, rate, START + row * HOUR + lag)
+        for name, own in MARKET["funding"].items()
+        for row, rate in sorted(own.items())
+    ]
+    columns = {"asset": pl.String, "funding_time": time, "funding_rate": pl.Float64, "known_at": time}
+    funding = pl.DataFrame(paid, schema=columns, orient="row")
+    pairs, after = pairs_of(tuple(MARKET["close"])), FIRST - DAY
+    unknown = [name for name in ASSET_HOURLY.feature_names if name not in BAR_COLUMNS]
+    own = hours.with_columns(pl.lit(None).alias(name) for name in unknown).filter(pl.col(EVENT_TIME) > after)
+    return {
+        ASSET_HOURLY.name: own.select(ASSET_HOURLY.columns).cast(dict(make_schema(ASSET_HOURLY))),
+        ASSET_BOOKS.name: compute_asset_books(hours.lazy(), funding.lazy(), after=after).collect(),
+        PAIR_BOOKS.name: compute_pair_books(hours.lazy(), pairs, after=after).collect(),
+    }
 
 
 @contextlib.contextmanager
@@ -213,8 +263,11 @@ def book_scene(home: Path, *, unkind: bool = False, **options: Any):
         yield scene
 
 
-def backtest(last: datetime) -> BookRun:
-    """Backtest the book from the first decision to that at `last`, at the exchange's quotes and mark prices."""
+def backtest(last: datetime, *, realised: float | None = None, limits: BookLimits = LIMITS) -> BookRun:
+    """Backtest the book from the first decision to that at `last`, at the exchange's quotes and mark prices.
+
+    `realised` is the volatility that the limits are found at.
+    """
     panel = make_panel(MARKET, until=(last - START) // HOUR + 3)
     marks = {
         name: {
@@ -225,5 +278,11 @@ def backtest(last: datetime) -> BookRun:
         for name, opens in MARKET["open"].items()
     }
     costs = BookCosts(5.0, 0.0, quotes=make_quotes(SPECS))
-    terms = BookTerms(float(EQUITY), costs, marks=marks)
-    return run_book(FeatureHistory(panel), BOOK_FAMILIES["trend_carry_book"], terms, SPECS, first=FIRST_ROW)
+    terms = BookTerms(float(EQUITY), costs, marks=marks, limits=limits)
+    history, family = FeatureHistory(panel), BOOK_FAMILIES["trend_carry_book"]
+    plan = plan_book(history, family, frozenset(SPECS), first=FIRST_ROW, costs=costs)
+    limited = [limit_book(one.target.weights, terms.limits, realised) for one in plan]
+    plan = tuple(
+        replace(one, weights=weights, steps=steps) for one, (weights, steps) in zip(plan, limited, strict=True)
+    )
+    return run_book(history, family, terms, SPECS, first=FIRST_ROW, plan=plan)

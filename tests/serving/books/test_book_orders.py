@@ -11,15 +11,10 @@ from pairity.errors import ConfigError
 from pairity.settings import Settings
 from pairity.universe import inst_id
 from serving.journal import IntentState, Purpose
-from tests.serving.books.book_scene import FIRST, SPECS, book_scene, read_stored
+from tests.serving.books.book_scene import FIRST, SPECS, book_scene
 from tests.serving.books.test_book_process import DAY, check_equal_to_backtest
 
 DAILY = {"port": 0, "lease": False, "interval_minutes": 1440}
-
-
-@pytest.fixture(autouse=True)
-def stored(monkeypatch):
-    monkeypatch.setattr("training.books.present.load_market", read_stored)
 
 
 def read_orders(scene):
@@ -147,6 +142,7 @@ def test_a_home_of_a_book_does_not_trade_pairs(tmp_path):
         ({"strategy": {"book": "book_ranker"}}, "scores are learnt"),
         ({"strategy": {"book": "trend_book", "margin_mode": "isolated"}}, "margin_mode"),
         ({"strategy": {"book": "pair_continuation"}, "serve": {"interval_minutes": 420}}, "interval_minutes"),
+        ({"strategy": {"book": "pair_continuation"}, "universe": {"pair_assets": ("BTC", "ETH")}}, "pair_assets lacks"),
     ],
 )
 def test_settings_that_do_not_fit_a_book_are_refused(tmp_path, changes, said):

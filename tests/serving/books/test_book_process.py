@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
-from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -12,14 +12,7 @@ import pytest
 from pairity.timeline import from_ms
 from pairity.universe import inst_id
 from serving.journal import Journal
-from tests.serving.books.book_scene import FIRST, backtest, book_scene, read_stored
-
-DAY = timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def stored(monkeypatch):
-    monkeypatch.setattr("training.books.present.load_market", read_stored)
+from tests.serving.books.book_scene import DAY, FIRST, MARKET, backtest, book_scene
 
 
 def test_three_days_hold_and_earn_what_the_backtest_does(tmp_path):
@@ -30,9 +23,9 @@ def test_three_days_hold_and_earn_what_the_backtest_does(tmp_path):
         check_equal_to_backtest(scene, 3)
 
 
-def check_equal_to_backtest(scene, days):
+def check_equal_to_backtest(scene, days, **changes):
     last = FIRST + (days - 1) * DAY
-    run = backtest(last)
+    run = backtest(last, **changes)
     equity = dict(run.result.equity.select("time", "equity").iter_rows())
     journal = scene.read()
     try:
@@ -44,6 +37,8 @@ def check_equal_to_backtest(scene, days):
         ours = {one.name: one.contracts for one in book.names if one.contracts}
         assert ours == {one.name: one.wanted for one in decision.names if one.wanted}
         assert book.equity_usdt == pytest.approx(equity[book.close], abs=1e-6)
+        steps = [f"{step.name}: {step.why}" for step in decision.plan.steps]
+        assert [*book.steps] == [*steps, *([decision.margin] if decision.margin else [])]
     wanted = {inst_id(one.name): one.wanted for one in run.decisions[days - 1].names if one.wanted}
     assert held == wanted
     assert {inst_id(name): size for name, size in scene.list_held().items()} == held
@@ -104,3 +99,19 @@ def test_an_order_that_is_refused_is_sent_again_and_what_waited_for_it_follows(t
         scene.inject("code", "POST trade/order", 1, code="51028", msg="not now", http_status=200)
         scene.trade(2)
         check_equal_to_backtest(scene, 3)
+
+
+def test_old_vectors_of_a_book_move_to_the_archive_and_are_found_there(tmp_path):
+    daily = {"port": 0, "lease": False, "interval_minutes": 1440}
+    with book_scene(tmp_path / "home", serve=daily, retention={"feature_vectors_days": 1}) as scene:
+        scene.trade(3)
+        journal = scene.read()
+        try:
+            sizes = [len(journal.vectors(book.decision_id)) for book in journal.books.all()]
+        finally:
+            journal.close()
+        with sqlite3.connect(scene.journal_path) as connection:
+            stay = connection.execute("SELECT count(DISTINCT decision_id) FROM feature_vectors").fetchone()[0]
+        connection.close()
+    assert sizes == [2 * len(MARKET["close"])] * 3
+    assert stay < 3

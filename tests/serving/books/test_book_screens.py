@@ -39,7 +39,7 @@ def home(tmp_path):
         decision_id=decision_id("test", CLOSE),
     )
     record = make_record(book, _Terms(), run_id=RUN.run_id, decision_time=CLOSE, available_usdt=1e4)
-    journal.books.record(record, book)
+    journal.books.record(record, book, [])
     for move in list_moves(book):
         carry_out(journal, move)
     outside = Fill(

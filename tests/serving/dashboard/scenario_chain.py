@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from tests.serving.dashboard import scenario_data as data
 
 KNOWN, LOST, STOP = "pairitye1f00dcafe0000001", "pairitye1f00dcafe0000002", "pairitys1f00dcafe0000001"
-"""An order whose score comes out the same, one whose raw data were changed, and one without a decision."""
+BOOK = "pairityi1f00dcafe0000001"
+"""An order whose score comes out the same, one whose raw data were changed, one without a decision, one of a book."""
 
 
 def chain(now: datetime, order: str) -> dict | None:
@@ -46,6 +47,7 @@ def chain(now: datetime, order: str) -> dict | None:
             ],
         },
         "score": {
+            "kind": "probability",
             "pair": "XRP__AVAX",
             "recorded": 0.5839999999999999,
             "from_journal": 0.5839999999999999,
@@ -76,7 +78,35 @@ def chain(now: datetime, order: str) -> dict | None:
     if order == STOP:
         empty = dict.fromkeys(("decision", "model", "score", "raw", "code"))
         return found | empty | {"features": [], "entry_order": KNOWN}
+    if order == BOOK:
+        return found | _of_book(found)
     return found if order in (KNOWN, LOST) else None
+
+
+def _of_book(found: dict) -> dict:
+    """What differs where a book decided: names in place of pairs, a weight in place of a score, and no model."""
+    name = {
+        "name": "XRP",
+        "weight": 0.02,
+        "target": 0.125,
+        "held": "1",
+        "contracts": "7",
+        "cause": "beyond the band",
+        "why": "score 0.25 over volatility 0.004105; initial margin × 0.8 (gross 1.2, at most 0.99)",
+    }
+    weight = {"kind": "weight", "pair": "XRP", "recorded": 0.1, "from_journal": 0.1, "from_lake": 0.1}
+    features = [
+        feature | {"service": "book_features_v1", "entity": "XRP", "name": f"return_{days}d"}
+        for days, feature in zip((1, 2, 3), found["features"], strict=False)
+    ]
+    return {
+        "decision": found["decision"]
+        | {"pairs": [], "names": [name], "feature_service": "book_features_v1", "action": "rebalance"},
+        "features": features,
+        "model": None,
+        "score": weight | {"same_from_journal": True, "same_from_lake": True},
+        "raw": found["raw"] | {"different": []},
+    }
 
 
 def _order(order: str, decided: datetime) -> dict:

@@ -21,7 +21,7 @@ from serving.views.risk import RiskView
 from serving.views.status import StatusView
 from serving.views.trades import CalendarItem, TradeView
 from serving.views.trust import TrustView
-from tests.serving.dashboard.scenario_chain import KNOWN, LOST, STOP
+from tests.serving.dashboard.scenario_chain import BOOK, KNOWN, LOST, STOP
 from tests.serving.dashboard.scenario_server import Desk, make_scenario_app
 from tests.serving.dashboard.scenarios import SCENARIOS
 
@@ -41,7 +41,7 @@ MODELS = {
     "trust": TrustView,
     "pairs/XRP__AVAX/series": SeriesView,
     "assets/XRP/candles": CandleView,
-    **{f"why/{order}": OrderChainView for order in (KNOWN, LOST, STOP)},
+    **{f"why/{order}": OrderChainView for order in (BOOK, KNOWN, LOST, STOP)},
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.serving.dashboard.browsing import SIZES, Look
-from tests.serving.dashboard.scenario_chain import KNOWN, LOST, STOP
+from tests.serving.dashboard.scenario_chain import BOOK, KNOWN, LOST, STOP
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 STEPS = ("1. Order", "2. Decision", "3. Score of XRP / AVAX", "4. Features", "5. Model", "6. Raw data", "7. Code")
@@ -37,6 +37,21 @@ def test_the_chain_stands_in_its_steps_and_nothing_is_cut_off(visit, size, schem
     assert "NOT THE SAME" not in look.page.inner_text("main")
     assert look.page.evaluate("document.documentElement.scrollWidth") == SIZES[size][0]
     assert look.page.evaluate("document.documentElement.dataset.theme") == scheme
+    assert look.complaints == []
+
+
+@pytest.mark.parametrize("size", ["phone", "desk"])
+def test_the_chain_of_a_book_has_its_names_and_a_weight_and_no_model(visit, size):
+    look = visit(BOOK, size)
+    look.page.wait_for_selector(".steps > li")
+    heads = look.page.locator(".steps h2").all_inner_texts()
+    said = ("1. Order", "2. Decision", "3. Weight of XRP", "4. Features", "5. Raw data", "6. Code")
+    assert [head.startswith(one) for head, one in zip(heads, said, strict=True)] == [True] * len(said)
+    shown = look.page.inner_text("main")
+    assert "beyond the band" in shown
+    assert "return_1d" in shown
+    assert shown.count("the same float") == 2
+    assert look.page.evaluate("document.documentElement.scrollWidth") == SIZES[size][0]
     assert look.complaints == []
 
 

@@ -56,7 +56,7 @@ function steps(chain) {
       ? [
           drawScore(chain.score),
           drawFeatures(chain.features),
-          drawModel(chain.model),
+          ...(chain.model ? [drawModel(chain.model)] : []),
           drawRaw(chain.raw, chain.raw_fault),
         ]
       : []),
@@ -161,7 +161,7 @@ function tablePairs(pairs, pair) {
 function drawScore(score) {
   const same = (is) => (is ? sign("good", "the same float") : sign("bad", "NOT THE SAME"));
   return [
-    `Score of ${pairName(score.pair)}, computed again`,
+    `${score.kind === "weight" ? "Weight" : "Score"} of ${pairName(score.pair)}, computed again`,
     facts(
       ["in the journal", digits(score.recorded)],
       ["from the journal's features", [digits(score.from_journal), " ", same(score.same_from_journal)]],

@@ -1,0 +1,117 @@
+"""What a book decides on, read online: the vectors of its names and pairs, and the closes that sizes are found at.
+
+Only rows of the bar that has just closed count; a row of an earlier one is as good as none, but its close prices what
+is held. All that was read is journalled: `pairity parity` asks the offline store for the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from feature_repo.catalog import BOOK_FEATURES, MARKET_STATE, PAIR_BOOK_FEATURES, Service
+from pairity.books.continuation import Z_COLUMN, PairNames
+from pairity.books.families import BookFamily, BookMarket, PairSides
+from pairity.books.features import NameFeatures, choose_universe, make_name_features
+from pairity.books.present import PresentMarket
+from pairity.errors import MissingDataError
+from pairity.settings import Settings
+from pairity.timeline import HOUR, format_instant
+from pairity.universe import Pair
+from serving.hourly_data import HourlyData
+from serving.journal import FeatureVector
+from serving.vectors import make_vectors
+
+_RECENT = timedelta(days=1)
+"""A name with a bar within it should have one at the close, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineMarket:
+    """What was read for one decision: its vectors, and what they say."""
+
+    present: PresentMarket
+    vectors: tuple[FeatureVector, ...]
+
+
+def read_market(
+    data: HourlyData,
+    settings: Settings,
+    family: BookFamily,
+    able: Collection[str],
+    held_pairs: PairSides,
+    *,
+    decision_id: str,
+    close: datetime,
+    at: datetime,
+    realised: float | None = None,
+) -> OnlineMarket:
+    """Return the market of the names of `able` at `close`, as the online store has it at `at`.
+
+    `held_pairs`: those of the decision before; `realised`: that of `PresentMarket`. MissingDataError where no bar of
+    this close is known.
+    """
+    universe = settings.universe
+
+    def read(service: Service, names: Collection[str]) -> list[FeatureVector]:
+        return make_vectors(decision_id, service, data.read_online(service.name, list(names), at=at)) if names else []
+
+    bars = read(MARKET_STATE, universe.assets)
+    if not any(vector.event_timestamp == close for vector in bars):
+        raise MissingDataError(
+            f"no bar that closed at {format_instant(close)} is known", "look at what ingestion says of this hour"
+        )
+    names = read(BOOK_FEATURES, [name for name in universe.assets if name in able])
+    pairs: list[FeatureVector] = []
+    if family.needs_pairs:
+        chosen = set(choose_universe(describe_names(names, close), family.size))
+        pairs = read(PAIR_BOOK_FEATURES, [pair.pair_id for pair in universe.pairs if chosen.issuperset(pair.assets)])
+    vectors = (*bars, *names, *pairs)
+    prices, missing = _read_closes(bars, able, close)
+    market = view_market(vectors, close, held_pairs)
+    return OnlineMarket(PresentMarket(market, realised, prices, missing), vectors)
+
+
+def view_market(vectors: Iterable[FeatureVector], close: datetime, held_pairs: PairSides) -> BookMarket:
+    """Return what a book sees in vectors; those of another close are not looked at."""
+    fresh = [vector for vector in vectors if vector.event_timestamp == close]
+    return BookMarket(features=describe_names(fresh, close), z_scores=_read_scores(fresh), held_pairs=held_pairs)
+
+
+def describe_names(vectors: Iterable[FeatureVector], close: datetime) -> dict[str, NameFeatures]:
+    """Return the features of the names whose vector is of `close`."""
+    return {
+        vector.entity: make_name_features(int(vector.values["bars"]), _reader(vector))  # type: ignore[arg-type]
+        for vector in vectors
+        if vector.service == BOOK_FEATURES.name and vector.event_timestamp == close
+    }
+
+
+def _read_scores(vectors: Iterable[FeatureVector]) -> Mapping[PairNames, float]:
+    """Return the z-score of each pair, its names in alphabetical order: the ratio of the others is turned over."""
+    scores: dict[PairNames, float] = {}
+    for vector in vectors:
+        if vector.service != PAIR_BOOK_FEATURES.name or (z := _reader(vector)(Z_COLUMN)) is None:
+            continue
+        first, second = Pair.from_id(vector.entity).assets
+        scores[min(first, second), max(first, second)] = z if first < second else -z
+    return scores
+
+
+def _reader(vector: FeatureVector) -> Callable[[str], float | None]:
+    return vector.values.get  # type: ignore[return-value]
+
+
+def _read_closes(
+    bars: Iterable[FeatureVector], able: Collection[str], close: datetime
+) -> tuple[dict[str, float], frozenset[str]]:
+    prices, missing = {}, set()
+    for vector in bars:
+        price = _reader(vector)("close")
+        if vector.event_timestamp is None or price is None:
+            continue
+        prices[vector.entity] = price
+        if vector.entity in able and close - _RECENT - HOUR <= vector.event_timestamp < close:
+            missing.add(vector.entity)
+    return prices, frozenset(missing)
