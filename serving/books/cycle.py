@@ -16,6 +16,7 @@ from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
 from pairity.books.decision import HeldBook
 from pairity.books.present import PresentMarket
 from pairity.errors import MissingDataError, VenueAnswerError
+from pairity.layout import Layout
 from pairity.timeline import HOUR, MINUTE, floor_to, format_instant, month_start
 from pairity.universe import exact, inst_id, short_name
 from serving.books.deciding import decide, make_record
@@ -28,6 +29,7 @@ from serving.journal.event_records import Severity
 from serving.report import Reporter
 from serving.vectors import Archiving
 from serving.watch import Watch
+from validation.quarantine import Quarantine
 
 MOST_LATE = 3 * HOUR
 """A decision that is later than that is left out: the next one is made at its own hour."""
@@ -176,6 +178,7 @@ class BookCycle:
             close=due,
             at=now,
             realised=realised,
+            withheld=Quarantine.read(Layout.of(self._settings)).explain_withheld(due, due - HOUR),
         )
         present = read.present
         missing = {name for name in present.missing if inst_id(name) not in parts.executor.blocked}

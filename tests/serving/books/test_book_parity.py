@@ -130,7 +130,9 @@ def test_a_row_that_was_not_replaced_is_named_and_its_name_counts_as_not_known(t
         assert FEATURE in only(check_parity(scene.settings), Cause.STALE)
         journal = scene.read()
         try:
-            assert journal.books.newest().find(NAME) is None
+            found = journal.books.newest().find(NAME)
+            assert (found.cause, found.why) == ("nothing is known of it", "stale: features are 1 h old")
+            assert found.contracts == found.wanted == 0
         finally:
             journal.close()
 
