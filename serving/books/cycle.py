@@ -74,11 +74,13 @@ class BookCycle:
             self._skip(close)
             return None
         problems = list(reconciled.problems)
-        failures, fresh = await self._ingest(close)
+        due = floor_to(close, self._every)
+        # A decision that is made up for is made online, too: nothing later than its bar comes in before it.
+        owed = self._is_due(due) and self._supervisor.state is not TradingState.HALTED
+        failures, fresh = await self._ingest(due if owed else close)
         if not fresh and not last_try:
             self._skip(close)
             return None
-        due = floor_to(close, self._every)
         if not self._is_due(due):
             # Nothing was to be decided on this bar: it counts as seen to.
             self._parts.status.event_timestamp = close.isoformat()
@@ -176,7 +178,7 @@ class BookCycle:
             {} if before is None else before.pairs,
             decision_id=name,
             close=due,
-            at=now,
+            at=min(now, due + HOUR - datetime.resolution),
             realised=realised,
             withheld=Quarantine.read(Layout.of(self._settings)).explain_withheld(due, due - HOUR),
         )
