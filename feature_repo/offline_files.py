@@ -69,6 +69,25 @@ def read_latest_view(layout: Layout, view: View, since: datetime, until: datetim
     return keep_newest(rows, view).collect()
 
 
+def read_row_until(
+    layout: Layout,
+    view: View,
+    columns: Sequence[str],
+    entity: str,
+    event: datetime,
+    oldest: datetime,
+    known_by: datetime,
+) -> tuple[object, ...]:
+    """Return `columns` of the entity's newest row from `oldest` to `event` in the version that was known at `known_by`.
+
+    What a point-in-time join returns that does not look at events later than `event`; nulls where there is no row.
+    """
+    own = (pl.col(view.entity) == entity) & pl.col(EVENT_TIME).is_between(oldest, event)
+    rows = scan_since(layout, view, oldest).filter(own, pl.col(CREATED_TIME) <= known_by)
+    newest = rows.sort(EVENT_TIME, CREATED_TIME).select(columns).collect().tail(1)
+    return newest.row(0) if newest.height else (None,) * len(columns)
+
+
 def find_published(layout: Layout, view: View, entities: Collection[str]) -> set[str]:
     """Return those of `entities` that have a row in the view's files, looking from the newest month back."""
     found: set[str] = set()

@@ -12,10 +12,11 @@ import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, find_service, find_view
 from feature_repo.feature_store import open_store, read_historical
-from feature_repo.offline_files import make_schema
+from feature_repo.offline_files import make_schema, read_row_until
 from pairity.layout import Layout
 from pairity.number_formats import format_count
 from pairity.settings import Settings
+from pairity.timeline import HOUR
 from serving.journal import DecisionRecord, FeatureVector, Journal
 from serving.parity_causes import Cause, name_cause, read_versions
 from validation.parity import Mismatch, Value, compare_rows
@@ -96,7 +97,7 @@ def check_parity(settings: Settings, *, since: datetime | None = None, until: da
     `serving.parity_verdicts` does that. Raises JournalError where there is no journal.
     """
     layout, store = Layout.of(settings), open_store(settings)
-    tally = _Tally(layout)
+    tally = _Tally(layout, settings.features.ttl)
     journal = Journal.read(layout.journal)
     try:
         chosen = journal.decisions(since, until)
@@ -113,8 +114,8 @@ def check_parity(settings: Settings, *, since: datetime | None = None, until: da
 class _Tally:
     """Counts over all comparisons so far."""
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+    def __init__(self, layout: Layout, ttl: timedelta) -> None:
+        self._layout, self._ttl = layout, ttl
         self._rows = 0
         self._counts: dict[tuple[str, str], Counter[str]] = {}
         self._oldest: dict[str, timedelta] = {}
@@ -141,7 +142,7 @@ class _Tally:
         for feature in features:
             counts = self._counts.setdefault((service, feature), Counter())
             counts.update(compared=len(vectors), late=late)
-        for mismatch in _compare(store, service, vectors, decisions):
+        for mismatch in self._compare(store, service, vectors, decisions):
             counts = self._counts[service, mismatch.column]
             counts.update(
                 different=1,
@@ -173,6 +174,42 @@ class _Tally:
             ),
         )
 
+    def _compare(
+        self,
+        store: FeatureStore,
+        service: str,
+        vectors: Sequence[FeatureVector],
+        decisions: Mapping[str, DecisionRecord],
+    ) -> list[Mismatch]:
+        declared, features = find_view(find_service(service).view), find_service(service).features
+        types = {feature: make_schema(declared)[feature] for feature in features}
+        # The declared types, not inferred ones: a column of nulls would otherwise differ by its type.
+        online = pl.DataFrame([dict(vector.values) for vector in vectors], schema=types)
+        entity_rows = pl.DataFrame(
+            {
+                declared.entity: [vector.entity for vector in vectors],
+                EVENT_TIME: [decisions[vector.decision_id].decision_time for vector in vectors],
+            },
+            schema_overrides={EVENT_TIME: pl.Datetime("us", "UTC")},
+        )
+        offline = read_historical(store, service, entity_rows)
+        late = [place for place, vector in enumerate(vectors) if _is_late(decisions[vector.decision_id])]
+        if late:
+            bars = {place: decisions[vectors[place].decision_id] for place in late}
+            rows = offline.select(features).rows()
+            for place, one in bars.items():
+                rows[place] = read_row_until(
+                    self._layout,
+                    declared,
+                    features,
+                    vectors[place].entity,
+                    one.event_timestamp,
+                    one.decision_time - self._ttl,
+                    one.decision_time,
+                )
+            offline = pl.DataFrame(rows, schema=types, orient="row")
+        return compare_rows(online, offline, features)
+
     def _describe(
         self, service: str, vector: FeatureVector, decision: DecisionRecord, mismatch: Mismatch
     ) -> Difference:
@@ -192,18 +229,6 @@ class _Tally:
         )
 
 
-def _compare(
-    store: FeatureStore, service: str, vectors: Sequence[FeatureVector], decisions: Mapping[str, DecisionRecord]
-) -> list[Mismatch]:
-    declared, features = find_view(find_service(service).view), find_service(service).features
-    types = {feature: make_schema(declared)[feature] for feature in features}
-    # The declared types, not inferred ones: a column of nulls would otherwise differ by its type.
-    online = pl.DataFrame([dict(vector.values) for vector in vectors], schema=types)
-    entity_rows = pl.DataFrame(
-        {
-            declared.entity: [vector.entity for vector in vectors],
-            EVENT_TIME: [decisions[vector.decision_id].decision_time for vector in vectors],
-        },
-        schema_overrides={EVENT_TIME: pl.Datetime("us", "UTC")},
-    )
-    return compare_rows(online, read_historical(store, service, entity_rows), features)
+def _is_late(decision: DecisionRecord) -> bool:
+    """Whether later bars than the decision's may have been known when it was made, which it did not look at."""
+    return decision.decision_time - decision.event_timestamp >= HOUR

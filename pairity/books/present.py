@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -23,6 +23,8 @@ class PresentMarket:
     """Last known close of each name, USDT."""
     missing: frozenset[str]
     """Names that had bars until now and have none at this close."""
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """Names without features of this close, and why."""
 
 
 class MeasureBook(Protocol):

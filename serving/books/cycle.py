@@ -16,6 +16,7 @@ from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
 from pairity.books.decision import HeldBook
 from pairity.books.present import PresentMarket
 from pairity.errors import MissingDataError, VenueAnswerError
+from pairity.layout import Layout
 from pairity.timeline import HOUR, MINUTE, floor_to, format_instant, month_start
 from pairity.universe import exact, inst_id, short_name
 from serving.books.deciding import decide, make_record
@@ -28,6 +29,7 @@ from serving.journal.event_records import Severity
 from serving.report import Reporter
 from serving.vectors import Archiving
 from serving.watch import Watch
+from validation.quarantine import Quarantine
 
 MOST_LATE = 3 * HOUR
 """A decision that is later than that is left out: the next one is made at its own hour."""
@@ -72,11 +74,13 @@ class BookCycle:
             self._skip(close)
             return None
         problems = list(reconciled.problems)
-        failures, fresh = await self._ingest(close)
+        due = floor_to(close, self._every)
+        # A decision that is made up for is made online, too: nothing later than its bar comes in before it.
+        owed = self._is_due(due) and self._supervisor.state is not TradingState.HALTED
+        failures, fresh = await self._ingest(due if owed else close)
         if not fresh and not last_try:
             self._skip(close)
             return None
-        due = floor_to(close, self._every)
         if not self._is_due(due):
             # Nothing was to be decided on this bar: it counts as seen to.
             self._parts.status.event_timestamp = close.isoformat()
@@ -174,8 +178,9 @@ class BookCycle:
             {} if before is None else before.pairs,
             decision_id=name,
             close=due,
-            at=now,
+            at=min(now, due + HOUR - datetime.resolution),
             realised=realised,
+            withheld=Quarantine.read(Layout.of(self._settings)).explain_withheld(due, due - HOUR),
         )
         present = read.present
         missing = {name for name in present.missing if inst_id(name) not in parts.executor.blocked}

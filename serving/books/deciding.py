@@ -69,8 +69,9 @@ def decide(
     names = chosen.names
     seen = {one.name for one in names}
     idle = [
-        NameDecision(Change(name, 0.0, 0.0, Cause.WITHIN_BAND), Decimal(0), Decimal(0))
-        for name in plan.target.universe
+        NameDecision(Change(name, 0.0, 0.0, cause), Decimal(0), Decimal(0))
+        for cause, idlers in ((Cause.WITHIN_BAND, plan.target.universe), (Cause.NOT_KNOWN, present.unusable))
+        for name in idlers
         if name not in seen
     ]
     return BookRecord(
@@ -129,8 +130,10 @@ def _find_opening(one: NameDecision, close: datetime, before: BookRecord | None)
 def _describe(one: NameDecision, plan: WeightPlan, present: PresentMarket, opened_at: datetime | None) -> BookName:
     known = present.market.features.get(one.name)
     volatility = None if known is None else known.volatility
-    unknown = one.change.cause is Cause.NOT_KNOWN
-    why = "no bar at this close" if unknown else explain_weight(one.name, plan.target, plan.steps, volatility)
+    if one.change.cause is Cause.NOT_KNOWN and one.name in present.missing:
+        why = "no bar at this close"
+    else:
+        why = present.unusable.get(one.name) or explain_weight(one.name, plan.target, plan.steps, volatility)
     return BookName(
         name=one.name,
         score=plan.target.scores.get(one.name),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from feature_repo.catalog import BOOK_FEATURES, MARKET_STATE, PAIR_BOOK_FEATURES, Service
 from pairity.books.continuation import Z_COLUMN, PairNames
@@ -46,11 +47,12 @@ def read_market(
     close: datetime,
     at: datetime,
     realised: float | None = None,
+    withheld: Mapping[str, str] = MappingProxyType({}),
 ) -> OnlineMarket:
     """Return the market of the names of `able` at `close`, as the online store has it at `at`.
 
-    `held_pairs`: those of the decision before; `realised`: that of `PresentMarket`. MissingDataError where no bar of
-    this close is known.
+    `held_pairs`: those of the decision before; `realised`: that of `PresentMarket`; `withheld`: names with withheld
+    rows, and the rule that withholds them. MissingDataError where no bar of this close is known.
     """
     universe = settings.universe
 
@@ -70,7 +72,8 @@ def read_market(
     vectors = (*bars, *names, *pairs)
     prices, missing = _read_closes(bars, able, close)
     market = view_market(vectors, close, held_pairs)
-    return OnlineMarket(PresentMarket(market, realised, prices, missing), vectors)
+    unusable = {one.entity: why for one in names if (why := _explain_unusable(one, close, withheld))}
+    return OnlineMarket(PresentMarket(market, realised, prices, missing, unusable), vectors)
 
 
 def view_market(vectors: Iterable[FeatureVector], close: datetime, held_pairs: PairSides) -> BookMarket:
@@ -86,6 +89,16 @@ def describe_names(vectors: Iterable[FeatureVector], close: datetime) -> dict[st
         for vector in vectors
         if vector.service == BOOK_FEATURES.name and vector.event_timestamp == close
     }
+
+
+def _explain_unusable(vector: FeatureVector, close: datetime, withheld: Mapping[str, str]) -> str:
+    """Return why the vector of a name is not decided on; "" where it is."""
+    if vector.event_timestamp == close:
+        return ""
+    rule = f" ({withheld[vector.entity]})" if vector.entity in withheld else ""
+    if vector.event_timestamp is None:
+        return f"no features online{rule}"
+    return f"stale: features are {(close - vector.event_timestamp) / HOUR:.0f} h old{rule}"
 
 
 def _read_scores(vectors: Iterable[FeatureVector]) -> Mapping[PairNames, float]:

@@ -31,7 +31,7 @@ class BookPages:
         self._begin = begin
         self._has = has_table
 
-    def record(self, record: DecisionRecord, book: BookRecord, vectors: Sequence[FeatureVector]) -> None:
+    def record(self, record: DecisionRecord, book: BookRecord, vectors: Sequence[FeatureVector] = ()) -> None:
         """Write a decision with its names and the vectors that it was made on, all or nothing.
 
         JournalError where the bar was decided before.

@@ -20,7 +20,7 @@ from serving.journal import Purpose
 from serving.parity import check_parity
 from serving.parity_causes import Cause
 from serving.replay.published_data import PublishedData
-from tests.serving.books.book_scene import FIRST, MARKET, book_scene, make_features
+from tests.serving.books.book_scene import DAY, FIRST, MARKET, backtest, book_scene, make_features
 
 DAILY = {"port": 0, "lease": False, "interval_minutes": 1440}
 NAME, FEATURE = "N02", "return_14d"
@@ -130,7 +130,9 @@ def test_a_row_that_was_not_replaced_is_named_and_its_name_counts_as_not_known(t
         assert FEATURE in only(check_parity(scene.settings), Cause.STALE)
         journal = scene.read()
         try:
-            assert journal.books.newest().find(NAME) is None
+            found = journal.books.newest().find(NAME)
+            assert (found.cause, found.why) == ("nothing is known of it", "stale: features are 1 h old")
+            assert found.contracts == found.wanted == 0
         finally:
             journal.close()
 
@@ -145,3 +147,27 @@ def test_a_correction_that_the_online_store_never_got_is_named(tmp_path):
             own.with_columns(pl.lit(known).alias(CREATED_TIME), pl.lit(0.5).alias(FEATURE)).cast(dict(own.schema)),
         )
         assert only(check_parity(scene.settings), Cause.LOST_CORRECTION) == {FEATURE}
+
+
+def test_a_decision_that_is_made_up_for_is_the_one_of_its_hour_and_parity_knows_it(tmp_path):
+    hourly = {"port": 0, "lease": False, "interval_minutes": 60}
+    with book_scene(tmp_path / "home", serve=hourly) as scene:
+        scene.trade(1)
+        scene.advance(FIRST + DAY + 1.5 * HOUR)
+        scene.trade(1)
+        journal = scene.read()
+        try:
+            record, book = journal.last_decision(), journal.books.newest()
+            late = record.decision_time - book.close
+        finally:
+            journal.close()
+        assert (book.close, late >= HOUR) == (FIRST + DAY, True)
+        run = backtest(FIRST + DAY)
+        wanted = {one.name: one.wanted for one in run.decisions[1].names if one.wanted}
+        assert {one.name: one.contracts for one in book.names if one.contracts}.keys() == wanted.keys()
+        assert [one.wanted for one in book.names if one.wanted] == [
+            weight for _, weight in sorted(run.decisions[1].target.weights.items()) if weight
+        ]
+        apply_definitions(scene.settings, open_store(scene.settings))
+        report = check_parity(scene.settings)
+        assert (report.decisions, report.mismatches) == (2, ())
