@@ -38,7 +38,7 @@ def choose_book(settings: Settings) -> BookFamily:
     do not fit a book.
     """
     name = settings.strategy.book
-    served = {key: family for key, family in BOOK_FAMILIES.items() if not (family.learns or family.members)}
+    served = {key: family for key, family in BOOK_FAMILIES.items() if family.is_rule}
     if name is None or name not in BOOK_FAMILIES:
         raise UnknownNameError("family of books", str(name), served)
     if name not in served:
