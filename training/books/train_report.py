@@ -46,4 +46,4 @@ class BookTrainReport:
     judged: Contender
     """The book over the hours that it was judged by."""
     files: tuple[Path, ...]
-    stage_seconds: Mapping[str, float] = field(default_factory=dict)
+    stage_seconds: dict[str, float] = field(default_factory=dict)

@@ -98,5 +98,5 @@ def _tabulate(panel: BookPanel, plan: Sequence[PlannedDecision]) -> pl.DataFrame
         for one in plan
         for name in sorted({*one.target.universe, *one.weights})
     ]
-    schema = {EVENT_TIME: pl.Datetime("us", "UTC"), "name": pl.String, "weight": pl.Float64}
+    schema: dict[str, pl.DataType] = {EVENT_TIME: pl.Datetime("us", "UTC"), "name": pl.String(), "weight": pl.Float64()}
     return pl.DataFrame(rows, schema=schema, orient="row")
