@@ -26,8 +26,9 @@ from serving.journal.event_records import Severity
 from serving.limits import Drift
 from serving.margin_mode import explain_entry
 from serving.market_view import make_asset_views, make_market_view
+from serving.models.following import follow_champion
 from serving.parts import Parts
-from serving.report import Reporter, describe_model
+from serving.report import Reporter
 from serving.sightings import DriftSighting
 from serving.watch import Watch
 from validation.quarantine import Quarantine
@@ -72,7 +73,7 @@ class Cycle:
             return None
         problems += failures
         with supervisor.covering("champion"):
-            problems += self._follow_champion()
+            problems += follow_champion(self._parts, self._parts.champion)
         lag = timedelta(seconds=self._settings.features.decision_lag_s)
         record: DecisionRecord | None = None
         with supervisor.covering("decision"):
@@ -149,19 +150,6 @@ class Cycle:
         failures += [f"quarantined {item.stage} {item.key}: {', '.join(item.rules)}" for item in report.quarantined]
         self._parts.events.record_new("data", Severity.WARNING, failures)
         return failures, True
-
-    def _follow_champion(self) -> list[str]:
-        """Take over a promotion or rollback since the last decision; it counts from this one on. Returns problems."""
-        champion, before = self._parts.champion, self._parts.champion.ref
-        problems = champion.follow()
-        if champion.ref.key != before.key:
-            self._parts.status.model = describe_model(champion.ref)
-            self._parts.sightings.model = champion.ref
-            said = f"version {champion.ref.version} is champion now, before it {before.version}"
-            self._parts.progress.say(said)
-            # Another model decides over the money from now on: whoever did not ask for it should know.
-            self._parts.events.record("promotion", Severity.WARNING, said, champion.ref.version)
-        return problems
 
     def _decide(self, close: datetime, balance: Balance) -> tuple[DecisionRecord, DecisionInputs | None]:
         """Read, score, decide and journal; return the record and what it was made on.

@@ -21,6 +21,7 @@ from serving.books.parts import BookDesk, BookParts
 from serving.execution.venue_records import Balance
 from serving.journal import BookRecord, DecisionRecord, TradingState, decision_id
 from serving.journal.event_records import Severity
+from serving.models.following import follow_champion
 from serving.report import Reporter
 from serving.watch import Watch
 
@@ -80,6 +81,12 @@ class BookCycle:
             refusal = self._supervisor.explain_refusal()
             self._reporter.report_skipped(due, str(refusal))
             return True
+        if (champion := self._parts.champion) is not None:
+            with self._supervisor.covering("champion"):
+                problems += follow_champion(self._parts, champion)
+            if champion.suspended is not None:
+                self._reporter.report_skipped(due, champion.suspended)
+                return True
         if not self._desk.reconciler.certain:
             self._skip(due)
             return None
@@ -143,7 +150,7 @@ class BookCycle:
 
         Raises MissingDataError where nothing of the bar is known.
         """
-        parts, terms = self._parts, self._parts.terms
+        parts, terms = self._parts, self._parts.name_terms()
         now, before = parts.clock.now(), parts.journal.books.newest()
         reading = asyncio.to_thread(
             parts.read_market,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from model_registry.records import ModelRef
 from pairity.books.decision import HeldBook, NameDecision, WeightPlan, decide_book
 from pairity.books.explanation import explain_weight
 from pairity.books.families import BookFamily
@@ -27,6 +28,15 @@ class TradedBook:
     family: BookFamily
     limits: BookLimits
     specs: Mapping[str, ContractSpec]
+    version: ModelRef | None = None
+    """Champion that defines the book; None where the command line or a setting names its family."""
+
+    @property
+    def model(self) -> tuple[str, str, str]:
+        """Name, version and digest by which its decisions are journalled."""
+        if self.version is None:
+            return self.family.name, BOOK_VERSION, self.digest
+        return self.version.key
 
     @property
     def digest(self) -> str:
@@ -75,6 +85,7 @@ def make_record(
     book: BookRecord, terms: TradedBook, *, run_id: str, decision_time: datetime, available_usdt: float
 ) -> DecisionRecord:
     """Return the journal's decision around a book's."""
+    name, version, sha256 = terms.model
     traded = sum(one.is_traded for one in book.names)
     said = f"{terms.family.name}: {traded} of {len(book.names)} names traded"
     return DecisionRecord(
@@ -83,9 +94,9 @@ def make_record(
         decision_time=decision_time,
         event_timestamp=book.close,
         feature_service=BOOK_SERVICE,
-        model_name=terms.family.name,
-        model_version=BOOK_VERSION,
-        model_sha256=terms.digest,
+        model_name=name,
+        model_version=version,
+        model_sha256=sha256,
         decision=Decision(
             action=Action.REBALANCE if traded else Action.HOLD,
             reason="; ".join([said, *book.steps]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pairity.books.families import BOOK_FAMILIES, BookFamily
@@ -19,6 +19,7 @@ from serving.books.stops import DisasterStops
 from serving.execution.limit_entries import LimitTerms
 from serving.journal import BookRecord
 from serving.limits import Limiter
+from serving.models.book_champion import BookChampion
 from serving.parts import DecidingParts, GuardParts
 from serving.rivals import RivalWatch
 
@@ -29,6 +30,12 @@ class BookParts(DecidingParts):
 
     terms: TradedBook
     read_market: ReadMarket
+    champion: BookChampion | None = None
+    """Version that defines the book, and may be another one at the next decision; None: no version does."""
+
+    def name_terms(self) -> TradedBook:
+        """Return what the book is traded by at this moment."""
+        return self.terms if self.champion is None else replace(self.terms, version=self.champion.ref)
 
 
 def choose_book(settings: Settings) -> BookFamily:
