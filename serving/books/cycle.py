@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
+from feature_repo.catalog import ASSET_BOOKS, ASSET_HOURLY, PAIR_HOURLY
 from pairity.books.decision import HeldBook
 from pairity.books.present import PresentMarket
 from pairity.errors import MissingDataError, VenueAnswerError
@@ -27,6 +27,15 @@ from serving.watch import Watch
 
 MOST_LATE = 3 * HOUR
 """A decision that is later than that is left out: the next one is made at its own hour."""
+
+
+def find_first_needed(close: datetime) -> datetime:
+    """Return since when raw data are needed for the features at `close`: of its month's chunk, and of the book's names.
+
+    What is stored already is not fetched again.
+    """
+    chunk = month_start(close - MINUTE) - max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
+    return min(chunk, close - ASSET_BOOKS.lookback)
 
 
 class BookCycle:
@@ -47,9 +56,14 @@ class BookCycle:
         reconciled = await self._watch.look()
         if reconciled is not None:
             self._reporter.replace_problems(list(reconciled.problems))
-        due = floor_to(self._parts.clock.now(), self._every)
+        now = self._parts.clock.now()
+        due = floor_to(now, self._every)
         if self._is_due(due):
             await self.run(due)
+        elif self._caught_up is None:
+            # Now, and not after the close that is decided on: what arrives later than that counts for the next one.
+            failures, _ = await self._ingest(floor_to(now, HOUR))
+            self._reporter.add_problems(failures)
 
     async def run(self, close: datetime, *, last_try: bool = True) -> bool | None:
         """Take in the bar that closed at `close`, and decide where that is due; None where it failed.
@@ -124,11 +138,11 @@ class BookCycle:
         self._reporter.report_skipped(close, reason)
 
     async def _ingest(self, close: datetime) -> tuple[list[str], bool]:
-        """Ingest what closed since the last success; the first time everything since the chunk's start.
+        """Ingest what closed since the last success; the first time all that a book looks back on.
 
         Returns problems, and whether there is anything new to decide on.
         """
-        since = self._caught_up or month_start(close - MINUTE) - max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
+        since = self._caught_up or find_first_needed(close)
         report = None
         with self._supervisor.covering("data"):
             report = await self._watch.look_while(

@@ -13,6 +13,7 @@ from pairity.books.explanation import explain_weight
 from pairity.books.families import BookFamily
 from pairity.books.limits import BookLimits
 from pairity.books.present import PresentMarket
+from pairity.books.readiness import explain_no_universe
 from pairity.books.rebalance import Cause, Change
 from pairity.digest import digest_bytes
 from pairity.strategy.types import Action, Decision, StrategyState
@@ -62,6 +63,7 @@ def decide(
     """
     plan, names = decide_book(terms.family, present.market, terms.limits, present.realised, held, terms.specs, unknown)
     seen = {one.name for one in names}
+    lacking = explain_no_universe(present.market.features, terms.specs)
     idle = [
         NameDecision(Change(name, 0.0, 0.0, Cause.WITHIN_BAND), Decimal(0), Decimal(0))
         for name in plan.target.universe
@@ -76,7 +78,7 @@ def decide(
             _describe(one, plan, present, _find_opening(one, close, before))
             for one in sorted([*names, *idle], key=lambda one: one.name)
         ),
-        steps=tuple(f"{step.name}: {step.why}" for step in plan.steps),
+        steps=(*([] if lacking is None else [lacking]), *(f"{step.name}: {step.why}" for step in plan.steps)),
         pairs=dict(plan.target.pairs),
     )
 

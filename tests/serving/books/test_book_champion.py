@@ -76,7 +76,7 @@ def test_another_champion_stops_the_deciding_and_nothing_else(tmp_path):
 
         def promote_forest(path):
             """As the second process opens its journal, somebody promotes a model of pairs."""
-            forest = register_forest(scene.settings, seed=1, universe=",".join(scene.settings.universe.traded))
+            forest = register_forest(settings_in(scene.home), seed=1)
             promoted.append(registry.promote(scene.settings, forest.version, "a test", NOW))
             return Journal.open(path, durable=False)
 
