@@ -11,8 +11,8 @@ from model_registry.records import NO_TRADES, TRADES_CHECK, Check, Verdict
 from pairity.books.limits import BookLimits
 from pairity.errors import ConfigError, LiveSwitchError, RegistryError
 from pairity.layout import Layout
+from serving.books.cycle import BookCycle
 from serving.books.kind import Trading, choose_trading, refuse_other_kind
-from serving.journal import Journal
 from serving.models.book_champion import BookChampion
 from serving.models.champion import Champion
 from serving.opening import Stakes
@@ -67,21 +67,23 @@ def test_it_is_traded_as_the_backtest_does_and_every_decision_names_it(tmp_path)
         assert read_versions(scene) == [champion.key] * 2 + [again.key]
 
 
-def test_another_champion_stops_the_deciding_and_nothing_else(tmp_path):
+def test_another_champion_stops_the_deciding_and_nothing_else(tmp_path, monkeypatch):
     with book_scene(tmp_path / "home", **OPTIONS) as scene:
         make_champion(scene.settings)
         scene.trade(1)
         held = scene.list_held()
-        promoted = []
+        begin = BookCycle.resume
 
-        def promote_forest(path):
-            """As the second process opens its journal, somebody promotes a model of pairs."""
+        async def promote_forest(cycle):
+            """While the process runs, somebody promotes a model of pairs."""
             forest = register_forest(settings_in(scene.home), seed=1)
-            promoted.append(registry.promote(scene.settings, forest.version, "a test", NOW))
-            return Journal.open(path, durable=False)
+            registry.promote(scene.settings, forest.version, "a test", NOW)
+            await begin(cycle)
 
-        report = scene.trade(1, open_journal=promote_forest)
-        words = f"version {promoted[0].version} cannot be used: it is a model of pairs, and this process trades"
+        with monkeypatch.context() as patch:
+            patch.setattr(BookCycle, "resume", promote_forest)
+            report = scene.trade(1)
+        words = "version 2 cannot be used: it is a model of pairs, and this process trades trend_carry_book"
         assert any(words in problem for problem in report.problems)
         assert any("pairity halt --flatten" in problem for problem in report.problems)
         assert scene.list_held() == held

@@ -145,20 +145,25 @@ export function whyPanel(resources, choice) {
 /** What became of a pair: opened, the first reason against it, or that it was not taken; the decision says why. */
 const outcomeOf = (row) => row.rejected ?? (row.outcome === "opened" ? "opened" : "not taken");
 
-const weight = (value) => (known(value) ? `${value > 0 ? "+" : ""}${share(value, 2)}` : "–");
+const weight = (value) => (known(value) ? `${value > 0 ? "+" : ""}${share(value, 1)}` : "–");
 
 function bookColumns() {
   return [
     { name: "name", text: true, of: (row) => row.name, show: (row) => row.name },
     { name: "target", of: (row) => row.target_weight, show: (row) => weight(row.target_weight) },
     { name: "held", of: (row) => row.weight, show: (row) => weight(row.weight) },
-    { name: "traded", text: true, of: (row) => row.cause, show: (row) => row.cause },
+    { name: "before", of: (row) => Number(row.held), show: (row) => exact(row.held) },
+    { name: "after", of: (row) => Number(row.contracts), show: (row) => exact(row.contracts) },
     {
-      name: "contracts",
-      of: (row) => Number(row.contracts),
-      show: (row) => (row.held === row.contracts ? exact(row.held) : `${exact(row.held)} → ${exact(row.contracts)}`),
+      name: "traded, and why this weight",
+      text: true,
+      long: true,
+      of: (row) => row.cause,
+      show: (row) => [
+        row.held === row.contracts ? row.cause : el("b", {}, row.cause),
+        `: ${row.why}`,
+      ],
     },
-    { name: "why", text: true, long: true, of: (row) => row.why, show: (row) => row.why },
   ];
 }
 
