@@ -15,7 +15,7 @@ from functools import cache
 from model_registry.stored_books import STORED_BOOKS
 from model_registry.stored_families import STORED_FAMILIES
 from pairity.books.families import BOOK_FAMILIES
-from pairity.errors import ConfigError
+from pairity.errors import ConfigError, UnknownNameError
 from pairity.progress import Progress
 from pairity.settings import Settings
 from training.basis import build_basis
@@ -24,6 +24,7 @@ from training.books.train_report import BookTrainReport
 from training.data.history import make_store_join
 from training.data.point_in_time import Join
 from training.job import train_in_steps
+from training.models.families import FAMILIES
 from training.models.registrable import choose_family
 from training.promotion.backtested import Rival
 from training.promotion.evidence import ParityCheck
@@ -42,6 +43,8 @@ def choose_families(settings: Settings) -> tuple[str, ...]:
     for name in names:
         if name in STORED_BOOKS:
             continue
+        if name not in BOOK_FAMILIES and name not in FAMILIES:
+            raise UnknownNameError("family", name, [*STORED_FAMILIES, *STORED_BOOKS])
         if name in BOOK_FAMILIES:
             raise ConfigError(
                 f"{name} is a book that the trading process does not trade: it is learnt, or made of other books",

@@ -7,15 +7,17 @@ import json
 import pytest
 
 from model_registry import registry
+from model_registry.drift_file import read_drift_file
 from model_registry.loading import load_book, load_estimator, verified_directory
 from model_registry.stored_books import BOOK_FILE, STORED_BOOKS, read_book
 from pairity.books.families import BOOK_FAMILIES
 from pairity.books.limits import BookLimits
-from pairity.errors import ModelIntegrityError, RegistryError, UnknownNameError
+from pairity.errors import ConfigError, MissingDataError, ModelIntegrityError, RegistryError, UnknownNameError
 from pairity.layout import Layout
 from tests.model_registry.book_versions import make_book, register_book
 from tests.serving.registered_models import NOW, settings_in
 from tests.serving.registered_models import register as register_forest
+from training.score_sources import ModelScores
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,15 @@ def test_a_version_is_read_by_its_kind_alone(settings):
         load_estimator(layout, book)
     with pytest.raises(RegistryError, match="is of the family pair_forest, and no book"):
         load_book(layout, forest)
+
+
+def test_what_is_for_models_of_pairs_alone_says_so_of_a_book(settings):
+    book = register_book(settings)
+    with pytest.raises(ConfigError, match=r"is a book \(trend_carry_book\): it has no scores") as caught:
+        ModelScores(settings, book.version)
+    assert "pairity books --family trend_carry_book" in caught.value.remedy
+    with pytest.raises(MissingDataError, match="nothing of it is learnt that could drift"):
+        read_drift_file(Layout.of(settings), book)
 
 
 def test_changed_files_and_files_beside_it_are_refused(settings):

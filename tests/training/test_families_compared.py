@@ -183,10 +183,13 @@ def test_what_cannot_be_traded_is_refused_before_anything_is_read(tmp_path):
         (("combined_equal",), ConfigError, "made of other books"),
         (("picked_past",), ConfigError, "picked_past"),
         (("factor_risk",), ConfigError, "returns of single assets"),
-        (("nonsense",), UnknownNameError, "nonsense"),
+        (("nonsense",), UnknownNameError, "unknown family 'nonsense'"),
     ):
         with pytest.raises(error, match=words):
             train_families(make_settings(tmp_path, families), SilentProgress(), now=NOW)
+    with pytest.raises(UnknownNameError) as caught:
+        choose_families(make_settings(tmp_path, ("trend_bok",)))
+    assert "did you mean 'trend_book'?" in caught.value.remedy
     assert choose_families(make_settings(tmp_path, ("trend_book", "trend_book"))) == ("trend_book",)
     assert choose_families(make_settings(tmp_path, ())) == ("pair_forest",)
 

@@ -62,11 +62,19 @@ def test_it_is_traded_as_the_backtest_does_and_every_decision_names_it(tmp_path)
         assert report.problems == []
         check_equal_to_backtest(scene, 2)
         assert read_versions(scene) == [champion.key] * 2
-        again = make_champion(scene.settings)
-        assert scene.trade(1).problems == []
-        assert read_versions(scene) == [champion.key] * 2 + [again.key]
 
 
+def test_another_version_of_the_family_decides_from_the_next_decision_on(tmp_path):
+    settings = settings_in(tmp_path)
+    make_champion(settings)
+    champion = BookChampion(settings, Mode.DEMO)
+    again = make_champion(settings)
+    assert champion.follow() == []
+    assert champion.ref.key == again.key
+    assert champion.suspended is None
+
+
+@pytest.mark.slow
 def test_another_champion_stops_the_deciding_and_nothing_else(tmp_path, monkeypatch):
     with book_scene(tmp_path / "home", **OPTIONS) as scene:
         make_champion(scene.settings)
