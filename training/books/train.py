@@ -22,6 +22,7 @@ from training.backtest.performance import compute_hourly_returns, measure_perfor
 from training.basis import OpenBasis
 from training.books.bench import FACTORS
 from training.books.evidence import Certainty, Variation, find_ruin, measure_certainty, split_by_year
+from training.books.registrations import list_open
 from training.books.run_files import define_stored_book, record_book, write_book_files
 from training.books.stored_market import make_book_terms, name_trial
 from training.books.train_report import BookTrainReport
@@ -138,7 +139,7 @@ def train_book_in_steps(
         certainty=certainty,
         years=tuple(split_by_year(contenders[0].result)),
         costs=tuple(costs),
-        notes=(*judgement.judged.notes, *_note(walk, judged), *basis.notes),
+        notes=(*judgement.judged.notes, *_note(settings, walk, judged), *basis.notes),
         market_digest=judged.digest_market(),
         snapshot_id=basis.training_set.snapshot_id,
         registration=book.registration,
@@ -219,8 +220,14 @@ def _summarise(certainty: Certainty | None, costs: Sequence[Variation]) -> dict[
     return {"model_years_needed": None if certainty is None else certainty.years_needed, **at_costs}
 
 
-def _note(walk: WalkedBook, judged: WalkedBook) -> list[str]:
-    notes = []
+def _note(settings: Settings, walk: WalkedBook, judged: WalkedBook) -> list[str]:
+    end = judged.panel.close_of(judged.panel.hours - 1)
+    notes = [
+        f"hours from {one.first:%Y-%m-%d %H:%M} UTC on are registered for a look at {one.name}, and were traded here: "
+        "that look will ask for a reason"
+        for one in list_open(settings)
+        if one.first <= end and one.last >= judged.first
+    ]
     if walk.universe > walk.first:
         notes.append(f"nothing is held before {walk.universe:%Y-%m-%d %H:%M} UTC, for want of a universe")
     if (lost := find_ruin(judged.run.result)) is not None:
