@@ -73,7 +73,7 @@ class Cycle:
             return None
         problems += failures
         with supervisor.covering("champion"):
-            problems += follow_champion(self._parts, self._parts.champion)
+            problems += self._follow_champion()
         lag = timedelta(seconds=self._settings.features.decision_lag_s)
         record: DecisionRecord | None = None
         with supervisor.covering("decision"):
@@ -150,6 +150,10 @@ class Cycle:
         failures += [f"quarantined {item.stage} {item.key}: {', '.join(item.rules)}" for item in report.quarantined]
         self._parts.events.record_new("data", Severity.WARNING, failures)
         return failures, True
+
+    def _follow_champion(self) -> list[str]:
+        """Take over a promotion or rollback since the last decision; return problems."""
+        return follow_champion(self._parts, self._parts.champion)
 
     def _decide(self, close: datetime, balance: Balance) -> tuple[DecisionRecord, DecisionInputs | None]:
         """Read, score, decide and journal; return the record and what it was made on.
