@@ -15,12 +15,14 @@ from pairity.books.families import BOOK_FAMILIES
 from pairity.errors import ConfigError, MissingDataError, UnknownNameError
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
+from pairity_cli.book_training import show_book_training
+from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training.backtest import performance
 from training.backtest.performance import compute_hourly_returns
 from training.books import stored_market
 from training.books.lines import trade_book_lines
-from training.books.registrations import digest_book_code
+from training.books.registrations import digest_book_code, register
 from training.books.stored_market import make_book_terms
 from training.books.train_report import BookTrainReport
 from training.evaluation.sharpe import compare_sharpe
@@ -58,6 +60,15 @@ def young():
 def trained(young, tmp_path_factory):
     settings = make_settings(tmp_path_factory.mktemp("home"))
     publish_all(settings, bars=BARS)
+    register(
+        settings,
+        BOOK_FAMILIES["trend_carry_book"],
+        make_book_terms(settings),
+        first=START + 900 * HOUR,
+        last=START + 1_000 * HOUR,
+        expects="nothing",
+        now=NOW,
+    )
     return settings, train_families(settings, SilentProgress(), now=NOW, join=brute_join(settings))
 
 
@@ -120,11 +131,38 @@ def test_the_run_of_a_book_has_what_decides_under_the_same_keys(trained):
     assert book.tags["training_digest"] == reports[1].market_digest
     assert book.tags["book_code_sha256"] == digest_book_code()
     card = book.tags["mlflow.note.content"]
-    for words in ("half strength, half funding", "never registered", "buy and hold BTC", "What it is not for"):
+    for words in ("half strength, half funding", "as trend_carry_book-1", "buy and hold BTC", "What it is not for"):
         assert words in card
     page = render_page(read_run(Layout.of(settings), reports[1].model.run_id))
     assert "trend_carry_book" in page
     assert "deflated_sharpe" in page or "deflated sharpe" in page.lower()
+
+
+def test_the_summary_says_what_speaks_for_and_against_it(trained, capsys):
+    _, reports = trained
+    for report in reports[1:]:
+        show_book_training(report)
+    said = capsys.readouterr().out
+    for words in (
+        "Book: trend_carry_book",
+        "net return by year: 2025",
+        "costs × 2: net return",
+        "the family is registered as trend_carry_book-1",
+        "the family was never registered before a look",
+        "not promoted: ",
+    ):
+        assert words in said
+
+
+def test_hours_of_a_registered_look_are_named_and_the_version_bears_the_registration(trained):
+    settings, reports = trained
+    (note,) = [note for note in reports[1].notes if "registered for a look" in note]
+    assert f"hours from {START + 900 * HOUR:%Y-%m-%d %H:%M} UTC on" in note
+    assert "trend_carry_book-1" in note
+    version = registry.find_version(settings, reports[1].model.version)
+    assert version.tags["registration"] == "trend_carry_book-1"
+    assert load_book(Layout.of(settings), version).registration == "trend_carry_book-1"
+    assert "registration" not in reports[2].model.tags
 
 
 def test_a_version_holds_the_definition_and_nothing_else(trained):
