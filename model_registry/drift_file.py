@@ -48,11 +48,16 @@ def find_range(column: pl.Series) -> Range | None:
 def read_drift_file(layout: Layout, model: ModelRef) -> bytes:
     """Return the file that was frozen with a version.
 
-    MissingDataError for a version of a release without one, or where it is gone; ModelIntegrityError where it is not
-    the one whose digest the version carries.
+    MissingDataError for a book, for a version of a release without one, or where it is gone; ModelIntegrityError where
+    it is not the one whose digest the version carries.
     """
     what = f"version {model.version} of model {model.name!r}"
     digest = model.tags.get(DRIFT_TAG)
+    if model.is_book:
+        raise MissingDataError(
+            f"{what} is a book ({model.family}): nothing of it is learnt that could drift",
+            "name a version of a model of pairs with --version",
+        )
     if digest is None:
         raise MissingDataError(f"{what} has no reference of drift", "train again: training writes it")
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from model_registry.lightgbm_text import TREES_FILE, TREES_MAX_BYTES
 from model_registry.scorer_card import CARD_FILE, CARD_MAX_BYTES
+from model_registry.stored_books import BOOK_FILE, BOOK_MAX_BYTES
 from model_registry.stored_folder import read_folder, stored_path
 from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import ModelIntegrityError
@@ -55,8 +56,13 @@ class ModelFiles:
         return MODEL_FILE in self.contents
 
     @property
+    def book(self) -> bytes | None:
+        """Definition of a book; None where a model is stored here."""
+        return self.contents.get(BOOK_FILE)
+
+    @property
     def scorer(self) -> dict[str, bytes]:
-        """Files of a model that is no forest."""
+        """Files of a model that is no forest and no book."""
         return {name: content for name, content in self.contents.items() if name in SCORER_FILES}
 
 
@@ -70,14 +76,15 @@ def read_model_files(layout: Layout, model_id: str) -> ModelFiles:
     folder = stored_path(layout, parts)
     contents = read_folder(layout, parts, lambda name: _limit(folder, name))
     files = ModelFiles(folder, contents)
-    if not files.is_forest and CARD_FILE not in contents:
+    if not files.is_forest and CARD_FILE not in contents and files.book is None:
         raise ModelIntegrityError(
             f"no model files in {folder}: {MODEL_FILE} is not there",
             "train again, or restore the model's artifact directory from a copy",
         )
-    if files.is_forest and files.scorer:
+    kinds = [name for name in (MODEL_FILE, BOOK_FILE) if name in contents]
+    if len(kinds) > 1 or (kinds and files.scorer):
         raise ModelIntegrityError(
-            f"two models in {folder}: {MODEL_FILE} beside {', '.join(files.scorer)}",
+            f"two models in {folder}: {kinds[0]} beside {', '.join([*kinds[1:], *files.scorer])}",
             "find out who put it there; restore the directory from a copy, or train again",
         )
     return files
@@ -103,6 +110,8 @@ def _limit(folder: Path, name: str) -> int:
         return MODEL_MAX_BYTES
     if name in SCORER_FILES:
         return SCORER_FILES[name]
+    if name == BOOK_FILE:
+        return BOOK_MAX_BYTES
     if name in _NOTES:
         return NOTE_MAX_BYTES
     path = folder / name
@@ -112,7 +121,7 @@ def _limit(folder: Path, name: str) -> int:
             f"delete it (the model's digest does not contain it): rm {shlex.quote(str(path))}; or train again",
         )
     raise ModelIntegrityError(
-        f"{str(path)!r} is no file of a model: models are {MODEL_FILE} (or {' and '.join(SCORER_FILES)}) "
-        f"and {', '.join(_NOTES)}, and nothing else",
+        f"{str(path)!r} is no file of a model: models are {MODEL_FILE} (or {' and '.join(SCORER_FILES)}, "
+        f"or {BOOK_FILE}) and {', '.join(_NOTES)}, and nothing else",
         "find out who put it there; restore the directory from a copy, or train again",
     )

@@ -15,6 +15,8 @@ from typing import Any
 from model_registry.files import ModelFiles, read_model_files, verify_model
 from model_registry.forest_schema import TRUSTED_TYPES, require_calibrated_forest, require_forest
 from model_registry.records import FAMILY_TAG, REFERENCE_FAMILY, ModelRef, require_tags
+from model_registry.scorer_card import CardReader
+from model_registry.stored_books import BOOK_FILE, STORED_BOOKS, StoredBook, read_book
 from model_registry.stored_families import CALIBRATED, find_stored_family, read_scorer, require_format
 from model_registry.stored_scorers import StoredScorer
 from pairity.errors import RegistryError
@@ -66,19 +68,27 @@ def verified_directory(layout: Layout, model: ModelRef) -> Path:
 
 
 def require_model(files: ModelFiles, tags: Mapping[str, str]) -> None:
-    """Raise ModelIntegrityError unless the files hold a model of the family, features and assets that `tags` name.
+    """Raise ModelIntegrityError unless the files hold a model or book of the family and assets that `tags` name.
 
     UnknownNameError where the family does not exist, or the features of a model that is no forest are not declared.
     """
-    _check(files, tags)
+    if tags.get(FAMILY_TAG) in STORED_BOOKS:
+        _read_book(files, tags)
+    else:
+        _check(files, tags)
 
 
 def load_estimator(layout: Layout, model: ModelRef) -> Any:  # noqa: ANN401 - of scikit-learn's kind
     """Check the files of a version and return the fitted model that they hold: it has `classes_` and `predict_proba`.
 
     Raises what `verified_files` and `require_model` raise, UnknownNameError where the version's feature service is not
-    declared any more, and RegistryError where the model cannot be built.
+    declared any more, and RegistryError where the model cannot be built, and for a book, which scores no pairs.
     """
+    if model.is_book:
+        raise RegistryError(
+            f"{model.name} version {model.version} is a book ({model.family}), and no model that scores pairs",
+            "name a version of a model of pairs: pairity models lists them",
+        )
     files = verified_files(layout, model)
     _ = model.service  # a version whose features nobody can compute is refused before anything is loaded
     scorer = _check(files, model.tags)
@@ -93,10 +103,33 @@ def load_estimator(layout: Layout, model: ModelRef) -> Any:  # noqa: ANN401 - of
         ) from error
 
 
+def load_book(layout: Layout, model: ModelRef) -> StoredBook:
+    """Check the files of a version and return the book that they define.
+
+    Raises what `verified_files` raises, ModelIntegrityError for any other content, and RegistryError for a version
+    that is no book.
+    """
+    if not model.is_book:
+        raise RegistryError(
+            f"{model.name} version {model.version} is of the family {model.family}, and no book",
+            "name a version that is a book: pairity models lists them",
+        )
+    return _read_book(verified_files(layout, model), model.tags)
+
+
+def _read_book(files: ModelFiles, tags: Mapping[str, str]) -> StoredBook:
+    place = str(files.folder)
+    if files.book is None:
+        CardReader(place).refuse(f"its family is {tags.get(FAMILY_TAG)}, and there is no {BOOK_FILE}")
+    return read_book(files.book, tags, place)
+
+
 def _check(files: ModelFiles, tags: Mapping[str, str]) -> StoredScorer | None:
     """Check the files by the rules of their family; return the model, or None for a forest, which is not built yet."""
     family = find_stored_family(tags.get(FAMILY_TAG, REFERENCE_FAMILY))
     place = str(files.folder)
+    if files.book is not None:
+        CardReader(place).refuse(f"its family is {family.name}, and its files hold a book")
     require_format(family, files.is_forest, place)
     if not family.is_forest:
         return read_scorer(family, files.scorer, tags, place)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from feature_repo.catalog import Service, find_service
+from pairity.books.families import BOOK_FAMILIES
 from pairity.bounded_numbers import show
 from pairity.errors import RegistryError
 
@@ -148,6 +149,11 @@ class ModelRef:
     def family(self) -> str:
         """Name of the model family: it decides how the files are read."""
         return self.tags.get(FAMILY_TAG, REFERENCE_FAMILY)
+
+    @property
+    def is_book(self) -> bool:
+        """Whether it is a book of many names, and not a model that scores pairs."""
+        return self.family in BOOK_FAMILIES
 
     @property
     def threshold(self) -> float | None:

@@ -239,7 +239,9 @@ class ModelSettings(Section):
 
     name: ModelName = "pair_forest"
     family: Identifier = "pair_forest"
-    """What is fitted: a family that gives every pair a probability."""
+    """What is fitted: a family that gives every pair a probability, or a book that the trading process can trade."""
+    families: Annotated[tuple[Identifier, ...], Field(max_length=20)] = ()
+    """What one training fits and the gate compares, in this order; empty: `family` alone."""
     feature_service: Identifier = "pair_forest_v1"
     """Features for training and scoring: a service of the pair view."""
     n_estimators: Annotated[int, Field(ge=1, le=3000)] = 300

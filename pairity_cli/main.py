@@ -40,7 +40,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "compact": ("compact", "compact", "Fold the small files of live hours into the lake's month files."),
     "snapshot": ("snapshot", "snapshot", "States of the data with a name: save, verify, copy, prune."),
     "export": ("export", "export", "Write views as one table, or split into train, valid and test."),
-    "train": ("train", "train", "Train the pair forest, backtest it, register it; the gate decides."),
+    "train": ("train", "train", "Train models and books, backtest and register them; the gate decides."),
     "retrain": ("retrain", "retrain", "Train every day at a set time; the gate decides."),
     "leaderboard": ("leaderboard", "leaderboard", "Compare all families of models, walk-forward."),
     "backtest": ("backtest", "backtest", "Backtest a model, a rule or a run's scores, without training."),

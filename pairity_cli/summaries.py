@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from polars import DataFrame
 
     from ingestion.report import IngestReport
-    from model_registry.records import Verdict
+    from model_registry.records import ModelRef, Verdict
     from pairity.settings import Settings
     from serving.journal import Intent, PositionRecord
     from serving.report import ServeReport
+    from training.promotion.promotion import GateOutcome
     from training.train_report import TrainReport
 
 MOST_LEFT_OUT, MOST_DRIFTED = 40, 5
-_BACKTEST_KEYS = (
+BACKTEST_KEYS = (
     "net_return",
     "gross_return",
     "arithmetic_return",
@@ -76,25 +77,30 @@ def show_training(report: TrainReport) -> None:
     )
     names = list(report.backtests)
     span = report.test_end - report.test_start
-    rows = make_rows([report.backtests[name] for name in names], span, _BACKTEST_KEYS)
+    rows = make_rows([report.backtests[name] for name in names], span, BACKTEST_KEYS)
     titles = [report.contender_names.get(name, name) for name in names]
     print_table(("backtest, after costs", *titles), rows, "Backtest")
     if (too_short := explain_span(span)) is not None:
         print_line(f"note: {too_short}")
     for name in names[1:] if too_short is None else ():
-        print_line(_describe_difference(report.differences, name, report.contender_names.get(name, name)))
+        print_line(describe_difference(report.differences, name, report.contender_names.get(name, name)))
     for line in state_findings({titles[0]: judge_sharpe(report.backtests[names[0]], span)}):
         print_line(line)
     print_line(describe_grid([values["net_return"] or 0.0 for values in report.grid.metrics], report.overfitting))
     print_line(_describe_drift(report.drift))
     for note in report.notes:
         print_line(f"note: {note}")
-    print_line(f"model {report.model.name} version {report.model.version}, run {report.model.run_id}")
-    show_verdict(report.outcome.verdict)
-    print_line(f"{'champion' if report.outcome.promoted else 'not promoted'}: {report.outcome.reason}")
-    if report.outcome.trial is not None:
-        print_line(f"warning: {report.outcome.trial}")
+    show_outcome(report.model, report.outcome)
     print_line(format_stage_seconds(report.stage_seconds))
+
+
+def show_outcome(model: ModelRef, outcome: GateOutcome) -> None:
+    """Print which version came of a training, what the gate said of it, and whether it is champion now."""
+    print_line(f"model {model.name} version {model.version}, run {model.run_id}")
+    show_verdict(outcome.verdict)
+    print_line(f"{'champion' if outcome.promoted else 'not promoted'}: {outcome.reason}")
+    if outcome.trial is not None:
+        print_line(f"warning: {outcome.trial}")
 
 
 def show_verdict(verdict: Verdict) -> None:
@@ -120,7 +126,7 @@ def describe_grid(nets: Sequence[float], overfitting: float | None) -> str:
     )
 
 
-def _describe_difference(differences: Mapping[str, float | None], key: str, title: str) -> str:
+def describe_difference(differences: Mapping[str, float | None], key: str, title: str) -> str:
     """Return in one line how far the model's Sharpe ratio is above another contender's, and how surely."""
     ends = (f"model_sharpe_over_{key}{end}" for end in ("", "_low", "_high"))
     value, low, high = (differences.get(name) for name in ends)

@@ -47,6 +47,11 @@ def describe_start(settings: Settings, status: Status, model: ModelRef) -> list[
         f"{format_plain(limits.gross_leverage)} times the equity, {format_count(limits.orders_per_hour, 'order')} "
         "an hour",
     ]
+    return make_loud(lines, status)
+
+
+def make_loud(lines: list[str], status: Status) -> list[str]:
+    """Return the lines of a start, between loud ones where real money is traded."""
     if status.mode == Mode.LIVE:
         return [_LOUD, "REAL MONEY: every order of this process is paid for with it", *lines, _LOUD]
     return lines

@@ -24,8 +24,9 @@ from serving.journal.event_records import Severity
 from serving.limits import Drift
 from serving.margin_mode import explain_entry
 from serving.market_view import make_asset_views, make_market_view
+from serving.models.following import follow_champion
 from serving.parts import Parts
-from serving.report import Reporter, describe_model
+from serving.report import Reporter
 from serving.sightings import DriftSighting
 from serving.vectors import Archiving, make_vectors
 from serving.watch import Watch
@@ -137,17 +138,8 @@ class Cycle:
         return failures, True
 
     def _follow_champion(self) -> list[str]:
-        """Take over a promotion or rollback since the last decision; it counts from this one on. Returns problems."""
-        champion, before = self._parts.champion, self._parts.champion.ref
-        problems = champion.follow()
-        if champion.ref.key != before.key:
-            self._parts.status.model = describe_model(champion.ref)
-            self._parts.sightings.model = champion.ref
-            said = f"version {champion.ref.version} is champion now, before it {before.version}"
-            self._parts.progress.say(said)
-            # Another model decides over the money from now on: whoever did not ask for it should know.
-            self._parts.events.record("promotion", Severity.WARNING, said, champion.ref.version)
-        return problems
+        """Take over a promotion or rollback since the last decision; return problems."""
+        return follow_champion(self._parts, self._parts.champion)
 
     def _decide(self, close: datetime, balance: Balance) -> tuple[DecisionRecord, DecisionInputs | None]:
         """Read, score, decide and journal; return the record and what it was made on.

@@ -117,25 +117,6 @@ def read_stakes(journal: Path) -> Stakes:
         known.close()
 
 
-def refuse_other_kind(settings: Settings, stakes: Stakes) -> None:
-    """Raise ConfigError where the journal has something open of the other kind of trading, a book or pairs.
-
-    One home trades one of them at a time: each would take what is the other's for somebody else's.
-    """
-    flatten = "pairity halt --flatten while it runs"
-    if settings.strategy.book is None and stakes.book is not None:
-        raise ConfigError(
-            f"this home trades a book ({stakes.book}), and strategy.book is not set",
-            f"start it with --book {stakes.book.partition(':')[0]}; to trade pairs here, close the book first "
-            f"({flatten}), or use another PAIRITY_HOME",
-        )
-    if settings.strategy.book is not None and stakes.pairs:
-        raise ConfigError(
-            f"strategy.book is {settings.strategy.book}, and positions or orders of pairs are open in this home",
-            f"start it without --book and close them first ({flatten}), or use another PAIRITY_HOME",
-        )
-
-
 class Opening:
     """Opening of one process; what it opens is closed with `stack`."""
 

@@ -19,6 +19,7 @@ from pairity.polars_threads import running_in_memory
 from pairity.progress import Progress
 from pairity.settings import Settings
 from serving.alerts.service import AlertService
+from serving.books.kind import Trading, choose_trading, refuse_other_kind
 from serving.books.loop import BookLoop
 from serving.books.opening import BookOpening
 from serving.execution.okx import OkxVenue
@@ -26,7 +27,7 @@ from serving.logs import LoggedProgress, writing_log
 from serving.loop import OPENING, DecidingLoop, TradingLoop
 from serving.metrics import counting_requests
 from serving.notify import STOPPING, UP, Notifier
-from serving.opening import Opening, read_stakes, refuse_other_kind
+from serving.opening import Opening, read_stakes
 from serving.pages import Pages
 from serving.presence import Presence
 from serving.replay.stand_ins import StandIns
@@ -63,6 +64,9 @@ async def serve(
     StaleFeaturesError after a run in which not one decision found fresh features.
     """
     mode = choose_mode(settings, live=live)
+    trading = Trading(settings, None, by_champion=False)
+    if stand_ins is None or stand_ins.open_champion is None:
+        trading = choose_trading(settings)
     notifier, ending = Notifier.take(), asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(running_in_memory())
@@ -75,14 +79,14 @@ async def serve(
         venue = OkxVenue(client, retries=settings.exchange.max_retries)
         opening = (
             Opening(settings, mode, progress, stack, venue, presence, stand_ins)
-            if settings.strategy.book is None
-            else BookOpening(settings, mode, progress, stack, venue, presence, stand_ins, measure_book)
+            if trading.settings.strategy.book is None
+            else BookOpening(trading, settings, mode, progress, stack, venue, presence, stand_ins, measure_book)
         )
         pages = await stack.enter_async_context(Pages(settings, presence, lambda: log.lost, notifier, on_ready))
         loops: list[DecidingLoop[Any]] = []
 
         async def open_loop() -> None:
-            loops.append(await _open_loop(opening, pages, stack, model_version))
+            loops.append(await _open_loop(opening, trading, pages, stack, model_version))
 
         def stop() -> None:
             notifier.send(*STOPPING)
@@ -109,12 +113,12 @@ async def serve(
 
 
 async def _open_loop(
-    opening: Opening, pages: Pages, stack: contextlib.AsyncExitStack, model_version: str | None
+    opening: Opening, trading: Trading, pages: Pages, stack: contextlib.AsyncExitStack, model_version: str | None
 ) -> DecidingLoop[Any]:
     """Open everything in the order in which it refuses; return the loop. Raises what `serve` says."""
     settings = pages.settings
     stakes = read_stakes(Layout.of(settings).journal)
-    refuse_other_kind(settings, stakes)
+    refuse_other_kind(trading, stakes)
     if not stakes.open:
         settings.alerts.require_complete()
     if stakes.may_wait:  # for hours perhaps: whoever looks is told so

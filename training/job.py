@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -22,6 +20,7 @@ from pairity.timeline import HOUR
 from training.backtest import performance
 from training.backtest.comparison import choose_hold_asset
 from training.backtest.grid import run_grid
+from training.basis import OpenBasis, build_basis
 from training.contenders import (
     Part,
     flatten_metrics,
@@ -31,8 +30,8 @@ from training.contenders import (
 )
 from training.data.history import make_store_join, read_bars
 from training.data.point_in_time import Join
-from training.data.splits import Split, keep_back, split_chronologically
-from training.data.training_sets import TrainingSet, build_training_set, choose_pair_service, digest_training_rows
+from training.data.splits import Split
+from training.data.training_sets import TrainingSet
 from training.evaluation.drift import SCORE, measure_score_drift, summarise_drift, tabulate_run_drift
 from training.evaluation.drift_reference import freeze_reference
 from training.evaluation.forest_quality import measure_forest_quality
@@ -43,13 +42,13 @@ from training.labels.weights import count_effective_pairs, measure_likeness
 from training.models.families import find_family
 from training.models.registrable import Registrable, add_purged_scores, choose_family, fit_registrable
 from training.models.thresholds import has_own_threshold, note_threshold, summarise_threshold
-from training.promotion.backtested import Backtested, backtest_parts
+from training.promotion.backtested import Backtested, Rival, backtest_parts, compare_with_rival
 from training.promotion.evidence import ParityCheck
 from training.promotion.judging import Case, judge
 from training.promotion.promotion import decide_promotion
-from training.readiness import require_ready, require_tracking
 from training.reports import drift_files, run_files
 from training.reports.score_files import write_scores
+from training.stage_timer import StageTimer
 from training.train_report import TrainReport
 from training.trials.ledger import TrialLedger
 from training.trials.run import Market
@@ -76,19 +75,48 @@ def train(
     be written; nothing is registered then.
     """
     choose_family(settings)  # a name that nothing can be made of is refused before anything is read
-    missing = require_ready(settings)
-    stages = _StageTimer(progress)
-    join = join or make_store_join(settings)
+    found = join or make_store_join(settings)
+    steps = train_in_steps(
+        settings, progress, lambda: build_basis(settings, found, now), found, now=now, parity=parity, reason=reason
+    )
+    return finish_steps(steps)
+
+
+TrainSteps = Generator[None, Rival | None, TrainReport]
+"""A training that stops once, when everything that it has tried is in the ledger of trials, and is then told which
+version the same training has made champion meanwhile."""
+
+
+def finish_steps(steps: TrainSteps) -> TrainReport:
+    """Return the report of a training that nothing else is compared with."""
+    next(steps)
+    try:
+        steps.send(None)
+    except StopIteration as end:
+        report: TrainReport = end.value
+        return report
+    raise AssertionError("a training stops once")
+
+
+def train_in_steps(
+    settings: Settings,
+    progress: Progress,
+    open_basis: OpenBasis,
+    join: Join,
+    *,
+    now: datetime,
+    parity: ParityCheck | None,
+    reason: str | None,
+) -> TrainSteps:
+    """Do what `train` does, on a basis that may serve other families too."""
+    stages = StageTimer(progress)
     with stages("training set"):
-        training_set = build_training_set(settings, choose_pair_service(settings), join, now)
-        labelled = training_set.labelled(settings.label)
-        last, digest = training_set.last_decision, digest_training_rows(labelled)
-        require_tracking(settings)
+        basis = open_basis()
+        training_set, labelled, last, digest = basis.training_set, basis.labelled, basis.last, basis.digest
         if has_own_threshold(find_family(settings.model.family), settings):
             # After the digest: outcomes are no part of what is learnt
             labelled = add_outcomes(labelled, training_set, settings, join, now, settings.strategy.legs)
-        whole = split_chronologically(labelled, settings.model.test_fraction, horizon_bars=settings.label.horizon_bars)
-        split, kept_back = keep_back(whole, labelled, last, settings.gate.last_look)
+        whole, split, kept_back = basis.split(settings, labelled)
     with stages("fit"):
         model_fit, purged = _fit_judged(settings, training_set, split.train)
     with stages("score"):
@@ -99,24 +127,25 @@ def train(
         grid = run_grid(make_grid_inputs(settings, walked.arena, walk.forest, split))
         overfitting = estimate_overfitting_of_distinct(grid.returns)
         overfitting_probability = None if overfitting is None else overfitting.probability
-    with stages("gate"):
         closes = read_bars(settings, [choose_hold_asset(settings.universe.traded)], split.test_start, last, now)
         market = Market.of(settings, closes, digest)
-        # Before it is judged: this run's own trials count too
-        book = TrialLedger.of(settings).record(
+        # Before anything is judged: the trials of this training count too
+        TrialLedger.of(settings).record(
             list_training_runs(market, walked.contenders[0], grid), "training", datetime.now(UTC)
         )
+    rival = yield
+    with stages("gate"):
 
         def look_on() -> Backtested:
             after = _score(_fit(settings, training_set, kept_back.train), training_set, kept_back)
-            return backtest_parts(settings, training_set, [walk, after], last, join, now)
+            return compare_with_rival(backtest_parts(settings, training_set, [walk, after], last, join, now), rival)
 
         judgement = judge(
             Case(
                 settings=settings,
                 market=market,
-                book=book,
-                walked=walked,
+                book=TrialLedger.of(settings).read(),
+                walked=compare_with_rival(walked, rival),
                 kept_back=kept_back,
                 last=last,
                 parity=parity() if parity is not None else (None, "nothing was decided on live yet"),
@@ -209,7 +238,7 @@ def train(
             *judged.notes,
             *note_threshold(model_fit.threshold, settings.strategy),
             *training_set.list_notes(),
-            *missing,
+            *basis.notes,
         ),
         training_digest=digest,
         snapshot_id=training_set.snapshot_id,
@@ -218,6 +247,7 @@ def train(
         drift=drift,
         overfitting=overfitting_probability,
         outcome=outcome,
+        judged=contenders[0],
         files=(*files, run_files.locate_directory(settings) / run_files.CARD),
         stage_seconds=stages.seconds,
     )
@@ -244,19 +274,3 @@ def _fit_judged(
 
 def _score(model: Registrable, training_set: TrainingSet, split: Split) -> Part:
     return Part(split, score_test_period(model.estimator, training_set, split, threshold=model.trades_above))
-
-
-class _StageTimer:
-    """Announces stages and keeps how long each took, in seconds."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        self._progress.stage(name, 1)
-        began = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - began
-        self._progress.advance(1)

@@ -36,7 +36,7 @@ class RunRecord:
     training_set: pl.DataFrame
     training_digest: str
     source: Path
-    """Directory of the features that the training set was built from."""
+    """Directory of the features that the training set was built from; its name is that of the data set."""
     artifacts: Path
     """Directory of figures and tables to be stored with the run."""
     name: str | None = None
@@ -46,6 +46,8 @@ class RunRecord:
     trials: Sequence[float | None] = ()
     """Annualised Sharpe ratio of each other setting that was tried on the same model; None where one has no ratio."""
     curves: Sequence[Curve] = ()
+    target: str | None = "label"
+    """Column of the training set that is learnt; None: nothing is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class ModelScores:
     """A registered version, by number or alias.
 
     Its files and signatures are checked before it is loaded. Raises what `find_alias` and `find_version` raise, and
-    ConfigError for a version of another universe.
+    ConfigError for a version of another universe, and for one that is a book.
     """
 
     last: datetime | None = None
@@ -108,6 +108,13 @@ class ModelScores:
     def __init__(self, settings: Settings, named: str) -> None:
         self._settings, self._layout = settings, Layout.of(settings)
         self._model = _find_model(settings, named)
+        if self._model.is_book:
+            raise ConfigError(
+                f"version {self._model.version} of {self._model.name} is a book ({self._model.family}): "
+                "it has no scores",
+                f"trade it again with pairity books --family {self._model.family}, or name a version of a model of "
+                "pairs with --model",
+            )
         own, wanted = self._model.universe, ",".join(settings.universe.assets)
         if own != wanted:
             raise ConfigError(

@@ -223,8 +223,8 @@ def _make_dataset(mlflow: ModuleType, record: RunRecord) -> Any:  # noqa: ANN401
     return mlflow.data.from_polars(
         record.training_set,
         source=LocalArtifactDatasetSource(str(record.source)),
-        targets="label",
-        name="pair_hourly",
+        targets=record.target,
+        name=record.source.name,
         digest=record.training_digest[:_DATASET_DIGEST_CHARS],
     )
 

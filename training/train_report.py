@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from model_registry.records import ModelRef
+from training.backtest.comparison import Contender
 from training.backtest.grid import GridResult
 from training.promotion.promotion import GateOutcome
 
@@ -60,5 +61,7 @@ class TrainReport:
     little varies."""
     outcome: GateOutcome
     """The gate's verdict, and whether the model is champion now."""
+    judged: Contender
+    """The model over the hours that it was judged by."""
     files: tuple[Path, ...]
     stage_seconds: dict[str, float] = field(default_factory=dict)

@@ -107,6 +107,11 @@ class BookFamily:
         """Whether models of the family are fitted."""
         return self.ranker is not None or self.outcome is not None
 
+    @property
+    def is_rule(self) -> bool:
+        """Whether its weights follow from what is known of the market alone: it can be registered, and trade."""
+        return self.is_choice and not self.learns and not self.members
+
 
 def _trend(market: BookMarket, size: int) -> Target:
     names = choose_universe(market.features, size)

@@ -23,7 +23,8 @@ from pairity_cli.table_output import prints_tables
     "--book",
     type=Name(IDENTIFIER),
     metavar="FAMILY",
-    help="Trade this family of books, such as trend_carry_book, in place of pairs (default: strategy.book).",
+    help="Trade this family of books, such as trend_carry_book, whatever is champion; never with real money "
+    "(default: strategy.book, else the champion, a model of pairs or a book).",
 )
 @click.option(
     "--max-position",

@@ -8,7 +8,7 @@ import click
 
 from pairity.names import IDENTIFIER
 from pairity_cli.context import echo, reports_errors, say_pair_cost, settings_from
-from pairity_cli.parameters import Name, Note
+from pairity_cli.parameters import Names, Note
 from pairity_cli.table_output import prints_tables
 
 
@@ -30,8 +30,11 @@ from pairity_cli.table_output import prints_tables
 )
 @click.option(
     "--family",
-    type=Name(IDENTIFIER),
-    help="What to train (the setting model.family): a family that gives every pair a probability.",
+    "families",
+    type=Names(IDENTIFIER),
+    metavar="A,B,…",
+    help="What to train (default: the setting model.families, or model.family): families that give every pair a "
+    "probability, and books. They are judged in this order.",
 )
 @click.option(
     "--reason",
@@ -40,27 +43,32 @@ from pairity_cli.table_output import prints_tables
 )
 @reports_errors
 @prints_tables()
-def train(rows: str | None, as_known_at: str, with_families: bool, family: str | None, reason: str | None) -> None:
-    """Compare all families, train the pair model on published features, backtest it beside its nulls, register it.
+def train(
+    rows: str | None, as_known_at: str, with_families: bool, families: tuple[str, ...] | None, reason: str | None
+) -> None:
+    """Compare all families, train the configured ones, backtest each beside its nulls, register it.
 
-    The comparison comes first: what it tried counts when the gate judges. The gate decides whether the model becomes
-    champion; `pairity models` shows what it said.
+    The comparison comes first: what it tried counts when the gate judges. The gate decides whether a model of pairs or
+    a book becomes champion; `pairity models` shows what it said.
     """
     from pairity.errors import MissingDataError
     from pairity.timeline import parse_instant
+    from pairity_cli.book_training import show_book_training
     from pairity_cli.commands.leaderboard import compare
     from pairity_cli.console import ConsoleProgress
     from pairity_cli.summaries import show_training
     from serving.parity_verdicts import live_parity
-    from training.job import train as run_training
+    from training.books.train_report import BookTrainReport
+    from training.family_job import choose_families, train_families
     from venue.clock import SystemClock
 
     chosen: dict[str, Any] = {}
     if rows:
         chosen["label"] = {"rows": rows}
-    if family:
-        chosen["model"] = {"family": family}
+    if families:
+        chosen["model"] = {"families": families}
     settings = settings_from(**chosen)
+    choose_families(settings)  # what cannot be traded is refused before the comparison, which takes long
     say_pair_cost(settings)
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
     if with_families:
@@ -69,5 +77,9 @@ def train(rows: str | None, as_known_at: str, with_families: bool, family: str |
         except MissingDataError as error:  # too little to walk forward, and perhaps enough to train on
             echo(f"no leaderboard: {error.what} (evaluation.train_bars, evaluation.test_bars)")
     with ConsoleProgress() as progress:
-        report = run_training(settings, progress, now=now, parity=live_parity(settings), reason=reason)
-    show_training(report)
+        reports = train_families(settings, progress, now=now, parity=live_parity(settings), reason=reason)
+    for report in reports:
+        if isinstance(report, BookTrainReport):
+            show_book_training(report)
+        else:
+            show_training(report)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
+from feature_repo.catalog import ASSET_BOOKS, ASSET_HOURLY, PAIR_HOURLY
 from pairity.books.decision import HeldBook
 from pairity.books.present import PresentMarket
 from pairity.errors import MissingDataError, VenueAnswerError
@@ -26,6 +26,7 @@ from serving.error_states import describe, may_be_survived
 from serving.execution.venue_records import Balance, VenuePosition
 from serving.journal import BookRecord, DecisionRecord, TradingState, decision_id
 from serving.journal.event_records import Severity
+from serving.models.following import follow_champion
 from serving.report import Reporter
 from serving.vectors import Archiving
 from serving.watch import Watch
@@ -33,6 +34,15 @@ from validation.quarantine import Quarantine
 
 MOST_LATE = 3 * HOUR
 """A decision that is later than that is left out: the next one is made at its own hour."""
+
+
+def find_first_needed(close: datetime) -> datetime:
+    """Return since when raw data are needed for the features at `close`: of its month's chunk, and of the book's names.
+
+    What is stored already is not fetched again.
+    """
+    chunk = month_start(close - MINUTE) - max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
+    return min(chunk, close - ASSET_BOOKS.lookback)
 
 
 class BookCycle:
@@ -54,9 +64,14 @@ class BookCycle:
         reconciled = await self._watch.look()
         if reconciled is not None:
             self._reporter.replace_problems(list(reconciled.problems))
-        due = floor_to(self._parts.clock.now(), self._every)
+        now = self._parts.clock.now()
+        due = floor_to(now, self._every)
         if self._is_due(due):
             await self.run(due)
+        elif self._caught_up is None:
+            # Now, and not after the close that is decided on: what arrives later than that counts for the next one.
+            failures, _ = await self._ingest(floor_to(now, HOUR))
+            self._reporter.add_problems(failures)
 
     async def run(self, close: datetime, *, last_try: bool = True) -> bool | None:
         """Take in the bar that closed at `close`, and decide where that is due; None where it failed.
@@ -90,6 +105,12 @@ class BookCycle:
             refusal = self._supervisor.explain_refusal()
             self._reporter.report_skipped(due, str(refusal))
             return True
+        if (champion := self._parts.champion) is not None:
+            with self._supervisor.covering("champion"):
+                problems += follow_champion(self._parts, champion)
+            if champion.suspended is not None:
+                self._reporter.report_skipped(due, champion.suspended)
+                return True
         if not self._desk.reconciler.certain:
             self._skip(due)
             return None
@@ -137,11 +158,11 @@ class BookCycle:
         self._reporter.report_skipped(close, reason)
 
     async def _ingest(self, close: datetime) -> tuple[list[str], bool]:
-        """Ingest what closed since the last success; the first time everything since the chunk's start.
+        """Ingest what closed since the last success; the first time all that a book looks back on.
 
         Returns problems, and whether there is anything new to decide on.
         """
-        since = self._caught_up or month_start(close - MINUTE) - max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
+        since = self._caught_up or find_first_needed(close)
         report = None
         with self._supervisor.covering("data"):
             report = await self._watch.look_while(
@@ -163,7 +184,7 @@ class BookCycle:
 
         Raises MissingDataError where nothing of the bar is known.
         """
-        parts, terms = self._parts, self._parts.terms
+        parts, terms = self._parts, self._parts.name_terms()
         before, able = parts.journal.books.newest(), frozenset(terms.specs)
         measuring = asyncio.to_thread(
             parts.measure_book, self._settings, terms.family, terms.limits, able, close=due, now=parts.clock.now()

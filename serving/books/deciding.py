@@ -8,12 +8,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from feature_repo.catalog import BOOK_FEATURES
+from model_registry.records import ModelRef
 from pairity.books.decision import HeldBook, NameDecision, WeightPlan, decide_book
 from pairity.books.explanation import explain_weight
 from pairity.books.families import BookFamily
 from pairity.books.limits import BookLimits
 from pairity.books.margin import leave_for_others
 from pairity.books.present import PresentMarket
+from pairity.books.readiness import explain_no_universe
 from pairity.books.rebalance import Cause, Change
 from pairity.digest import digest_bytes
 from pairity.number_formats import format_plain
@@ -30,6 +32,15 @@ class TradedBook:
     family: BookFamily
     limits: BookLimits
     specs: Mapping[str, ContractSpec]
+    version: ModelRef | None = None
+    """Champion that defines the book; None where the command line or a setting names its family."""
+
+    @property
+    def model(self) -> tuple[str, str, str]:
+        """Name, version and digest by which its decisions are journalled."""
+        if self.version is None:
+            return self.family.name, BOOK_VERSION, self.digest
+        return self.version.key
 
     @property
     def digest(self) -> str:
@@ -68,6 +79,7 @@ def decide(
     )
     names = chosen.names
     seen = {one.name for one in names}
+    lacking = explain_no_universe(present.market.features, terms.specs)
     idle = [
         NameDecision(Change(name, 0.0, 0.0, cause), Decimal(0), Decimal(0))
         for cause, idlers in ((Cause.WITHIN_BAND, plan.target.universe), (Cause.NOT_KNOWN, present.unusable))
@@ -85,6 +97,7 @@ def decide(
         ),
         steps=(
             *said,
+            *([] if lacking is None else [lacking]),
             *(f"{step.name}: {step.why}" for step in plan.steps),
             *([chosen.margin] if chosen.margin else []),
         ),
@@ -96,6 +109,7 @@ def make_record(
     book: BookRecord, terms: TradedBook, *, run_id: str, decision_time: datetime, available_usdt: float
 ) -> DecisionRecord:
     """Return the journal's decision around a book's."""
+    name, version, sha256 = terms.model
     traded = sum(one.is_traded for one in book.names)
     said = f"{terms.family.name}: {traded} of {len(book.names)} names traded"
     return DecisionRecord(
@@ -104,9 +118,9 @@ def make_record(
         decision_time=decision_time,
         event_timestamp=book.close,
         feature_service=BOOK_FEATURES.name,
-        model_name=terms.family.name,
-        model_version=BOOK_VERSION,
-        model_sha256=terms.digest,
+        model_name=name,
+        model_version=version,
+        model_sha256=sha256,
         decision=Decision(
             action=Action.REBALANCE if traded else Action.HOLD,
             reason="; ".join([said, *book.steps]),

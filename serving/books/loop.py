@@ -9,6 +9,7 @@ from pairity.books.families import BookFamily
 from pairity.number_formats import format_count, format_plain
 from pairity.settings import Settings
 from pairity.timeline import ceil_to
+from serving.announcing import make_loud
 from serving.books.cycle import BookCycle
 from serving.books.parts import BookDesk, BookParts
 from serving.limits import Limiter
@@ -43,7 +44,11 @@ class BookLoop(DecidingLoop[BookParts]):
 
     def _begin(self, parts: BookParts) -> DecidingCycle:
         assert self._desk is not None
-        for line in describe_book(parts.settings, parts.status, self._family):
+        lines = describe_book(parts.settings, parts.status, self._family)
+        if parts.champion is not None:
+            ref = parts.champion.ref
+            lines.append(f"model     {ref.name} version {ref.version}, champion; gate: {ref.gate}, run {ref.run_id}")
+        for line in make_loud(lines, parts.status):
             parts.progress.say(line)
         return BookCycle(parts, self._desk, self._watch, self._reporter)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pairity.books.families import BOOK_FAMILIES, BookFamily
@@ -20,6 +20,7 @@ from serving.execution.limit_entries import LimitTerms
 from serving.journal import BookRecord
 from serving.journal.event_records import Severity
 from serving.limits import Limiter
+from serving.models.book_champion import BookChampion
 from serving.parts import DecidingParts, GuardParts
 from serving.rivals import RivalWatch
 
@@ -30,6 +31,12 @@ class BookParts(DecidingParts):
 
     terms: TradedBook
     measure_book: MeasureBook
+    champion: BookChampion | None = None
+    """Version that defines the book, and may be another one at the next decision; None: no version does."""
+
+    def name_terms(self) -> TradedBook:
+        """Return what the book is traded by at this moment."""
+        return self.terms if self.champion is None else replace(self.terms, version=self.champion.ref)
 
 
 def choose_book(settings: Settings) -> BookFamily:
@@ -39,7 +46,7 @@ def choose_book(settings: Settings) -> BookFamily:
     do not fit a book.
     """
     name = settings.strategy.book
-    served = {key: family for key, family in BOOK_FAMILIES.items() if not (family.learns or family.members)}
+    served = {key: family for key, family in BOOK_FAMILIES.items() if family.is_rule}
     if name is None or name not in BOOK_FAMILIES:
         raise UnknownNameError("family of books", str(name), served)
     if name not in served:

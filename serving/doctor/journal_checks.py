@@ -21,7 +21,6 @@ from serving.doctor.findings import TIMED, Check, Finding, SkippedError, Sure, f
 from serving.doctor.journal_reading import connect_reading, find_writer, reading_journal
 from serving.execution.protection import closes
 from serving.journal import IntentState, Journal, TradingState, tables
-from serving.journal.book_records import BOOK_VERSION
 
 _UNKNOWN_AFTER = timedelta(minutes=5)
 """An outcome that is unknown for longer was asked for often, and is no matter of one lost answer."""
@@ -112,11 +111,12 @@ def _check_orders(case: Case) -> Iterable[Finding]:
 def _check_decisions(case: Case) -> Iterable[Finding]:
     with _opened(case) as journal:
         last, held = journal.last_decision(), [*journal.open_positions(), *journal.books.count_held()]
+        book = None if last is None else journal.books.get(last.decision_id)
     if last is None:
         raise SkippedError("nothing was decided yet")
     age = case.now - last.decision_time
     interval = timedelta(minutes=case.known.serve.interval_minutes)
-    if (family := BOOK_FAMILIES.get(last.model_name)) is not None and last.model_version == BOOK_VERSION:
+    if book is not None and (family := BOOK_FAMILIES.get(book.family)) is not None:
         interval = timedelta(hours=family.every_hours)
     if age <= 2 * interval:
         return []

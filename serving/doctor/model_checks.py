@@ -108,7 +108,7 @@ def _check_gate(case: Case) -> Iterable[Finding]:
 def _check_fit(case: Case) -> Iterable[Finding]:
     model = _champion(case)
     findings = []
-    traded = ",".join(case.known.universe.traded)
+    traded = ",".join(case.known.universe.assets if model.is_book else case.known.universe.traded)
     if model.universe and model.universe != traded:
         fact = f"trained on {model.universe}; traded are {traded}"
         findings.append(warning("the champion was made for other assets", fact, _TRAIN))
@@ -116,7 +116,7 @@ def _check_fit(case: Case) -> Iterable[Finding]:
         service = find_service(model.feature_service)
     except UnknownNameError as error:
         return [*findings, fault("the champion asks for features that this program does not have", error.what, _TRAIN)]
-    if service.name != case.known.model.feature_service:
+    if not model.is_book and service.name != case.known.model.feature_service:
         fact = f"it asks for {service.name}; model.feature_service is {case.known.model.feature_service}"
         findings.append(warning("the next training has other features than the champion", fact, _TRAIN))
     return findings
@@ -124,6 +124,8 @@ def _check_fit(case: Case) -> Iterable[Finding]:
 
 def _check_age(case: Case) -> Iterable[Finding]:
     model = _champion(case)
+    if model.is_book:
+        raise SkippedError("the champion is a book: nothing of it is learnt")
     try:
         seen = datetime.fromisoformat(model.train_end)
         age = case.now - seen

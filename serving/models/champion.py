@@ -1,4 +1,4 @@
-"""The model that decides: loaded at start, and followed when the registry names another one.
+"""The version that decides: loaded at start, and followed when the registry names another one.
 
 A promotion or rollback takes effect at the next decision. Positions go on: they belong to the strategy and not to a
 model. A new champion that cannot be used never ends the process. The version before it goes on watching what is held
@@ -7,6 +7,8 @@ The same holds where somebody without the key changed the registry: what is not 
 """
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
 
 from model_registry.approval import is_confirmed
 from model_registry.records import GATE_PASSED, REASON_TAG, ModelRef
@@ -17,11 +19,11 @@ from serving.models.scoring import Scorer, load_scorer
 from serving.risk import Mode
 
 
-class Champion:
-    """Champion of one process. Building it raises what `find_champion`, `load_scorer` and `require_proven` raise.
+class FollowedVersion(ABC):
+    """Champion of one process, whatever its kind.
 
     With `pinned` only the version of that number may open positions. Without it real money needs a version that a
-    person has confirmed.
+    person has confirmed. Building it raises what `find_champion`, `_take` and `require_proven` raise.
     """
 
     def __init__(self, settings: Settings, mode: Mode, pinned: str | None = None) -> None:
@@ -30,16 +32,24 @@ class Champion:
         self._pinned = pinned
         if pinned is not None:
             find_version(settings, pinned)  # a mistyped number is told at once
-        named = _find_champion_to_start_with(settings)
-        self.scorer: Scorer = load_scorer(settings, named)
+        named = find_champion_to_start_with(settings)
+        self._take(named)
         self.suspended: str | None = self._explain_waiting(named)
         """Why nothing may be opened now: the registry names a champion that cannot be used, or none."""
-        require_proven(mode, self.scorer.ref)
+        require_proven(mode, self.ref)
 
     @property
+    @abstractmethod
     def ref(self) -> ModelRef:
         """Version that decides."""
-        return self.scorer.ref
+
+    @abstractmethod
+    def _take(self, named: ModelRef) -> None:
+        """Load a version; from now on it decides. Raises a PairityError where it cannot be loaded."""
+
+    @abstractmethod
+    def _require_fit(self, named: ModelRef) -> None:
+        """Raise RegistryError for a version that cannot take the place of the one that decides in this process."""
 
     def follow(self) -> list[str]:
         """Take over the champion that the registry names now; return problems as messages, and raise none of them.
@@ -59,8 +69,8 @@ class Champion:
                 return self._suspend(waiting)
             # By key and not by equality: tags of a version change, such as the gate's, while its model stays
             if named.key != self.ref.key:
-                require_universe(named, self.ref, self._settings)
-                self.scorer = load_scorer(self._settings, named)
+                self._require_fit(named)
+                self._take(named)
         except PairityError as error:
             return self._suspend(f"champion version {named.version} cannot be used: {error.what}")
         self.suspended = None
@@ -84,7 +94,29 @@ class Champion:
         return [f"{reason}; version {self.ref.version} watches what is held, nothing is opened"]
 
 
-def _find_champion_to_start_with(settings: Settings) -> ModelRef:
+class Champion(FollowedVersion):
+    """Champion of a process that trades pairs. Building it raises what `load_scorer` raises, too."""
+
+    scorer: Scorer
+
+    @property
+    def ref(self) -> ModelRef:
+        """Version that decides."""
+        return self.scorer.ref
+
+    def _take(self, named: ModelRef) -> None:
+        self.scorer = load_scorer(self._settings, named)
+
+    def _require_fit(self, named: ModelRef) -> None:
+        if named.is_book:
+            raise RegistryError(
+                f"it is a book ({named.family}), and this process trades pairs: close what is held "
+                "(pairity halt --flatten), then end the process and start it again"
+            )
+        require_universe(named, self.ref, self._settings)
+
+
+def find_champion_to_start_with(settings: Settings) -> ModelRef:
     """Return the champion; where the registry was changed by somebody without the key, the last one that was signed.
 
     Positions that are held need a model that watches them. `follow` says of the changed one what is wrong with it.

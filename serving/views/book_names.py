@@ -51,6 +51,7 @@ def _view_name(seen: Inputs, book: BookRecord, leg: Leg, stops: Mapping[str, Int
     funding = None if there is None else as_number(there.funding_usdt)
     opened = (decided.opened_at if decided is not None else None) or book.close
     stop = _view_stop(seen, stops.get(instrument))
+    weight, target = _weigh(seen, leg, coins, mark), None if decided is None else decided.target
     none = StopView(price=None, confirmed_at=None, state="missing")
     view = LegView(
         asset=leg.asset,
@@ -67,6 +68,9 @@ def _view_name(seen: Inputs, book: BookRecord, leg: Leg, stops: Mapping[str, Int
         liquidation_price=None if there is None else amount(there.liquidation_price),
         stop=stop,
         target=none,
+        weight=weight,
+        target_weight=target,
+        drift=None if weight is None or target is None else weight - target,
     )
     return PositionView(
         position_id=f"{leg.asset}@{opened:%Y%m%dT%H%MZ}",
@@ -94,6 +98,14 @@ def _view_name(seen: Inputs, book: BookRecord, leg: Leg, stops: Mapping[str, Int
         decision_id=book.decision_id,
         entry_order_ids=[],
     )
+
+
+def _weigh(seen: Inputs, leg: Leg, coins: Decimal | None, mark: Decimal | None) -> float | None:
+    """Return the weight of a leg at its mark; None where mark or equity is not known."""
+    equity = seen.status.equity_usdt
+    if coins is None or mark is None or not equity:
+        return None
+    return float(leg.side.sign * coins * mark) / equity
 
 
 def _view_stop(seen: Inputs, intent: Intent | None) -> StopView:

@@ -13,7 +13,7 @@ from pairity.strategy.types import PairAssessment
 from pairity.universe import Pair
 from serving.explanation import explain_assessment
 from serving.journal import DecisionRecord
-from serving.views.base import Cut, Inputs, Page, View, parse_time
+from serving.views.base import Amount, Cut, Inputs, Page, View, parse_time
 from serving.views.errors import NotFoundError
 from serving.views.lineage import Lineage, make_lineage
 
@@ -55,11 +55,28 @@ class ScoreView(View):
     outcome: str = Field(description="What became of it, in words.")
 
 
+class BookNameView(View):
+    """What a decision of a book said of one name. Weights are signed fractions of equity, contracts signed."""
+
+    name: str
+    weight: float = Field(description="What prices had made of it.")
+    target_weight: float = Field(description="What is wanted, within the limits.")
+    held: Amount = Field(description="Contracts before.")
+    contracts: Amount = Field(description="Contracts to hold from then on.")
+    cause: str = Field(description="Why it is traded, or not.")
+    why: str = Field(description="Why the family wants this weight.")
+    score: float | None
+    price: float | None = Field(description="Close that sizes were found at.")
+
+
 class DecisionView(DecisionItem):
-    """One decision with all its pairs, and where it came from."""
+    """One decision with all its pairs, or all names of a book, and where it came from."""
 
     exits: list[str]
     scores: list[ScoreView]
+    book: list[BookNameView] = Field(
+        default_factory=list, description="Names of a decision of a book; empty of one on pairs."
+    )
     lineage: Lineage
 
 
@@ -146,8 +163,27 @@ def view_decision(seen: Inputs, decision_id: str) -> DecisionView:
         best=None if best is None else BestPair(pair=best.pair.pair_id, score=best.divergence_score or 0.0),
         exits=[exit_.position_id for exit_ in decision.exits],
         scores=[view_score(seen, record, item) for item in decision.scores],
+        book=_view_book(seen, decision_id),
         lineage=make_lineage(seen, record),
     )
+
+
+def _view_book(seen: Inputs, decision_id: str) -> list[BookNameView]:
+    book = seen.journal.books.get(decision_id)
+    return [
+        BookNameView(
+            name=one.name,
+            weight=one.weight,
+            target_weight=one.target,
+            held=format(one.held, "f"),
+            contracts=format(one.contracts, "f"),
+            cause=one.cause,
+            why=one.why,
+            score=one.score,
+            price=one.price,
+        )
+        for one in (() if book is None else book.names)
+    ]
 
 
 def read_decision(seen: Inputs, decision_id: str) -> DecisionRecord:

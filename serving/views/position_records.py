@@ -37,6 +37,9 @@ class LegView(View):
     liquidation_price: Amount | None = Field(description="Mark price at which the venue liquidates, as it says.")
     stop: StopView
     target: StopView
+    weight: float | None = Field(default=None, description="Of a book: signed notional at the mark over the equity.")
+    target_weight: float | None = Field(default=None, description="Of a book: what the last decision wants.")
+    drift: float | None = Field(default=None, description="Of a book: weight less target.")
 
 
 class ResultView(View):
@@ -66,7 +69,9 @@ class PositionView(View):
     stop_level: float | None = Field(description="Stop, mark and target of the first leg, on one scale.")
     now_level: float | None
     target_level: float | None
-    horizon_at: datetime = Field(description="Until when the label of the model looks ahead; not an exit.")
+    horizon_at: datetime = Field(
+        description="Until when the label of the model looks ahead, not an exit; of a book the next decision."
+    )
     probability_entry: float | None
     decision_id: str | None
     entry_order_ids: list[str] = Field(description="Client order ids of the orders that opened it.")

@@ -193,7 +193,8 @@ def _view_decision(seen: Inputs) -> DecisionLine:
         interval_s=seen.settings.serve.interval_minutes * 60,
         action=status.action or (last["action"] if last else None),
         reason=status.reason or (last["reason"] if last else None),
-        event_timestamp=parse_time(last["event_timestamp"] if last else status.event_timestamp),
+        # A book sees to bars between its decisions, too.
+        event_timestamp=parse_time(status.event_timestamp or (last["event_timestamp"] if last else None)),
     )
 
 

@@ -16,7 +16,7 @@ from training.backtest.performance import measure_performance
 from training.books.engine import run_book
 from training.books.evidence import find_ruin
 from training.books.ranker import LEAST_DAYS
-from training.books.stored_market import find_first_universe, load_market, make_book_terms, name_trial
+from training.books.stored_market import load_hours, make_book_terms, name_trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,7 @@ def trade_book_lines(
         return [], []
     names = ", ".join(family.name for family in families)
     try:
-        market = load_market(settings, now, hours[-1])
-        panel = market.history.panel
-        universe = panel.close_of(find_first_universe(panel))
-        if universe >= hours[-1]:
-            raise MissingDataError(f"there is a universe from {universe:%Y-%m-%d %H:%M} UTC on", "collect more history")
-        if panel.start > hours[0] or panel.close_of(panel.hours - 1) != hours[-1]:
-            raise MissingDataError("the bars of the universe do not reach over these hours", "collect them")
+        market, universe = load_hours(settings, hours[0], hours[-1], now)
     except MissingDataError as error:
         progress.advance(len(families), "books are left out")
         return [], [f"{names}: left out: {error.what}"]
@@ -59,7 +53,7 @@ def trade_book_lines(
     if universe > hours[0]:
         notes.append(f"{names}: nothing is held before {universe:%Y-%m-%d %H:%M} UTC, for want of a universe")
     lines = []
-    terms, first = make_book_terms(settings), (hours[0] - panel.start) // HOUR
+    terms, first = make_book_terms(settings), (hours[0] - market.history.panel.start) // HOUR
     for family in families:
         result = run_book(market.history, family, terms, market.specs, first=first).result
         contender = Contender(family.name, f"book: {family.description}", result, measure_performance(result))

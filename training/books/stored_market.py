@@ -56,6 +56,21 @@ def load_market(settings: Settings, now: datetime, until: datetime | None) -> St
     return StoredMarket(history, bars, read_traded_contracts(settings, layout))
 
 
+def load_hours(settings: Settings, first: datetime, last: datetime, now: datetime) -> tuple[StoredMarket, datetime]:
+    """Return the market up to the bar close `last`, and the first close at which a universe can exist.
+
+    MissingDataError where that is not before `last`, and where the stored bars do not reach from `first` to `last`.
+    """
+    market = load_market(settings, now, last)
+    panel = market.history.panel
+    universe = panel.close_of(find_first_universe(panel))
+    if universe >= last:
+        raise MissingDataError(f"there is a universe from {universe:%Y-%m-%d %H:%M} UTC on", "collect more history")
+    if panel.start > first or panel.close_of(panel.hours - 1) != last:
+        raise MissingDataError("the bars of the universe do not reach over these hours", "collect them")
+    return market, universe
+
+
 def make_book_terms(settings: Settings, *, limit_first: bool = False) -> BookTerms:
     """Return account, costs and limits of books; they begin with `costs.initial_equity_usdt` or 100,000 USDT."""
     maker = settings.costs.maker_fee_bps if limit_first else None

@@ -22,6 +22,7 @@ from model_registry.logistic_terms import LOGISTIC
 from model_registry.scorer_card import CARD_FILE, ScorerCard
 from model_registry.stored_families import CALIBRATED, FOREST, STORED_FAMILIES, StoredFamily
 from model_registry.stored_scorers import CONSTANT, TREES, build_scorer
+from pairity.books.families import BOOK_FAMILIES
 from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import ConfigError
 from pairity.number_formats import format_plain
@@ -77,8 +78,14 @@ def digest_fitted(pipeline: Any) -> str:  # noqa: ANN401 - sklearn.Pipeline
 def choose_family(settings: Settings) -> StoredFamily:
     """Return the family that `model.family` names.
 
-    UnknownNameError for a name that does not exist, ConfigError for a family that says no probability of every pair.
+    UnknownNameError for a name that does not exist, ConfigError for a family that says no probability of every pair: a
+    book, or one of single assets.
     """
+    if settings.model.family in BOOK_FAMILIES:
+        raise ConfigError(
+            f"model.family = {settings.model.family!r} is a book, and a model of pairs is trained here",
+            f"choose from {', '.join(STORED_FAMILIES)}; `pairity train` trains books too",
+        )
     family = find_family(settings.model.family)
     if family.name not in STORED_FAMILIES:
         what = "returns of single assets" if family.portfolio is not None else "one pair alone, with stops of its own"

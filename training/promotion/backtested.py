@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 import polars as pl
 
+from pairity.number_formats import format_count
 from pairity.settings import Settings
 from training.backtest.comparison import Arena, Contender
+from training.backtest.performance import compute_hourly_returns
 from training.contenders import Part, compare_contenders, join_scores
 from training.data.history import load_history
 from training.data.point_in_time import Join
 from training.data.training_sets import TrainingSet
+from training.evaluation.sharpe import compare_sharpe
 from training.promotion.evidence import ChampionResult, backtest_champion
 
 
@@ -46,3 +50,24 @@ def backtest_parts(
         bars=bars,
         notes=notes,
     )
+
+
+class Rival(NamedTuple):
+    """A version that the same training has made champion, and what it was judged by."""
+
+    version: str
+    contender: Contender
+
+
+def compare_with_rival(backtested: Backtested, rival: Rival | None) -> Backtested:
+    """Return the backtest with `rival`, over the hours of both, in the place of the champion of before; None: as it is.
+
+    The rival has learnt from these hours since it was judged: what counts is what it showed before.
+    """
+    if rival is None:
+        return backtested
+    own, other = (compute_hourly_returns(one.result) for one in (backtested.contenders[0], rival.contender))
+    hours = min(len(own), len(other))
+    note = f"version {rival.version} of the same training over {format_count(hours, 'hour')}"
+    lead = compare_sharpe(own[:hours], other[:hours])
+    return replace(backtested, champion=ChampionResult(lead, note, rival.version))

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import numpy as np
 
-from model_registry.loading import load_estimator
+from model_registry.loading import load_book, load_estimator
 from model_registry.records import ModelRef
 from model_registry.registry import find_champion
 from pairity.errors import NoChampionError, SignatureError
@@ -18,6 +18,9 @@ from pairity.settings import Settings
 from pairity.timeline import HOUR
 from training.backtest.comparison import BASELINE, HOLD, MODEL, Arena, Contender
 from training.backtest.performance import compute_hourly_returns
+from training.backtest.records import BacktestResult
+from training.books.stored_market import make_book_terms
+from training.books.walked import walk_book
 from training.contenders import RULE
 from training.data.history import load_history
 from training.data.point_in_time import Join
@@ -56,7 +59,9 @@ def backtest_champion(
     if current is None:
         return ChampionResult(None, "there is no champion yet")
     name = f"version {current.version}"
-    if current.feature_service != training_set.service.name or current.universe != ",".join(settings.universe.traded):
+    universe = settings.universe.assets if current.is_book else settings.universe.traded
+    is_other = not current.is_book and current.feature_service != training_set.service.name
+    if is_other or current.universe != ",".join(universe):
         return ChampionResult(None, f"champion {name} was made for other pairs or features", current.version)
     seen = datetime.fromisoformat(current.train_end)
     hours = model.result.equity["time"].to_list()
@@ -64,13 +69,25 @@ def backtest_champion(
     if len(unseen) < LEAST_COMMON_HOURS:
         return ChampionResult(None, f"champion {name} has seen these hours", current.version)
     # The champion begins flat at its first hour; the challenger may hold a position then, as it would
-    own = replace(split, test_start=unseen[0], until=hours[-1] + HOUR)
-    estimator = load_estimator(Layout.of(settings), current)
-    scored = score_test_period(estimator, training_set, own, threshold=current.threshold).scored
-    history, _ = load_history(settings, join, unseen[0], hours[-1], now)
-    result = Arena(settings, history).trade_model(scored, seen).result
+    if current.is_book:
+        result = _trade_book(settings, current, unseen[0], hours[-1], now)
+    else:
+        own = replace(split, test_start=unseen[0], until=hours[-1] + HOUR)
+        estimator = load_estimator(Layout.of(settings), current)
+        scored = score_test_period(estimator, training_set, own, threshold=current.threshold).scored
+        history, _ = load_history(settings, join, unseen[0], hours[-1], now)
+        result = Arena(settings, history).trade_model(scored, seen).result
     lead = compare_sharpe(compute_hourly_returns(model.result)[-len(unseen) :], compute_hourly_returns(result))
     return ChampionResult(lead, f"champion {name} over {format_count(len(unseen), 'hour')}", current.version)
+
+
+def _trade_book(
+    settings: Settings, champion: ModelRef, first: datetime, last: datetime, now: datetime
+) -> BacktestResult:
+    """Trade the book of a version, within its own limits, at the costs of the settings: those of its challenger."""
+    book = load_book(Layout.of(settings), champion)
+    terms = replace(make_book_terms(settings), limits=book.limits)
+    return walk_book(settings, book.family, terms, first, last, now).run.result
 
 
 def find_current_champion(settings: Settings) -> ModelRef | None:

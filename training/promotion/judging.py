@@ -43,6 +43,13 @@ class Case:
     drift: ScoreDrift
     reason: str | None
     """Why hours that were looked at may be judged again; None: they may not."""
+    trial: str | None = None
+    """What the ledger of trials calls what is judged; None: by its family."""
+
+    @property
+    def line_name(self) -> str:
+        """What the ledger of trials calls what is judged."""
+        return self.settings.model.family if self.trial is None else self.trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +78,11 @@ def judge(case: Case, look_on: Callable[[], Backtested]) -> Judgement:
     number = 1 + len(case.book.list_looks(started, last, closes))
     at, reason = datetime.now(UTC), case.reason if seen is not None and case.reason else ""
     ledger = TrialLedger.of(case.settings)
-    line = case.market.identify(case.settings.model.family)
+    line = case.market.identify(case.line_name)
     ledger.record_look(LookRecord(line=line, at=at, first=first, last=last, closes=in_look, reason=reason))
     judged = look_on()
     model = judged.contenders[0]
-    run = case.market.make_run(
-        case.settings.model.family, model.result.equity["time"][0], compute_hourly_returns(model.result)
-    )
+    run = case.market.make_run(case.line_name, model.result.equity["time"][0], compute_hourly_returns(model.result))
     book = ledger.record([run], "training", at)
     net = _measure_net(model, first)
     least = case.settings.gate.net_return_min

@@ -67,7 +67,7 @@ def render_model_card(
         f"{format_plain(settings.costs.taker_fee_bps)} bps, slippage of "
         f"{format_plain(settings.costs.slippage_bps)} bps and funding:",
         "",
-        *_render_table(metrics, names, _find_tested_span(split)),
+        *render_table(metrics, names, _find_tested_span(split)),
         "",
         f"Area under the ROC curve on candidates: {_format_number(metrics.get('test_candidates_roc_auc'))} "
         f"(0.5 is a coin flip); on all rows {_format_number(metrics.get('test_roc_auc'))}, which flatters: below the "
@@ -86,7 +86,7 @@ def render_model_card(
     return "\n".join(lines) + "\n"
 
 
-def _render_table(metrics: Mapping[str, float | None], names: Mapping[str, str], span: timedelta) -> list[str]:
+def render_table(metrics: Mapping[str, float | None], names: Mapping[str, str], span: timedelta) -> list[str]:
     """Return the measures by contender as people of the field write them; nothing is annualised from a short span."""
     measured = [{name: metrics.get(f"{key}_{name}") for name in _SHOWN} for key in names]
     rows = [_join_cells([title.strip(), *values]) for title, *values in make_rows(measured, span, _SHOWN)]

@@ -23,6 +23,8 @@ from training.trials.records import Run
 
 Floats = NDArray[np.float64]
 _OWN = "the model's own"
+_NAMES = {"name", "family", "families"}
+"""Settings of the section `model` that change no return."""
 _SECTIONS = ("universe", "features", "label", "model", "strategy", "costs")
 
 
@@ -71,7 +73,7 @@ def identify_line(settings: Settings, family: str, changes: Mapping[str, object]
     values["strategy"] |= dict(changes or {})
     if values["strategy"]["probability_min"] is None:
         values["strategy"]["probability_min"] = _name_threshold(settings, family)
-    values["model"] = {name: value for name, value in values["model"].items() if name not in {"name", "family"}}
+    values["model"] = {name: value for name, value in values["model"].items() if name not in _NAMES}
     text = json.dumps({"family": family, **values}, sort_keys=True, default=str)
     return digest_bytes(_without_zero_fractions(text).encode())[:32]
 

@@ -64,7 +64,7 @@ class _Terms:
     """What a record needs to know of the book."""
 
     family = type("Family", (), {"name": "trend_book"})
-    digest = "0" * 64
+    model = ("trend_book", "book", "0" * 64)
 
 
 def carry_out(journal, move):

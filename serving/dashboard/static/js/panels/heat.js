@@ -10,7 +10,7 @@ export function heatPanel(resources, { onChart }) {
   resources.heatmap.onChange(() => {
     const found = resources.heatmap.value;
     if (!found) return;
-    if (!found.cells?.length) return fill(panel.body, empty("No decision yet."));
+    if (!found.cells?.length) return fill(panel.body, empty(found.decision_id ? "The last decision scored no pair: a book decides on names." : "No decision yet."));
     fill(panel.body, map(found, onChart), legend(found.cells));
   });
   return panel;

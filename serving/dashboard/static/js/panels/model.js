@@ -29,6 +29,7 @@ const GATES = { passed: "good", failed: "bad" };
 function versions({ champion, challenger }) {
   const rows = [
     ["name", (item) => `${item.name ?? ""} v${item.version ?? "–"}`],
+    ["family", (item) => item.family ?? "–"],
     [
       "gate",
       (item) =>

@@ -47,14 +47,17 @@ export function pairPanel(resources, choice) {
   /** Until the reader chooses, what is held is shown, else the best of the last decision. */
   function follow() {
     if (choice.pairBy !== "reader") {
-      const held = resources.positions.value?.items.find((item) => item.pair)?.pair;
+      const held = resources.positions.value?.items.find((item) => item.pair && item.kind !== "book")?.pair;
       const cells = (resources.heatmap.value?.cells ?? []).filter((cell) => typeof cell.score === "number");
       const best = cells.sort((a, b) => b.score - a.score)[0];
       choose(held ?? (best ? `${best.a}__${best.b}` : null), "page");
     }
     offer();
-    if (!choice.pair && resources.heatmap.value) fill(panel.body, empty("No pair was decided on yet."));
+    if (!choice.pair && resources.heatmap.value) fill(panel.body, empty(emptyReason()));
   }
+
+  const emptyReason = () =>
+    resources.heatmap.value.decision_id ? "The last decision scored no pair: a book decides on names." : "No pair was decided on yet.";
 
   function draw() {
     const series = resources.pair.value;

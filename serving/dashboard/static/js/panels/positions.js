@@ -34,6 +34,7 @@ function card(position, { onClose, onChart }) {
   const { result: split = {} } = position;
   const id = position.position_id;
   const chart =
+    position.kind !== "book" &&
     position.pair &&
     el(
       "button",
@@ -57,7 +58,9 @@ function card(position, { onClose, onChart }) {
       "div",
       { class: "head" },
       el("h3", { class: "name flat" }, titleOf(position)),
-      position.legs.length === 1 && position.pair
+      position.kind === "book" && position.legs.length === 1
+        ? el("span", { class: "muted" }, "of the book")
+        : position.legs.length === 1 && position.pair
         ? el("span", { class: "muted" }, `of ${pairName(position.pair)}`)
         : null,
       position.margin_mode === "isolated" ? el("span", { class: "muted" }, "isolated margin") : null,
@@ -86,7 +89,7 @@ function card(position, { onClose, onChart }) {
         { class: "muted" },
         "held ",
         position.opened_at ? age(position.opened_at, "", "") : "–",
-        position.horizon_at ? el("span", {}, ", horizon ", until(position.horizon_at, "in ")) : "",
+        position.horizon_at ? el("span", {}, position.kind === "book" ? ", next decision " : ", horizon ", until(position.horizon_at, "in ")) : "",
       ),
       marked(position.legs),
       known(position.probability_entry)
@@ -98,7 +101,7 @@ function card(position, { onClose, onChart }) {
 }
 
 function titleOf(position) {
-  if (position.kind === "book") return `Book of ${position.legs.length} legs`;
+  if (position.kind === "book" && position.legs.length > 1) return `Book of ${position.legs.length} legs`;
   return (
     position.legs.map((leg) => `${sideOf(leg)} ${leg.asset} ${leg.coins ? amount(leg.coins) : ""}`.trim()).join(" / ") ||
     pairName(position.pair)

@@ -79,12 +79,19 @@ export function tradesPanel(resources, choice) {
       items.map((item) => item.exit_reason),
       String,
     );
-    if (!items.length) return fill(panel.body, empty("No trade was closed yet."));
+    if (!items.length) return fill(panel.body, empty(nothingClosed()));
     const rows = items.filter(matches);
     if (!rows.length) return fill(panel.body, empty("No trade matches."));
     if (view.tab === "pairs") return fill(panel.body, pairs.draw(byPair(rows)), moreButton(pages));
     fill(panel.body, list.draw(rows), moreButton(pages));
   }
+
+  const nothingClosed = () => {
+    const last = resources.heatmap.value;
+    return last?.decision_id && !last.cells.length
+      ? "No position of pairs was closed yet. What a book reduced stands under Orders and fills."
+      : "No trade was closed yet.";
+  };
 
   const matches = (row) =>
     (!pair.value || row.pair === pair.value) &&

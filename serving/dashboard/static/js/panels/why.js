@@ -1,9 +1,10 @@
-// Why (not)? Every pair of a decision with the first reason against it; a row opens its features and lineage.
+// Why (not)? Every pair of a decision with the first reason against it, or every name of a book with its weights; a row
+// of a pair opens its features and lineage.
 
 import { get } from "../api.js";
 import { whyLink } from "../copy.js";
 import { el, fill } from "../dom.js";
-import { number, pairName, readable, signed, stamp } from "../format.js";
+import { exact, known, number, pairName, readable, share, signed, stamp } from "../format.js";
 import { empty, Panel } from "../panel.js";
 import { SortedTable } from "../table.js";
 import { countKinds, kindOfRow } from "./reasons.js";
@@ -42,6 +43,7 @@ export function whyPanel(resources, choice) {
     () => draw(),
     { by: "score", down: true },
   );
+  const names = new SortedTable("Names of the book", bookColumns(), () => draw(), { by: "target", down: true });
 
   const decisions = () => resources.decisions.value?.items ?? [];
   const step = (by) => {
@@ -96,6 +98,12 @@ export function whyPanel(resources, choice) {
       chips,
       countKinds(view.scores).map((kind) => chip(kind)),
     );
+    search.placeholder = view.shown.book?.length ? "Filter names or reasons" : "Filter pairs or reasons";
+    if (view.shown.book?.length) {
+      const found = view.shown.book.filter(matchesName);
+      return fill(panel.body, found.length ? names.draw(found) : empty("No name matches the filter."));
+    }
+    if (!view.scores.length) return fill(panel.body, empty("Nothing was to choose from: the reason stands above."));
     const rows = view.scores.filter(matches);
     fill(panel.body, rows.length ? table.draw(rows) : empty("No pair matches the filter."));
   }
@@ -122,6 +130,9 @@ export function whyPanel(resources, choice) {
     (view.text === "" ||
       `${row.pair} ${pairName(row.pair)} ${outcomeOf(row)}`.toLowerCase().includes(view.text));
 
+  const matchesName = (row) =>
+    view.text === "" || `${row.name} ${row.cause} ${row.why}`.toLowerCase().includes(view.text);
+
   resources.decisions.onChange(() => {
     const newest = decisions()[0]?.decision_id;
     const wanted = choice.decision ?? newest;
@@ -133,6 +144,28 @@ export function whyPanel(resources, choice) {
 
 /** What became of a pair: opened, the first reason against it, or that it was not taken; the decision says why. */
 const outcomeOf = (row) => row.rejected ?? (row.outcome === "opened" ? "opened" : "not taken");
+
+const weight = (value) => (known(value) ? `${value > 0 ? "+" : ""}${share(value, 1)}` : "–");
+
+function bookColumns() {
+  return [
+    { name: "name", text: true, of: (row) => row.name, show: (row) => row.name },
+    { name: "target", of: (row) => row.target_weight, show: (row) => weight(row.target_weight) },
+    { name: "held", of: (row) => row.weight, show: (row) => weight(row.weight) },
+    { name: "before", of: (row) => Number(row.held), show: (row) => exact(row.held) },
+    { name: "after", of: (row) => Number(row.contracts), show: (row) => exact(row.contracts) },
+    {
+      name: "traded, and why this weight",
+      text: true,
+      long: true,
+      of: (row) => row.cause,
+      show: (row) => [
+        row.held === row.contracts ? row.cause : el("b", {}, row.cause),
+        `: ${row.why}`,
+      ],
+    },
+  ];
+}
 
 function columns(open) {
   return [

@@ -1,0 +1,141 @@
+"""`book.json` of a registered book: its family and everything besides code and data that it was judged with.
+
+Nothing of a book that can be registered is fitted, so that the file is its definition: data of fixed shape, parsed
+within limits. Every field must be there, of its type and within its bounds; nothing else may be. The release that reads
+it must still make the same book of the family's name: another band, or another number of names, is another book, which
+no gate has seen.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from model_registry.records import FAMILY_TAG
+from model_registry.scorer_card import CardReader
+from pairity.books.families import BOOK_FAMILIES, BookFamily
+from pairity.books.limits import BookLimits
+from pairity.bounded_json import JsonLimits, parse_json
+from pairity.bounded_numbers import OutOfBoundsError, show
+from pairity.number_formats import format_plain
+
+BOOK_FILE = "book.json"
+BOOK_MAX_BYTES = 64 << 10
+_FORMAT = 1
+_LIMITS = JsonLimits(size=BOOK_MAX_BYTES, depth=3, values=2_000)
+_FIELDS = (
+    "format",
+    "family",
+    "size",
+    "every_hours",
+    "band",
+    "limits",
+    "costs",
+    "venue",
+    "universe",
+    "code_sha256",
+    "registration",
+)
+_COSTS = ("initial_equity_usdt", "fee_bps", "slippage_bps", "impact")
+_HIGHEST = {"volatility": 5.0, "gross": 10.0, "net": 10.0}
+_MOST_COST = 1e12
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+STORED_BOOKS: Mapping[str, BookFamily] = {name: one for name, one in BOOK_FAMILIES.items() if one.is_rule}
+"""Families of books that can be registered and trade: those of which nothing is learnt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBook:
+    """Definition of one registered book."""
+
+    family: BookFamily
+    limits: BookLimits
+    costs: Mapping[str, float]
+    """What trading it was taken to cost, and the equity that it began with, when it was judged."""
+    venue: str
+    universe: tuple[str, ...]
+    """Names that it may choose from."""
+    code: str
+    """Digest of the source that made and traded it when it was judged."""
+    registration: str | None
+    """Name of the newest pre-registration of its family then; None where it was never registered."""
+
+    def to_bytes(self) -> bytes:
+        """Return the file; the same book gives the same bytes."""
+        family, limits = self.family, self.limits
+        content = {
+            "format": _FORMAT,
+            "family": family.name,
+            "size": family.size,
+            "every_hours": family.every_hours,
+            "band": family.band,
+            "limits": {"volatility": limits.volatility, "gross": limits.gross, "net": limits.net},
+            "costs": {name: self.costs[name] for name in _COSTS},
+            "venue": self.venue,
+            "universe": list(self.universe),
+            "code_sha256": self.code,
+            "registration": self.registration,
+        }
+        return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
+
+
+def read_book(content: bytes, tags: Mapping[str, str], place: str) -> StoredBook:
+    """Return the book of a file; ModelIntegrityError, which names `place`, where it is not the one of `tags`.
+
+    `tags` name the family and the universe (not compared where it was not recorded).
+    """
+    reader = CardReader(place)
+    try:
+        card = parse_json(content, _LIMITS)
+    except OutOfBoundsError as error:
+        reader.refuse(f"{BOOK_FILE} {error.what}")
+    reader.require_fields(card, _FIELDS, BOOK_FILE)
+    if type(card["format"]) is not int or card["format"] != _FORMAT:
+        reader.refuse(f"{BOOK_FILE} is of the format {show(str(card['format'])[:100])}, not {_FORMAT}")
+    family = _read_family(reader, card, tags.get(FAMILY_TAG, ""))
+    reader.require_fields(card["limits"], tuple(_HIGHEST), "its limits")
+    reader.require_fields(card["costs"], _COSTS, "its costs")
+    limits = {
+        name: None if card["limits"][name] is None else reader.read_number(card["limits"][name], name, 0.0, most)
+        for name, most in _HIGHEST.items()
+    }
+    universe, (venue,) = reader.read_names(card["universe"], "universe"), reader.read_names([card["venue"]], "venue")
+    if tags.get("universe", "") not in {"", ",".join(universe)}:
+        reader.refuse(f"its names are {', '.join(universe)[:200]}, and those of its version {tags['universe'][:200]}")
+    code, registration = card["code_sha256"], card["registration"]
+    if not isinstance(code, str) or not _DIGEST.fullmatch(code):
+        reader.refuse("code_sha256 is no digest")
+    return StoredBook(
+        family=family,
+        limits=BookLimits(**limits),
+        costs={name: reader.read_number(card["costs"][name], name, 0.0, _MOST_COST) for name in _COSTS},
+        venue=venue,
+        universe=universe,
+        code=code,
+        registration=None if registration is None else reader.read_names([registration], "registration")[0],
+    )
+
+
+def _read_family(reader: CardReader, card: Mapping[str, Any], tagged: str) -> BookFamily:
+    """Return the family of a file, which must be that of the version, and the same book as here."""
+    named = card["family"]
+    if not isinstance(named, str) or named not in STORED_BOOKS:
+        reader.refuse(f"its family is {show(str(named)[:100])}, which is no book that can be registered")
+    if named != tagged:
+        reader.refuse(f"its family is {tagged[:100]}, and its file holds {named}")
+    family = STORED_BOOKS[named]
+    for what, stored, here in (
+        ("names", card["size"], family.size),
+        ("hours between decisions", card["every_hours"], family.every_hours),
+        ("band", card["band"], family.band),
+    ):
+        if type(stored) is not type(here) or stored != here:
+            reader.refuse(
+                f"{named} was judged with another definition ({what}: {show(str(stored)[:100])}); "
+                f"this release trades {format_plain(here)}"
+            )
+    return family

@@ -1,0 +1,56 @@
+"""The card of a registered book: what it is, how it did, and what it must not be used for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from model_registry.stored_books import StoredBook
+from pairity.number_formats import format_number, format_plain
+from training.reports.model_card import render_table
+
+
+def render_book_card(
+    book: StoredBook,
+    metrics: Mapping[str, float | None],
+    tags: Mapping[str, str],
+    names: Mapping[str, str],
+    hours: tuple[datetime, datetime],
+) -> str:
+    """Return the card as Markdown.
+
+    `metrics`: as logged with the run; `names`: what each contender is; `hours`: first and last close of the test.
+    """
+    family, first, last = book.family, *hours
+    limits = str(book.limits) or "none"
+    registered = "never registered before a look" if book.registration is None else f"registered as {book.registration}"
+    lines = [
+        f"# {family.name}, tested from {first:%Y-%m-%d}",
+        "",
+        f"**What it is.** A book: {family.description}. Of {len(book.universe)} names of {book.venue} the "
+        f"{family.size} most traded, long against short, weighed by risk and netted; decided every "
+        f"{family.every_hours} hours from 00:00 UTC, traded where a weight is off by {format_plain(family.band)}. "
+        f"Limits: {limits}. Nothing is fitted; {registered}.",
+        "",
+        f"**What it was judged on.** Market `{tags['training_digest'][:16]}`, snapshot `{tags['snapshot_id'][:16]}`, "
+        f"code of books `{book.code[:16]}`, code `{tags['code_revision'][:12]}`"
+        + (" with local changes." if tags["code_dirty"] == "true" else "."),
+        "",
+        f"**How it did.** From {first:%Y-%m-%d} to {last:%Y-%m-%d}, with {format_plain(book.costs['fee_bps'])} bps of "
+        f"fees, {format_plain(book.costs['slippage_bps'])} bps of slippage, the impact of its size and funding, on "
+        f"{book.costs['initial_equity_usdt']:,.0f} USDT:",
+        "",
+        *render_table(metrics, names, last - first),
+        "",
+        f"Years until its Sharpe ratio would be told from 0: {format_number(metrics.get('model_years_needed'))}; net "
+        f"return at twice the costs {_format_share(metrics.get('costs_2_net_return'))}, at three times "
+        f"{_format_share(metrics.get('costs_3_net_return'))}.",
+        "",
+        "**What it is not for.** Other names (refused), other venues; advice to anybody. The universe holds what is "
+        "alive today: results on it flatter. Demo trading, until the gate has passed it.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _format_share(value: float | None) -> str:
+    return "not known" if value is None else f"{value:+.2%}"

@@ -1,0 +1,102 @@
+"""A book over some hours as the gate asks for it: traded from the first of them on, with what decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import polars as pl
+
+from feature_repo.catalog import EVENT_TIME
+from pairity.books.families import BookFamily
+from pairity.digest import digest_bytes, digest_parts
+from pairity.errors import MissingDataError
+from pairity.settings import Settings
+from pairity.timeline import HOUR
+from training.books.bench import BookBench
+from training.books.engine import BookRun, BookTerms
+from training.books.panel import BookPanel
+from training.books.plan import PlannedDecision, plan_book
+from training.books.stored_market import StoredMarket, load_hours
+
+
+@dataclass(frozen=True)
+class WalkedBook:
+    """A book over the bar closes from `first` to the end of the market; hours before are history to it."""
+
+    bench: BookBench
+    market: StoredMarket
+    first: datetime
+    universe: datetime
+    """First close at which there is something to choose from."""
+
+    @cached_property
+    def run(self) -> BookRun:
+        """The book, traded."""
+        return self.bench.run()
+
+    @property
+    def panel(self) -> BookPanel:
+        """The market's bars and settlements."""
+        return self.market.history.panel
+
+    def tabulate_weights(self) -> pl.DataFrame:
+        """Return the weights that were wanted: event_timestamp, name, weight; 0 of names that were left alone."""
+        return _tabulate(self.panel, self.bench.plan())
+
+    def tabulate_before(self) -> pl.DataFrame:
+        """Return the same of the hours before `first`, as the book would have wanted them; empty without any."""
+        begin = (self.universe - self.panel.start) // HOUR
+        if begin >= self.bench.first:
+            return _tabulate(self.panel, ())
+        able = frozenset(self.bench.list_names())
+        terms = self.bench.terms
+        plan = plan_book(
+            self.market.history, self.bench.family, able, first=begin, limits=terms.limits, costs=terms.costs
+        )
+        return _tabulate(self.panel, [one for one in plan if one.hour < self.bench.first])
+
+    def digest_market(self) -> str:
+        """Return the digest of everything that is known of the market here: bars, volumes, settlements, lateness."""
+        panel = self.panel
+        arrays = {
+            "opens": panel.opens,
+            "highs": panel.highs,
+            "lows": panel.lows,
+            "closes": panel.closes,
+            "volumes": panel.volumes,
+            "late": panel.late,
+            "rates": panel.rates,
+            "covered": panel.covered,
+        }
+        head = f"{panel.start.isoformat()} {','.join(panel.names)}"
+        parts = [(name, digest_bytes(values.tobytes())) for name, values in arrays.items()]
+        return digest_parts([("panel", digest_bytes(head.encode())), *parts])
+
+
+def walk_book(
+    settings: Settings, family: BookFamily, terms: BookTerms, first: datetime, last: datetime, now: datetime
+) -> WalkedBook:
+    """Return the book over the bar closes from `first` to `last`, as known at `now`.
+
+    MissingDataError where there is nothing to choose from before `last`, and where bars do not reach over the hours.
+    """
+    try:
+        market, universe = load_hours(settings, first, last, now)
+    except MissingDataError as error:
+        raise MissingDataError(f"{family.name}: {error.what}", error.remedy) from None
+    row = (first - market.history.panel.start) // HOUR
+    bench = BookBench(market.history, family, terms, market.specs, row)
+    return WalkedBook(bench, market, first, universe)
+
+
+def _tabulate(panel: BookPanel, plan: Sequence[PlannedDecision]) -> pl.DataFrame:
+    rows = [
+        (panel.close_of(one.hour), name, one.weights.get(name, 0.0))
+        for one in plan
+        for name in sorted({*one.target.universe, *one.weights})
+    ]
+    schema: dict[str, pl.DataType] = {EVENT_TIME: pl.Datetime("us", "UTC"), "name": pl.String(), "weight": pl.Float64()}
+    return pl.DataFrame(rows, schema=schema, orient="row")
