@@ -52,6 +52,7 @@ def _describe(settings: Settings, plan: ReplayPlan) -> dict[str, Any]:
         "data": str(plan.data.resolve()),
         "since": plan.since.isoformat(),
         "until": plan.until.isoformat(),
+        "book": plan.book is not None,
         "settings": {name: value for name, value in values.items() if name != "exchange"},
     }
     plain: dict[str, Any] = json.loads(json.dumps(described, default=str))

@@ -19,6 +19,8 @@ from pairity_cli.demo.exchange import DemoExchange
 Features = Literal["store", "live"]
 VENUE_TAKER_BPS = 5.0
 """Fee of the paper exchange for taking, in basis points of notional."""
+OUT_OF_THE_WAY = 0.95
+"""Distance of the stops of a book's names: its backtest knows none."""
 _KEY = SecretStr("paper")
 _NEVER = 1e9
 
@@ -47,6 +49,8 @@ class ReplayPlan:
     """Days before the first decision from which there are features, at least."""
     script: Path | None = None
     """Script of faults and venue events while trading."""
+    book: str | None = None
+    """Family of books that is traded in place of pairs; `model` and `rule` decide nothing then."""
     restarts: tuple[datetime, ...] = ()
     """Instants at which the trading process is killed and started again."""
     rechecks: tuple[datetime, ...] = ()
@@ -116,6 +120,7 @@ def make_replay_settings(settings: Settings, plan: ReplayPlan, exchange: DemoExc
             "logs": settings.logs.model_copy(update={"level": "warning"}),
             "trials": settings.trials.model_copy(update={"folder": plan.home / "trials"}),
             "costs": settings.costs.model_copy(update=costs),
-            "strategy": settings.strategy.model_copy(update={"entry_order": "market"}),
+            "strategy": settings.strategy.model_copy(update={"entry_order": "market", "book": plan.book}),
+            "books": settings.books.model_copy(update={"disaster_stop": OUT_OF_THE_WAY}),
         }
     )

@@ -8,13 +8,15 @@ from pairity.number_formats import format_fixed
 from pairity_cli.replay.run import ReplayReport
 from pairity_cli.summaries import show_hour_costs
 from pairity_cli.tables import print_heading, print_line, print_table
+from training.backtest.trade_differences import Comparison
+from training.books.replay_differences import BookComparison
 
 MOST_SHOWN = 40
 
 
 def show_replay(report: ReplayReport) -> None:
     """Print what was traded, what differs from the backtest, the fingerprint, and where the time went."""
-    plan, comparison, spent = report.plan, report.comparison, report.spent
+    plan, comparison, spent = report.plan, report.beside.comparison, report.spent
     print_heading("Replay")
     print_line(f"market: {report.market}")
     print_line(
@@ -33,9 +35,8 @@ def show_replay(report: ReplayReport) -> None:
     print_heading("Beside the backtest")
     explained = Counter(one.explanation for one in comparison.differences if one.explanation is not None)
     print_line(
-        f"{comparison.positions:,} positions, {comparison.legs:,} legs, {comparison.decisions:,} decisions, equity at "
-        f"{comparison.equity_hours:,} hours: {comparison.values:,} values compared, "
-        f"{len(comparison.unexplained):,} unexplained differences, {sum(explained.values()):,} explained"
+        f"{_count(comparison)}: {comparison.values:,} values compared, {len(comparison.unexplained):,} unexplained "
+        f"differences, {sum(explained.values()):,} explained"
     )
     for reason, count in explained.most_common():
         print_line(f"{count:,} explained: {reason}")
@@ -43,8 +44,9 @@ def show_replay(report: ReplayReport) -> None:
     if shown:
         rows = [(one.position_id, one.asset, one.what, one.backtest, one.replay) for one in shown]
         more = f", the first {MOST_SHOWN}" if len(comparison.unexplained) > MOST_SHOWN else ""
-        print_table(("position", "asset", "what", "backtest", "replay"), rows, f"Unexplained differences{more}")
-    print_line(f"fingerprint of the trades {report.fingerprint}")
+        first = "position" if isinstance(comparison, Comparison) else "decision"
+        print_table((first, "asset", "what", "backtest", "replay"), rows, f"Unexplained differences{more}")
+    print_line(f"fingerprint of the trades {report.beside.fingerprint}")
     print_heading("Time")
     parts = [(name, format_fixed(seconds, 1)) for name, seconds in spent.seconds.items()]
     parts += [
@@ -56,3 +58,12 @@ def show_replay(report: ReplayReport) -> None:
     show_hour_costs(report.served)
     rate = 60 * report.served.cycles / max(spent.seconds["trading"], 1e-9)
     print_line(f"{rate:,.0f} hours per minute while trading")
+
+
+def _count(comparison: Comparison | BookComparison) -> str:
+    if isinstance(comparison, BookComparison):
+        return f"{comparison.decisions:,} decisions, {comparison.executions:,} executions, equity and funding at each"
+    return (
+        f"{comparison.positions:,} positions, {comparison.legs:,} legs, {comparison.decisions:,} decisions, equity at "
+        f"{comparison.equity_hours:,} hours"
+    )

@@ -8,7 +8,7 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Literal, NamedTuple
 
-from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
+from feature_repo.catalog import ASSET_BOOKS, ASSET_HOURLY, PAIR_HOURLY
 from ingestion.pipeline import ingest
 from ingestion.report import IngestReport
 from pairity.child_environment import only_allowed_variables
@@ -29,6 +29,7 @@ from serving.replay.published_data import PublishedData
 from serving.replay.scheduled_champion import Promotion, ScheduledChampion
 from serving.replay.stand_ins import StandIns, VirtualWaiting
 from serving.report import ServeReport
+from training.books.present import read_present
 from venue.clock import clock_for
 
 Ending = Literal["restart", "recheck", "end"]
@@ -129,7 +130,10 @@ async def collect(
     clock = await clock_for(settings.exchange)
     remember(Layout.of(settings), collect_values(settings, interval=True, exchange=describe_exchange(settings)))
     first = plan.since - timedelta(days=plan.history_days)
-    needed = month_start(min(until, first)) - max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
+    lookbacks = [ASSET_HOURLY.lookback, PAIR_HOURLY.lookback]
+    if plan.book is not None:
+        lookbacks.append(ASSET_BOOKS.lookback)
+    needed = month_start(min(until, first)) - max(lookbacks)
     begin = max(exchange.market_start, needed)
     return await ingest(settings, begin, until, clock=clock, progress=progress, recheck=recheck)
 
@@ -137,13 +141,15 @@ async def collect(
 async def _serve(
     settings: Settings, plan: ReplayPlan, promotions: tuple[Promotion, ...], stretch: Stretch, progress: Progress
 ) -> ServeReport:
-    champion, waiting = ScheduledChampion(promotions), VirtualWaiting()
+    champion, waiting = None if plan.book is not None else ScheduledChampion(promotions), VirtualWaiting()
 
     def open_champion() -> ScheduledChampion:
+        assert champion is not None, "a book asks for no model"
         return champion
 
     def open_published(own: Settings, clock: Clock) -> PublishedData:
-        champion.attach(clock)
+        if champion is not None:
+            champion.attach(clock)
         return PublishedData(own, clock, plan.since, plan.until)
 
     stand_ins = StandIns(
@@ -160,6 +166,7 @@ async def _serve(
         progress=progress,
         on_ready=_show_no_page,
         stand_ins=stand_ins,
+        read_market=read_present,
     )
 
 
