@@ -28,7 +28,7 @@ def prepare_home(settings: Settings, plan: ReplayPlan) -> None:
     if plan.home.exists() and any(plan.home.iterdir()) and not mark.exists():
         raise ConfigError(f"{plan.home} holds data that no replay made", "choose another --home")
     if plan.again:
-        if not mark.exists() or _read(mark) != _describe(settings, plan):
+        if not mark.exists() or not _serves(_read(mark), _describe(settings, plan)):
             raise ConfigError(f"{plan.home} holds no features of a finished replay of these hours", "leave out --again")
         _forget_trading(plan.home)
         return
@@ -40,6 +40,11 @@ def prepare_home(settings: Settings, plan: ReplayPlan) -> None:
 def note_features(settings: Settings, plan: ReplayPlan) -> None:
     """Note which hours the directory has all features of."""
     replace_file(plan.home / _MARK, json.dumps(_describe(settings, plan), sort_keys=True).encode())
+
+
+def _serves(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Return whether features are those that are wanted: what a book needs goes further back than what pairs do."""
+    return found == wanted or (not wanted["book"] and found == {**wanted, "book": True})
 
 
 def _read(mark: Path) -> Any:  # noqa: ANN401 - any JSON

@@ -26,7 +26,7 @@ from pairity_cli.replay.home import note_features, prepare_home
 from pairity_cli.replay.models import load_registered, make_rule
 from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
 from pairity_cli.replay.spent import Spent, count_children_cpu_s
-from pairity_cli.replay.trading import collect, trade
+from pairity_cli.replay.trading import collect, collect_all, trade
 from pairity_cli.replay.walk_forward import train_walk_forward
 from serving.books.parts import choose_book
 from serving.models.scoring import Scorer
@@ -73,8 +73,7 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
                 check_span(settings, plan, exchange)
                 own = make_replay_settings(settings, plan, exchange)
                 if not plan.again:
-                    exchange.advance(plan.until + MINUTE)
-                    run_async(collect(own, plan, exchange, plan.until, progress))
+                    collect_all(own, plan, exchange, progress)
                     note_features(settings, plan)
         if plan.retrain_days is not None:
             with spent.part("training"):

@@ -37,9 +37,9 @@ def mirror(run: BookRun, panel: BookPanel) -> ReplayedBook:
     """What a replay without any difference has."""
     closes = [panel.close_of(one.hour) for one in run.decisions]
     executions = []
-    for size, price, fee, hour in run.fills.filter(pl.col("at_open")).select(
-        "size_base", "price", "fee", "hour"
-    ).iter_rows():
+    for size, price, fee, hour in (
+        run.fills.filter(pl.col("at_open")).select("size_base", "price", "fee", "hour").iter_rows()
+    ):
         opened = panel.close_of(hour - 1)
         executions.append((opened, size, price, fee))
     names = run.fills.filter(pl.col("at_open"))["name"]
