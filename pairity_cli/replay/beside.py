@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -31,6 +31,8 @@ class Beside(NamedTuple):
     comparison: Comparison | BookComparison
     fingerprint: str
     """SHA-256 of everything that was traded and decided: the same on every run over the same data."""
+    unknown: Mapping[str, int]
+    """At how many decisions a pair was left out because something was not known, by what that is."""
 
 
 def lay_beside_pairs(
@@ -49,7 +51,7 @@ def lay_beside_pairs(
     replayed = Replayed(traded.legs, traded.positions, traded.equity, traded.decisions)
     comparison = compare_trades(expected.result, replayed, expected.history, expected.quotes, silent)
     frames = (traded.legs, traded.positions, traded.equity, traded.decisions)
-    return Beside(comparison, _digest(frames))
+    return Beside(comparison, _digest(frames), traded.unknown)
 
 
 def lay_beside_book(settings: Settings, plan: ReplayPlan, events: Collection[Event], family: BookFamily) -> Beside:
@@ -63,7 +65,7 @@ def lay_beside_book(settings: Settings, plan: ReplayPlan, events: Collection[Eve
     silent = explain_silence(settings, plan, events, set(traded.account["close"]), family.every_hours)
     expected = backtest_book(settings, family, (plan.since, plan.until), silent)
     comparison = compare_book(expected.run, expected.panel, ReplayedBook(*traded), silent)
-    return Beside(comparison, _digest(traded))
+    return Beside(comparison, _digest(traded), {})
 
 
 def _digest(frames: Sequence[pl.DataFrame]) -> str:

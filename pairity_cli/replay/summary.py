@@ -29,6 +29,8 @@ def show_replay(report: ReplayReport) -> None:
         print_table(("from", "decided by"), report.models)
     actions = ", ".join(f"{count:,} {name}" for name, count in sorted(report.served.actions.items()))
     print_line(f"decisions: {actions}")
+    for what, count in sorted(report.beside.unknown.items()):
+        print_line(f"{what} not known of some pair at {count:,} decisions: nothing is opened on it then")
     problems = Counter(report.served.problems)
     for problem, count in problems.most_common(10):
         print_line(f"problem: {problem}" + (f" ({count:,} times)" if count > 1 else ""))
