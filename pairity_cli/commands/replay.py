@@ -110,7 +110,7 @@ def replay(
     Limits of risk are lifted, fees and fills are the exchange's. Exit code 1 where a difference has no explanation.
     """
     from pairity.errors import ConfigError, TimeRangeError
-    from pairity.timeline import parse_instant
+    from pairity.timeline import MINUTE, parse_instant
     from pairity_cli.console import ConsoleProgress
     from pairity_cli.replay.plan import ReplayPlan
     from pairity_cli.replay.run import run_replay
@@ -152,6 +152,7 @@ def replay(
         model=version,
         rule=rule,
         book=book,
+        interval=settings.serve.interval_minutes * MINUTE,
         balance=Decimal(balance or (_BALANCE if book is None else _BOOK_BALANCE)),
         again=again,
         retrain_days=retrain_days,

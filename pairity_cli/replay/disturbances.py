@@ -72,7 +72,7 @@ def explain_silence(
     """
     grace, lag = timedelta(seconds=settings.serve.grace_s), settings.features.decision_lag
     reasons: dict[datetime, str] = {}
-    for number in range(plan.cycles):
+    for number in range((plan.until - plan.since) // HOUR + 1):
         close = plan.since + number * HOUR
         if close in decided or close.hour % every_hours:
             continue

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from pairity.alert_settings import AlertSettings
 from pairity.settings import ExchangeSettings, Settings
-from pairity.timeline import HOUR, floor_to
+from pairity.timeline import HOUR, ceil_to, floor_to
 from pairity.trading_settings import LimitSettings
 from pairity_cli.demo.exchange import DemoExchange
 
@@ -51,6 +51,8 @@ class ReplayPlan:
     """Script of faults and venue events while trading."""
     book: str | None = None
     """Family of books that is traded in place of pairs; `model` and `rule` decide nothing then."""
+    interval: timedelta = HOUR
+    """Time between two bars that the process takes in; more than an hour is for books alone."""
     restarts: tuple[datetime, ...] = ()
     """Instants at which the trading process is killed and started again."""
     rechecks: tuple[datetime, ...] = ()
@@ -58,13 +60,13 @@ class ReplayPlan:
 
     @property
     def cycles(self) -> int:
-        """Decisions of the replay."""
-        return (self.until - self.since) // HOUR + 1
+        """Bars that the process takes in."""
+        return self.count_cycles(self.starts_at, self.until)
 
     def count_cycles(self, after: datetime, until: datetime) -> int:
         """Return the number of bars of the replay that close later than `after`, up to `until`."""
-        first = max(self.since, floor_to(after, HOUR) + HOUR)
-        return max((min(until, self.until) - first) // HOUR + 1, 0)
+        first = max(ceil_to(self.since, self.interval), floor_to(after, self.interval) + self.interval)
+        return max((min(until, self.until) - first) // self.interval + 1, 0)
 
     @property
     def starts_at(self) -> datetime:

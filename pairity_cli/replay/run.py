@@ -55,10 +55,12 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
     does not cover the plan, what `load_registered` and `choose_book` raise, VenueUnreachableError where the exchange
     does not start, and KeyboardInterrupt where a signal ended the trading early.
     """
-    if settings.serve.interval_minutes != HOUR // MINUTE:
+    minutes, of_hour = settings.serve.interval_minutes, HOUR // MINUTE
+    if minutes != of_hour and (plan.book is None or minutes % of_hour):
         raise ConfigError(
-            f"serve.interval_minutes is {settings.serve.interval_minutes}, and a backtest decides every hour",
-            "set it to 60 to replay",
+            f"serve.interval_minutes is {minutes}, and a backtest decides every hour",
+            "set it to 60 to replay; for a book to its hours of decision, 1440 for most, where the looks between two "
+            "decisions shall be left out",
         )
     if plan.book is not None:
         choose_book(settings.model_copy(update={"strategy": settings.strategy.model_copy(update={"book": plan.book})}))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 
-from pairity.number_formats import format_fixed
+from pairity.number_formats import format_count, format_fixed
+from pairity.timeline import DAY, HOUR, MINUTE
 from pairity_cli.replay.run import ReplayReport
 from pairity_cli.summaries import show_hour_costs
 from pairity_cli.tables import print_heading, print_line, print_table
@@ -20,8 +22,8 @@ def show_replay(report: ReplayReport) -> None:
     print_heading("Replay")
     print_line(f"market: {report.market}")
     print_line(
-        f"{plan.cycles:,} hours, {plan.since:%Y-%m-%d %H:%M} to {plan.until:%Y-%m-%d %H:%M} UTC, "
-        f"features {plan.features}"
+        f"{format_count(plan.cycles, _name_bar(plan.interval))}, {plan.since:%Y-%m-%d %H:%M} to "
+        f"{plan.until:%Y-%m-%d %H:%M} UTC, features {plan.features}"
     )
     if len(report.models) == 1:
         print_line(f"decided by {report.models[0][1]}")
@@ -59,7 +61,7 @@ def show_replay(report: ReplayReport) -> None:
     print_table(("part", "s"), parts)
     show_hour_costs(report.served)
     rate = 60 * report.served.cycles / max(spent.seconds["trading"], 1e-9)
-    print_line(f"{rate:,.0f} hours per minute while trading")
+    print_line(f"{rate:,.0f} {_name_bar(plan.interval)}s per minute while trading")
 
 
 def _count(comparison: Comparison | BookComparison) -> str:
@@ -69,3 +71,7 @@ def _count(comparison: Comparison | BookComparison) -> str:
         f"{comparison.positions:,} positions, {comparison.legs:,} legs, {comparison.decisions:,} decisions, equity at "
         f"{comparison.equity_hours:,} hours"
     )
+
+
+def _name_bar(interval: timedelta) -> str:
+    return "hour" if interval == HOUR else "day" if interval == DAY else f"bar ({interval // MINUTE} min)"
