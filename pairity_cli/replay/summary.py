@@ -14,6 +14,7 @@ from training.backtest.trade_differences import Comparison
 from training.books.replay_differences import BookComparison
 
 MOST_SHOWN = 40
+_MOST_PATHS = 12
 
 
 def show_replay(report: ReplayReport) -> None:
@@ -54,11 +55,17 @@ def show_replay(report: ReplayReport) -> None:
     print_heading("Time")
     parts = [(name, format_fixed(seconds, 1)) for name, seconds in spent.seconds.items()]
     parts += [
-        (f"of trading: {spent.requests:,} requests to the exchange", format_fixed(spent.wire_s, 1)),
+        (f"of trading: {spent.requests.total():,} requests to the exchange", format_fixed(spent.wire_s.total(), 1)),
         ("of trading: the exchange's processor", format_fixed(spent.exchange_cpu_s, 1)),
         ("of trading: the journal", format_fixed(report.served.journal_s, 1)),
     ]
     print_table(("part", "s"), parts)
+    wire = [
+        (name, f"{count:,}", format_fixed(spent.wire_s[name], 1))
+        for name, count in spent.requests.most_common(_MOST_PATHS)
+    ]
+    if wire:
+        print_table(("request", "number", "s until answered"), wire, "Requests to the exchange, the most frequent ones")
     show_hour_costs(report.served)
     rate = 60 * report.served.cycles / max(spent.seconds["trading"], 1e-9)
     print_line(f"{rate:,.0f} {_name_bar(plan.interval)}s per minute while trading")
