@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import polars as pl
@@ -12,7 +13,8 @@ from pairity.books.families import BookFamily
 from pairity.digest import digest_bytes
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity_cli.replay.disturbances import explain_silence
+from pairity.timeline import HOUR
+from pairity_cli.replay.disturbances import DECIDED_LATE, explain_silence
 from pairity_cli.replay.expected import backtest_replayed
 from pairity_cli.replay.expected_book import backtest_book
 from pairity_cli.replay.plan import ReplayPlan
@@ -62,9 +64,14 @@ def lay_beside_book(settings: Settings, plan: ReplayPlan, events: Collection[Eve
         traded = read_traded_book(journal, read_contracts(layout), plan.until, plan.balance)
     finally:
         journal.close()
-    silent = explain_silence(settings, plan, events, set(traded.account["close"]), family.every_hours)
-    expected = backtest_book(settings, family, (plan.since, plan.until), silent)
-    comparison = compare_book(expected.run, expected.panel, ReplayedBook(*traded), silent)
+    decided: dict[datetime, datetime] = dict(traded.account.select("close", "decided").iter_rows())
+    in_time = {close for close, hour in decided.items() if hour == close}
+    reasons = explain_silence(settings, plan, events, in_time, family.every_hours)
+    hours = {close: (decided[close] - close) // HOUR for close in reasons if close in decided}
+    silent = {close: reason for close, reason in reasons.items() if close not in decided and close < plan.until}
+    expected = backtest_book(settings, family, (plan.since, plan.until), silent, hours)
+    late = dict.fromkeys(hours, DECIDED_LATE)
+    comparison = compare_book(expected.run, expected.panel, ReplayedBook(*traded), silent, late)
     return Beside(comparison, _digest(traded), {})
 
 

@@ -15,6 +15,7 @@ from paper_exchange.market.recorded import RecordedMarket
 
 VENUE_OUT = "no decision while the venue was out: the backtest is told the same"
 PROCESS_DOWN = "no decision, because the process was killed before it: the backtest is told the same"
+DECIDED_LATE = "a decision that an outage or a restart delayed: the backtest fills it as much later"
 _OF_DATA = ("candle_gap", "wrong_candle", "unconfirmed_last", "late_settlement")
 """Faults of what the process collects, which features that were published before do not meet."""
 

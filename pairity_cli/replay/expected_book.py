@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -29,11 +29,16 @@ class ExpectedBook:
 
 
 def backtest_book(
-    settings: Settings, family: BookFamily, within: tuple[datetime, datetime], silent: Collection[datetime]
+    settings: Settings,
+    family: BookFamily,
+    within: tuple[datetime, datetime],
+    silent: Collection[datetime],
+    late: Mapping[datetime, int],
 ) -> ExpectedBook:
     """Backtest the decisions from `within`'s first close to before its last on the data of the replay's own directory.
 
-    At `silent` closes nothing is decided. Raises what `load_market` raises.
+    At `silent` closes nothing is decided; what is decided at `late` ones is filled so many hours later. Raises what
+    `load_market` raises.
     """
     since, until = within
     layout, now = Layout.of(settings), until + MINUTE
@@ -51,4 +56,4 @@ def backtest_book(
     able = frozenset(panel.names) & frozenset(contracts)
     planned = plan_book(history, family, able, first=max(first - earlier, 0), limits=terms.limits, costs=terms.costs)
     plan = [one for one in planned if one.hour >= first and panel.close_of(one.hour) not in silent]
-    return ExpectedBook(run_book(history, family, terms, contracts, first=first, plan=plan), panel)
+    return ExpectedBook(run_book(history, family, terms, contracts, first=first, plan=plan, late=late), panel)

@@ -39,9 +39,15 @@ NAME_SCHEMA: dict[str, pl.DataType] = {
 }
 """One row per decision and name: contracts (signed) before and after; those that stay at none are left out."""
 
-ACCOUNT_SCHEMA: dict[str, pl.DataType] = {"close": INSTANT, "equity": pl.Float64(), "funding": pl.Float64()}
-"""One row per decision: the equity at its bar's closes, and the funding that was paid since the decision before (> 0),
-USDT: what equity, executions, fees and the value of what is held leave. Null where a fee is not known."""
+ACCOUNT_SCHEMA: dict[str, pl.DataType] = {
+    "close": INSTANT,
+    "decided": INSTANT,
+    "equity": pl.Float64(),
+    "funding": pl.Float64(),
+}
+"""One row per decision: the hour in which it was made, the equity at its bar's closes, and the funding that was paid
+since the decision before (> 0), USDT: what equity, executions, fees and the value of what is held leave of the balance.
+Null where a fee is not known."""
 
 
 class TradedBook(NamedTuple):
@@ -61,6 +67,8 @@ def read_traded_book(
     """
     books = [book for book in journal.books.all() if book.close < until]
     fills = [fill for fill in journal.fills() if fill.at <= until]
+    made = {record.decision_id: record.decision_time for record in journal.decisions()}
+    decided = [floor_to(made[book.decision_id], HOUR) for book in books]
     rows = [
         (book.close, one.name, str(one.held), str(one.contracts))
         for book in books
@@ -70,7 +78,7 @@ def read_traded_book(
     return TradedBook(
         executions=pl.DataFrame(_group(journal, books, fills, contracts), EXECUTION_SCHEMA, orient="row"),
         names=pl.DataFrame(rows, NAME_SCHEMA, orient="row"),
-        account=pl.DataFrame(_list_account(books, fills, contracts, balance), ACCOUNT_SCHEMA, orient="row"),
+        account=pl.DataFrame(_list_account(books, decided, fills, contracts, balance), ACCOUNT_SCHEMA, orient="row"),
     )
 
 
@@ -116,11 +124,15 @@ def _find_origin(journal: ReadingJournal, fill: Fill) -> str:
 
 
 def _list_account(
-    books: Sequence[BookRecord], fills: Sequence[Fill], contracts: Mapping[str, ContractSpec], balance: Decimal
-) -> list[tuple[datetime, float, float | None]]:
-    rows: list[tuple[datetime, float, float | None]] = []
+    books: Sequence[BookRecord],
+    decided: Sequence[datetime],
+    fills: Sequence[Fill],
+    contracts: Mapping[str, ContractSpec],
+    balance: Decimal,
+) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
     cash, paid_before, place, known = balance, Decimal(0), 0, True
-    for book in books:
+    for book, hour in zip(books, decided, strict=True):
         # What a decision brings about comes after its close, and what a stop does before the next one.
         while place < len(fills) and fills[place].at <= book.close:
             fill = fills[place]
@@ -133,6 +145,6 @@ def _list_account(
             Decimal(0),
         )
         paid = cash + held - exact(book.equity_usdt)
-        rows.append((book.close, book.equity_usdt, float(paid - paid_before) if known else None))
+        rows.append((book.close, hour, book.equity_usdt, float(paid - paid_before) if known else None))
         paid_before = paid
     return rows

@@ -91,6 +91,18 @@ def test_a_decision_that_an_outage_took_is_missing_in_the_backtest_too(place, re
     assert FINGERPRINT.search(said)[1] != fingerprint
 
 
+def test_a_decision_that_an_outage_delayed_is_filled_as_late_on_both_sides(place, recording, undisturbed, tmp_path):
+    home, fingerprint = undisturbed
+    begin = (SINCE + timedelta(days=2) - timedelta(minutes=30)).isoformat()
+    script = tmp_path / "outage.json"
+    script.write_text(json.dumps({"event": [{"at": begin, "fault": "html_502", "path": "*", "for_s": 2 * 3600}]}))
+    said = replay(place, recording, home, "--again", "--faults", str(script))
+    assert list_decided(home) == [0, 1, 2, 3, 4]
+    assert ", 0 unexplained differences, 1 explained" in said
+    assert "1 explained: a decision that an outage or a restart delayed" in said
+    assert FINGERPRINT.search(said)[1] != fingerprint
+
+
 def test_orders_that_the_venue_does_not_take_are_a_difference(place, recording, undisturbed, tmp_path):
     """The venue refuses every order of a day: what the backtest traded then is named, and the exit code says so."""
     home, _ = undisturbed

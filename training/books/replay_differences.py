@@ -30,7 +30,7 @@ class ReplayedBook:
     """What a replay traded of a book, in frames of these columns; instants are closes of bars.
 
     executions: close, name, origin, side, size_base, opened, price, fee. names: close, name, held, contracts.
-    account: close, equity, funding (since the decision before, > 0 was paid).
+    account: close, decided (hour), equity, funding (since the decision before, > 0 was paid).
     """
 
     executions: pl.DataFrame
@@ -54,18 +54,31 @@ class BookComparison:
 
 
 def compare_book(
-    run: BookRun, panel: BookPanel, replayed: ReplayedBook, silent: Mapping[datetime, str] | None = None
+    run: BookRun,
+    panel: BookPanel,
+    replayed: ReplayedBook,
+    silent: Mapping[datetime, str] | None = None,
+    late: Mapping[datetime, str] | None = None,
 ) -> BookComparison:
     """Compare a backtest of a book with a replay's journal, over the decisions before the panel's last close.
 
-    `silent` says why the replay made no decision at closes that the backtest was kept from deciding at.
+    `silent` says why the replay made no decision at closes that the backtest was kept from deciding at, `late` why it
+    made one hours after its close, to which the backtest's fills were moved.
     """
-    return _Comparing(run, panel, replayed, silent or {}).run()
+    return _Comparing(run, panel, replayed, silent or {}, late or {}).run()
 
 
 class _Comparing:
-    def __init__(self, run: BookRun, panel: BookPanel, replayed: ReplayedBook, silent: Mapping[datetime, str]) -> None:
-        self._run, self._panel, self._replayed, self._silent = run, panel, replayed, silent
+    def __init__(
+        self,
+        run: BookRun,
+        panel: BookPanel,
+        replayed: ReplayedBook,
+        silent: Mapping[datetime, str],
+        late: Mapping[datetime, str],
+    ) -> None:
+        self._run, self._panel, self._replayed = run, panel, replayed
+        self._silent, self._late = silent, late
         self._near = _OF_EQUITY * run.result.initial_equity
         self._values = 0
         self._found: list[Difference] = []
@@ -118,9 +131,10 @@ class _Comparing:
         equity = dict(table.select("time", "equity").iter_rows())
         funding = dict(table.select("time", "funding").iter_rows())
         before = 0.0
-        for close, seen, paid in self._replayed.account.iter_rows():
+        for close, decided, seen, paid in self._replayed.account.iter_rows():
             if close not in equity:
                 continue  # said by the decisions
+            self._compare(close, "", "decided in the hour from", close, decided, self._late.get(close))
             self._compare(close, "", "equity", equity[close], seen)
             self._compare(close, "", "funding", funding[close] - before, paid)
             before = funding[close]
@@ -168,7 +182,15 @@ class _Comparing:
             known["price"] = known["worth"] / known["size_base"]
         return grouped
 
-    def _compare(self, close: datetime, name: str, what: str, theirs: Any, ours: Any) -> None:  # noqa: ANN401 - any value
+    def _compare(
+        self,
+        close: datetime,
+        name: str,
+        what: str,
+        theirs: Any,  # noqa: ANN401 - any value
+        ours: Any,  # noqa: ANN401 - as above
+        explanation: str | None = None,
+    ) -> None:
         self._values += 1
         if isinstance(theirs, float) and isinstance(ours, float):
             near = self._near if what in ("equity", "funding", "fee") else 0.0
@@ -176,7 +198,7 @@ class _Comparing:
                 return
         elif theirs == ours:
             return
-        self._note(close, name, what, _write(theirs), _write(ours))
+        self._note(close, name, what, _write(theirs), _write(ours), explanation)
 
     def _note(
         self, close: datetime, name: str, what: str, theirs: str, ours: str, explanation: str | None = None

@@ -54,7 +54,7 @@ def mirror(run: BookRun, panel: BookPanel) -> ReplayedBook:
         for (close, name, side), (size, worth, fee) in rows.items()
     ]
     equity = run.result.equity.filter(pl.col("time").is_in(closes)).select(
-        close="time", equity="equity", funding=pl.col("funding").diff().fill_null(pl.col("funding"))
+        close="time", decided="time", equity="equity", funding=pl.col("funding").diff().fill_null(pl.col("funding"))
     )
     held = [
         (panel.close_of(one.hour), name.name, str(name.held), str(name.wanted))
@@ -84,7 +84,7 @@ def test_equal_logs_have_no_difference(world):
     found = compare_book(run, panel, own)
     assert found.differences == ()
     assert (found.decisions, found.executions) == (len(run.decisions), own.executions.height)
-    assert found.values == len(run.decisions) * 3 + own.names.height * 2 + own.executions.height * 4
+    assert found.values == len(run.decisions) * 4 + own.names.height * 2 + own.executions.height * 4
 
 
 @pytest.mark.parametrize(
@@ -155,3 +155,34 @@ def test_a_decision_that_nobody_made_is_explained_only_where_the_caller_says_so(
     extra = compare_book(fewer, panel, mirror(run, panel)).unexplained
     assert extra[0][2:5] == ("decision", "none", "made")
     assert close + 24 * HOUR in {panel.close_of(one.hour) for one in fewer.decisions}
+
+
+def test_fills_of_a_late_decision_are_moved_on_both_sides(world):
+    """Decided two hours late: the same contracts, at prices of two hours later; without a reason it is a difference."""
+    run, panel = world
+    close = panel.close_of(run.decisions[1].hour)
+    market = make_market(11, hours=2_500)
+    terms = BookTerms(100_000.0, BookCosts(5.0, 0.0))
+    moved = run_book(FeatureHistory(panel), FAMILY, terms, make_specs(market), first=FIRST, late={close: 2})
+    assert [one.names for one in moved.decisions[:2]] == [one.names for one in run.decisions[:2]]
+    hours = {
+        hour: set(one.fills.filter(pl.col("hour").is_between(hour, hour + 20))["hour"])
+        for hour, one in ((run.decisions[1].hour + 1, run), (moved.decisions[1].hour + 1, moved))
+    }
+    assert hours == {moved.decisions[1].hour + 1: {moved.decisions[1].hour + 3}}
+    own = mirror(moved, panel)
+    # The journal's executions belong to the decision that brought them about.
+    own = replace(
+        own,
+        executions=own.executions.with_columns(
+            close=pl.when(pl.col("close") == close + 2 * HOUR).then(close).otherwise(pl.col("close"))
+        ),
+        account=own.account.with_columns(
+            decided=pl.when(pl.col("close") == close).then(close + 2 * HOUR).otherwise(pl.col("decided"))
+        ),
+    )
+    found = compare_book(moved, panel, own, late={close: "out"})
+    assert found.unexplained == ()
+    assert [(one.what, one.explanation) for one in found.differences] == [("decided in the hour from", "out")]
+    assert compare_book(moved, panel, own).unexplained[0].what == "decided in the hour from"
+    assert any(one.what == "price" for one in compare_book(run, panel, own).unexplained)
