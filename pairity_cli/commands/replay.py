@@ -18,7 +18,7 @@ from pairity_cli.table_output import prints_tables
 if TYPE_CHECKING:
     from pairity_cli.replay.plan import Features
 
-_BALANCE, _HISTORY_DAYS = 10_000, 60
+_BALANCE, _BOOK_BALANCE, _HISTORY_DAYS = 10_000, 100_000, 60
 _DIFFERS = 1
 
 
@@ -36,6 +36,12 @@ _DIFFERS = 1
 @click.option("--model", type=MODEL_VERSION, metavar="VERSION", help="A registered version; by default the champion.")
 @click.option("--rule", type=Name(IDENTIFIER), help="A rule instead: always_revert or zero_forecast.")
 @click.option(
+    "--book",
+    type=Name(IDENTIFIER),
+    metavar="FAMILY",
+    help="Trade this family of books, such as trend_carry_book, in place of pairs (default: strategy.book).",
+)
+@click.option(
     "--retrain-every",
     "retrain_days",
     type=click.IntRange(1, 1000),
@@ -52,7 +58,9 @@ _DIFFERS = 1
 @click.option("--legs", type=click.Choice(["base", "both"]), help="The setting strategy.legs.")
 @click.option("--positions", type=click.IntRange(1, 50), help="The setting strategy.max_concurrent_positions.")
 @click.option(
-    "--balance", type=click.IntRange(100, 10**9), default=_BALANCE, show_default=True, help="USDT in the account."
+    "--balance",
+    type=click.IntRange(100, 10**9),
+    help=f"USDT in the account (default: {_BALANCE}; of a book {_BOOK_BALANCE}).",
 )
 @click.option("--home", type=click.Path(path_type=Path), help="Data directory (default: PAIRITY_HOME/replay).")
 @click.option("--again", is_flag=True, help="Use the features that an earlier replay of the same hours left there.")
@@ -85,11 +93,12 @@ def replay(
     features: str,
     model: str | None,
     rule: str | None,
+    book: str | None,
     retrain_days: int | None,
     history_days: int | None,
     legs: str | None,
     positions: int | None,
-    balance: int,
+    balance: int | None,
     home: Path | None,
     again: bool,
     script: Path | None,
@@ -101,7 +110,7 @@ def replay(
     Limits of risk are lifted, fees and fills are the exchange's. Exit code 1 where a difference has no explanation.
     """
     from pairity.errors import ConfigError, TimeRangeError
-    from pairity.timeline import parse_instant
+    from pairity.timeline import MINUTE, parse_instant
     from pairity_cli.console import ConsoleProgress
     from pairity_cli.replay.plan import ReplayPlan
     from pairity_cli.replay.run import run_replay
@@ -114,6 +123,12 @@ def replay(
         raise ConfigError("both --model and --rule are given", "give one: they are different scores")
     changed: dict[str, Any] = {"legs": legs, "max_concurrent_positions": positions}
     settings = settings_from(strategy={name: value for name, value in changed.items() if value is not None})
+    book = book or settings.strategy.book
+    if book is not None and (model, rule, retrain_days, legs, positions) != (None,) * 5:
+        raise ConfigError(
+            f"the book {book} is given with --model, --rule, --retrain-every, --legs or --positions",
+            "leave these out: a book needs no model; or leave out --book and the setting strategy.book for pairs",
+        )
     now = SystemClock().now()
     first, last = ReplayPlan.whole_hours(
         parse_instant(since, now=now, name="--from"), parse_instant(until, now=now, name="--to")
@@ -136,7 +151,9 @@ def replay(
         features=cast("Features", features),
         model=version,
         rule=rule,
-        balance=Decimal(balance),
+        book=book,
+        interval=settings.serve.interval_minutes * MINUTE,
+        balance=Decimal(balance or (_BALANCE if book is None else _BOOK_BALANCE)),
         again=again,
         retrain_days=retrain_days,
         script=script,
@@ -147,5 +164,5 @@ def replay(
     with ConsoleProgress() as progress:
         report = run_replay(settings, plan, progress)
     show_replay(report)
-    if report.comparison.unexplained:
+    if report.beside.comparison.unexplained:
         sys.exit(_DIFFERS)

@@ -15,6 +15,7 @@ from paper_exchange.market.recorded import RecordedMarket
 
 VENUE_OUT = "no decision while the venue was out: the backtest is told the same"
 PROCESS_DOWN = "no decision, because the process was killed before it: the backtest is told the same"
+DECIDED_LATE = "a decision that an outage or a restart delayed: the backtest fills it as much later"
 _OF_DATA = ("candle_gap", "wrong_candle", "unconfirmed_last", "late_settlement")
 """Faults of what the process collects, which features that were published before do not meet."""
 
@@ -36,6 +37,10 @@ def read_events(plan: ReplayPlan) -> tuple[Event, ...]:
         raise ConfigError(
             "--recheck is given with features that are computed once", "add --features live: these are collected"
         )
+    if plan.rechecks and plan.book is not None:
+        raise ConfigError(
+            "--recheck is given with a book", "leave it out: the backtest of a book knows a bar's newest value alone"
+        )
     if plan.script is None:
         return ()
     start_ms = to_ms(plan.starts_at)
@@ -46,21 +51,31 @@ def read_events(plan: ReplayPlan) -> tuple[Event, ...]:
             f"{plan.script.name} disturbs what is collected ({', '.join(wrong)}), and the features come from before",
             "add --features live",
         )
+    if wrong and plan.book is not None:
+        raise ConfigError(
+            f"{plan.script.name} disturbs what is collected ({', '.join(wrong)}), and a book is replayed",
+            "leave these faults out: the backtest of a book knows a bar's newest value alone",
+        )
     return events
 
 
 def explain_silence(
-    settings: Settings, plan: ReplayPlan, events: Collection[Event], decided: Collection[datetime]
+    settings: Settings,
+    plan: ReplayPlan,
+    events: Collection[Event],
+    decided: Collection[datetime],
+    every_hours: int = 1,
 ) -> Mapping[datetime, str]:
     """Return why there is no decision at closes of bars: the venue was out when it was due, or the process was killed.
 
-    Closes with a decision, and those without a reason, are not among them.
+    Closes with a decision, and those without a reason, are not among them. Decisions are due `every_hours` from 00:00
+    UTC.
     """
     grace, lag = timedelta(seconds=settings.serve.grace_s), settings.features.decision_lag
     reasons: dict[datetime, str] = {}
-    for number in range(plan.cycles):
+    for number in range((plan.until - plan.since) // HOUR + 1):
         close = plan.since + number * HOUR
-        if close in decided:
+        if close in decided or close.hour % every_hours:
             continue
         if any(_is_outage(event) and _lasts(event, close + grace, close + lag) for event in events):
             reasons[close] = VENUE_OUT

@@ -22,7 +22,7 @@ from training.backtest.comparison import make_terms
 from training.backtest.engine import run_backtest
 from training.backtest.inputs import group_scores_by_hour
 from training.backtest.policies import Strategy
-from training.backtest.records import BacktestResult, MarketHistory, Quotes
+from training.backtest.records import BacktestResult, MarketHistory, Quotes, Settlement
 from training.data.history import load_history, make_store_join
 
 
@@ -66,7 +66,7 @@ def backtest_replayed(
     join, now = make_store_join(settings), within[1] + timedelta(minutes=1)
     scored = score_promotions(settings, promotions, join, now, within)
     history, _ = load_history(settings, join, *within, now)
-    history = replace(history, marks=read_marks(settings, history))
+    history = replace(history, marks=read_settlement_marks(settings, history.settlements))
     quotes = make_quotes(read_contracts(Layout.of(settings)))
     result = run_backtest(
         history,
@@ -92,10 +92,12 @@ def make_quotes(contracts: Mapping[str, ContractSpec]) -> Quotes:
     return quote
 
 
-def read_marks(settings: Settings, history: MarketHistory) -> dict[str, dict[datetime, float]]:
-    """Return the mark price at each settlement of the history, where the lake has it: the open of the mark's bar."""
+def read_settlement_marks(
+    settings: Settings, settled: Mapping[str, Sequence[Settlement]]
+) -> dict[str, dict[datetime, float]]:
+    """Return the mark price at each settlement by asset, where the lake has it: the open of the mark's bar."""
     marks = {}
-    for asset, settlements in history.settlements.items():
+    for asset, settlements in settled.items():
         times = [settlement.time for settlement in settlements]
         rows = scan_versions(Layout.of(settings), "mark_1h", settings.features.venue, asset)
         known = rows.filter(pl.col("open_time").is_in(times)).sort("known_at").select("open_time", "open").collect()

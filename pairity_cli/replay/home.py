@@ -28,7 +28,7 @@ def prepare_home(settings: Settings, plan: ReplayPlan) -> None:
     if plan.home.exists() and any(plan.home.iterdir()) and not mark.exists():
         raise ConfigError(f"{plan.home} holds data that no replay made", "choose another --home")
     if plan.again:
-        if not mark.exists() or _read(mark) != _describe(settings, plan):
+        if not mark.exists() or not _serves(_read(mark), _describe(settings, plan)):
             raise ConfigError(f"{plan.home} holds no features of a finished replay of these hours", "leave out --again")
         _forget_trading(plan.home)
         return
@@ -42,6 +42,11 @@ def note_features(settings: Settings, plan: ReplayPlan) -> None:
     replace_file(plan.home / _MARK, json.dumps(_describe(settings, plan), sort_keys=True).encode())
 
 
+def _serves(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Return whether features are those that are wanted: what a book needs goes further back than what pairs do."""
+    return found == wanted or (not wanted["book"] and found == {**wanted, "book": True})
+
+
 def _read(mark: Path) -> Any:  # noqa: ANN401 - any JSON
     return read_json_file(mark)
 
@@ -52,6 +57,7 @@ def _describe(settings: Settings, plan: ReplayPlan) -> dict[str, Any]:
         "data": str(plan.data.resolve()),
         "since": plan.since.isoformat(),
         "until": plan.until.isoformat(),
+        "book": plan.book is not None,
         "settings": {name: value for name, value in values.items() if name != "exchange"},
     }
     plain: dict[str, Any] = json.loads(json.dumps(described, default=str))

@@ -12,13 +12,15 @@ from pydantic import SecretStr
 
 from pairity.alert_settings import AlertSettings
 from pairity.settings import ExchangeSettings, Settings
-from pairity.timeline import HOUR, floor_to
+from pairity.timeline import HOUR, ceil_to, floor_to
 from pairity.trading_settings import LimitSettings
 from pairity_cli.demo.exchange import DemoExchange
 
 Features = Literal["store", "live"]
 VENUE_TAKER_BPS = 5.0
 """Fee of the paper exchange for taking, in basis points of notional."""
+OUT_OF_THE_WAY = 0.95
+"""Distance of the stops of a book's names: its backtest knows none."""
 _KEY = SecretStr("paper")
 _NEVER = 1e9
 
@@ -47,6 +49,10 @@ class ReplayPlan:
     """Days before the first decision from which there are features, at least."""
     script: Path | None = None
     """Script of faults and venue events while trading."""
+    book: str | None = None
+    """Family of books that is traded in place of pairs; `model` and `rule` decide nothing then."""
+    interval: timedelta = HOUR
+    """Time between two bars that the process takes in; more than an hour is for books alone."""
     restarts: tuple[datetime, ...] = ()
     """Instants at which the trading process is killed and started again."""
     rechecks: tuple[datetime, ...] = ()
@@ -54,13 +60,13 @@ class ReplayPlan:
 
     @property
     def cycles(self) -> int:
-        """Decisions of the replay."""
-        return (self.until - self.since) // HOUR + 1
+        """Bars that the process takes in."""
+        return self.count_cycles(self.starts_at, self.until)
 
     def count_cycles(self, after: datetime, until: datetime) -> int:
         """Return the number of bars of the replay that close later than `after`, up to `until`."""
-        first = max(self.since, floor_to(after, HOUR) + HOUR)
-        return max((min(until, self.until) - first) // HOUR + 1, 0)
+        first = max(ceil_to(self.since, self.interval), floor_to(after, self.interval) + self.interval)
+        return max((min(until, self.until) - first) // self.interval + 1, 0)
 
     @property
     def starts_at(self) -> datetime:
@@ -116,6 +122,7 @@ def make_replay_settings(settings: Settings, plan: ReplayPlan, exchange: DemoExc
             "logs": settings.logs.model_copy(update={"level": "warning"}),
             "trials": settings.trials.model_copy(update={"folder": plan.home / "trials"}),
             "costs": settings.costs.model_copy(update=costs),
-            "strategy": settings.strategy.model_copy(update={"entry_order": "market"}),
+            "strategy": settings.strategy.model_copy(update={"entry_order": "market", "book": plan.book}),
+            "books": settings.books.model_copy(update={"disaster_stop": OUT_OF_THE_WAY}),
         }
     )

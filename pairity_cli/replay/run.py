@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from feature_repo.contract_specs import read_contracts
 from model_registry.records import RULE_VERSION
-from pairity.digest import digest_bytes
 from pairity.errors import ConfigError, TimeRangeError
-from pairity.layout import Layout
 from pairity.private_home import secure_home
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -23,20 +20,18 @@ from pairity.timeline import HOUR, MINUTE
 from pairity.universe import inst_id
 from pairity_cli.context import run_async
 from pairity_cli.demo.exchange import DemoExchange, running_exchange
-from pairity_cli.replay.disturbances import explain_silence, read_events
-from pairity_cli.replay.expected import Expected, backtest_replayed
+from pairity_cli.replay.beside import Beside, lay_beside_book, lay_beside_pairs
+from pairity_cli.replay.disturbances import read_events
 from pairity_cli.replay.home import note_features, prepare_home
 from pairity_cli.replay.models import load_registered, make_rule
 from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
 from pairity_cli.replay.spent import Spent, count_children_cpu_s
-from pairity_cli.replay.trading import collect, trade
+from pairity_cli.replay.trading import collect, collect_all, trade
 from pairity_cli.replay.walk_forward import train_walk_forward
-from serving.journal.reading import ReadingJournal
+from serving.books.parts import choose_book
 from serving.models.scoring import Scorer
 from serving.replay.scheduled_champion import Promotion
-from serving.replay.traded import Traded, read_traded
 from serving.report import ServeReport
-from training.backtest.trade_differences import Comparison, Replayed, compare_trades
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +42,28 @@ class ReplayReport:
     settings: Settings
     market: str
     served: ServeReport
-    traded: Traded
-    expected: Expected
-    comparison: Comparison
+    beside: Beside
     spent: Spent
     models: tuple[tuple[datetime, str], ...]
     """Who decided, from when on."""
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of every leg, position and decision: the same on every run over the same data."""
-        frames = (self.traded.legs, self.traded.positions, self.traded.equity, self.traded.decisions)
-        return digest_bytes("\n".join(repr(frame.rows()) for frame in frames).encode())
 
 
 def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> ReplayReport:
     """Replay the plan in a directory of its own (`prepare_home`).
 
     Raises ConfigError where it cannot be used and for decisions that are not hourly, TimeRangeError where the recording
-    does not cover the plan, what `load_registered` raises, VenueUnreachableError where the exchange does not start, and
-    KeyboardInterrupt where a signal ended the trading early.
+    does not cover the plan, what `load_registered` and `choose_book` raise, VenueUnreachableError where the exchange
+    does not start, and KeyboardInterrupt where a signal ended the trading early.
     """
-    if settings.serve.interval_minutes != HOUR // MINUTE:
+    minutes, of_hour = settings.serve.interval_minutes, HOUR // MINUTE
+    if minutes != of_hour and (plan.book is None or minutes % of_hour):
         raise ConfigError(
-            f"serve.interval_minutes is {settings.serve.interval_minutes}, and a backtest decides every hour",
-            "set it to 60 to replay",
+            f"serve.interval_minutes is {minutes}, and a backtest decides every hour",
+            "set it to 60 to replay; for a book to its hours of decision, 1440 for most, where the looks between two "
+            "decisions shall be left out",
         )
+    if plan.book is not None:
+        choose_book(settings.model_copy(update={"strategy": settings.strategy.model_copy(update={"book": plan.book})}))
     events = read_events(plan)
     promotions = _choose_promotions(settings, plan)
     spent = Spent()
@@ -84,8 +75,7 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
                 check_span(settings, plan, exchange)
                 own = make_replay_settings(settings, plan, exchange)
                 if not plan.again:
-                    exchange.advance(plan.until + MINUTE)
-                    run_async(collect(own, plan, exchange, plan.until, progress))
+                    collect_all(own, plan, exchange, progress)
                     note_features(settings, plan)
         if plan.retrain_days is not None:
             with spent.part("training"):
@@ -104,27 +94,19 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
         progress.say(f"stopped after {served.cycles:,} of {plan.cycles:,} hours: nothing is compared")
         raise KeyboardInterrupt
     with spent.part("comparison"):
-        contracts = read_contracts(Layout.of(own))
-        journal = ReadingJournal.connect(Layout.of(own).journal)
-        try:
-            traded = read_traded(journal, contracts, plan.until)
-        finally:
-            journal.close()
-        seen = dict(traded.equity.select("time", "available").iter_rows())
-        silent = explain_silence(own, plan, events, set(traded.decisions["time"]))
-        expected = backtest_replayed(own, promotions, (plan.since, plan.until), seen, silent)
-        replayed = Replayed(traded.legs, traded.positions, traded.equity, traded.decisions)
-        comparison = compare_trades(expected.result, replayed, expected.history, expected.quotes, silent)
+        beside = (
+            lay_beside_pairs(own, plan, events, promotions)
+            if plan.book is None
+            else lay_beside_book(own, plan, events, choose_book(own))
+        )
     return ReplayReport(
         plan=plan,
         settings=own,
         market=exchange.label,
         served=served,
-        traded=traded,
-        expected=expected,
-        comparison=comparison,
+        beside=beside,
         spent=spent,
-        models=tuple((one.at, _name(one.scorer)) for one in promotions),
+        models=tuple((one.at, _name(one.scorer)) for one in promotions) or ((plan.since, f"book {plan.book}"),),
     )
 
 
@@ -142,7 +124,8 @@ def check_span(settings: Settings, plan: ReplayPlan, exchange: DemoExchange) -> 
 
     Its last orders need a bar after it. What is not traded may end before: it is delisted then.
     """
-    ends = {asset: exchange.ended.get(inst_id(asset), exchange.market_end) for asset in settings.universe.traded}
+    traded = settings.universe.traded if plan.book is None else settings.universe.assets
+    ends = {asset: exchange.ended.get(inst_id(asset), exchange.market_end) for asset in traded}
     first = min(ends, key=lambda asset: ends[asset])
     if plan.until + HOUR > ends[first]:
         raise TimeRangeError(
@@ -153,8 +136,8 @@ def check_span(settings: Settings, plan: ReplayPlan, exchange: DemoExchange) -> 
 
 
 def _choose_promotions(settings: Settings, plan: ReplayPlan) -> tuple[Promotion, ...]:
-    """Return who decides from beginning to end; nobody where models are trained on the way."""
-    if plan.retrain_days is not None:
+    """Return who decides from beginning to end; nobody for a book, and where models are trained on the way."""
+    if plan.retrain_days is not None or plan.book is not None:
         return ()
     if plan.rule is not None:
         return (Promotion(plan.since, make_rule(settings, plan.rule, plan.since)),)

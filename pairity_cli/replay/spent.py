@@ -6,6 +6,7 @@ import contextlib
 import logging
 import resource
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,9 +19,10 @@ class Spent:
 
     seconds: dict[str, float] = field(default_factory=dict)
     exchange_cpu_s: float = 0.0
-    requests: int = 0
-    wire_s: float = 0.0
-    """Requests to the exchange while trading, and the seconds until they were answered."""
+    requests: Counter[str] = field(default_factory=Counter)
+    """Requests to the exchange while trading, by method and path."""
+    wire_s: Counter[str] = field(default_factory=Counter)
+    """Seconds until they were answered, by the same."""
 
     @contextlib.contextmanager
     def timing_requests(self) -> Iterator[None]:
@@ -51,8 +53,10 @@ class _RequestTimer(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Add the request of a report."""
-        self._spent.requests += 1
-        self._spent.wire_s += record.__dict__["request"].seconds
+        request = record.__dict__["request"]
+        name = f"{request.method} {request.path.rpartition('/api/v5/')[2]}"
+        self._spent.requests[name] += 1
+        self._spent.wire_s[name] += request.seconds
 
 
 def count_children_cpu_s() -> float:

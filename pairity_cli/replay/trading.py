@@ -8,7 +8,7 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Literal, NamedTuple
 
-from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
+from feature_repo.catalog import ASSET_BOOKS, ASSET_HOURLY, PAIR_HOURLY
 from ingestion.pipeline import ingest
 from ingestion.report import IngestReport
 from pairity.child_environment import only_allowed_variables
@@ -17,7 +17,7 @@ from pairity.home_settings import collect_values, remember
 from pairity.layout import Layout
 from pairity.progress import Progress, SilentProgress
 from pairity.settings import Settings
-from pairity.timeline import Clock, month_start
+from pairity.timeline import DAY, HOUR, MINUTE, Clock, month_start
 from pairity_cli.context import run_async
 from pairity_cli.demo.exchange import DemoExchange
 from pairity_cli.home_check import describe_exchange
@@ -29,8 +29,11 @@ from serving.replay.published_data import PublishedData
 from serving.replay.scheduled_champion import Promotion, ScheduledChampion
 from serving.replay.stand_ins import StandIns, VirtualWaiting
 from serving.report import ServeReport
+from training.books.present import read_present
 from venue.clock import clock_for
 
+_SETTLEMENTS_SERVED = 92 * DAY
+"""For how long the paper exchange serves settled rates of funding."""
 Ending = Literal["restart", "recheck", "end"]
 
 
@@ -116,6 +119,25 @@ def _trade_in_a_child(
     run_async(_serve(own, plan, promotions, lasting, SilentProgress()))
 
 
+def list_collections(begin: datetime, since: datetime, until: datetime) -> list[datetime]:
+    """Return when everything from `begin` to `until` is collected, so that each settlement is still served once.
+
+    A venue serves its settlements for some three months. No instant lies before `since`, at which the exchange begins.
+    """
+    instants = [until]
+    while instants[-1] > since and instants[-1] - _SETTLEMENTS_SERVED > begin:
+        instants.append(max(instants[-1] - _SETTLEMENTS_SERVED + DAY, since))
+    return instants[::-1]
+
+
+def collect_all(settings: Settings, plan: ReplayPlan, exchange: DemoExchange, progress: Progress) -> None:
+    """Collect what the whole replay needs, while the exchange's clock goes on to its end."""
+    begin = _find_begin(plan, exchange, plan.until)
+    for instant in list_collections(begin, plan.since - HOUR, plan.until):
+        exchange.advance(max(instant, plan.starts_at) + MINUTE)
+        run_async(collect(settings, plan, exchange, instant, progress))
+
+
 async def collect(
     settings: Settings,
     plan: ReplayPlan,
@@ -128,22 +150,31 @@ async def collect(
     """Collect what features until then need, and publish them, as `pairity ingest` does."""
     clock = await clock_for(settings.exchange)
     remember(Layout.of(settings), collect_values(settings, interval=True, exchange=describe_exchange(settings)))
-    first = plan.since - timedelta(days=plan.history_days)
-    needed = month_start(min(until, first)) - max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
-    begin = max(exchange.market_start, needed)
+    begin = _find_begin(plan, exchange, until)
     return await ingest(settings, begin, until, clock=clock, progress=progress, recheck=recheck)
+
+
+def _find_begin(plan: ReplayPlan, exchange: DemoExchange, until: datetime) -> datetime:
+    """Return from when on data are needed to decide from the plan's first close on, and to learn from before it."""
+    first = plan.since - timedelta(days=plan.history_days)
+    lookbacks = [ASSET_HOURLY.lookback, PAIR_HOURLY.lookback]
+    if plan.book is not None:
+        lookbacks.append(ASSET_BOOKS.lookback)
+    return max(exchange.market_start, month_start(min(until, first)) - max(lookbacks))
 
 
 async def _serve(
     settings: Settings, plan: ReplayPlan, promotions: tuple[Promotion, ...], stretch: Stretch, progress: Progress
 ) -> ServeReport:
-    champion, waiting = ScheduledChampion(promotions), VirtualWaiting()
+    champion, waiting = None if plan.book is not None else ScheduledChampion(promotions), VirtualWaiting()
 
     def open_champion() -> ScheduledChampion:
+        assert champion is not None, "a book asks for no model"
         return champion
 
     def open_published(own: Settings, clock: Clock) -> PublishedData:
-        champion.attach(clock)
+        if champion is not None:
+            champion.attach(clock)
         return PublishedData(own, clock, plan.since, plan.until)
 
     stand_ins = StandIns(
@@ -160,6 +191,7 @@ async def _serve(
         progress=progress,
         on_ready=_show_no_page,
         stand_ins=stand_ins,
+        read_market=read_present,
     )
 
 

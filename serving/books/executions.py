@@ -32,10 +32,8 @@ class Executions:
 
         Raises VenueError.
         """
-        summed, lacking = self._journal.books.sum_fills(), []
-        for intent in self._journal.books.orders():
-            if not intent.filled_contracts or summed.get(intent.client_order_id) == intent.filled_contracts:
-                continue
+        lacking = []
+        for intent in self._journal.books.orders_short_of_executions():
             fills = await self._desk.venue.fills(intent.instrument, intent.created_at - SKEW)
             own = [fill for fill in fills if _is_of(fill, intent)]
             await self._write(own, intent.position_id, intent.client_order_id)

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, insert, select
+from sqlalchemy import Connection, Select, Table, func, insert, select, tuple_
 
 from pairity.errors import JournalError
 from pairity.strategy.types import Side
@@ -16,7 +16,7 @@ from pairity.timeline import format_instant
 from serving.journal import codec, tables
 from serving.journal.book_records import BookRecord, book_from_json, book_to_json
 from serving.journal.order_pages import select_intents
-from serving.journal.records import DecisionRecord, FeatureVector, Intent, Purpose
+from serving.journal.records import DecisionRecord, FeatureVector, Intent, IntentState, Purpose
 
 TRADES = (Purpose.INCREASE, Purpose.REDUCE)
 """Purposes of the orders of a rebalance."""
@@ -74,12 +74,30 @@ class BookPages:
         query = select_intents().where(tables.intents.c.purpose.in_([purpose.value for purpose in TRADES]))
         return [codec.intent_from_row(row) for row in self._rows(query.order_by(tables.intents.c.created_at))]
 
+    def orders_short_of_executions(self) -> list[Intent]:
+        """Return the orders of rebalances of which more was filled than their executions in the journal say.
+
+        Orders with one execution of exactly what was filled, nearly all of a long history, are not read.
+        """
+        intents, fills = tables.intents.c, tables.fills.c
+        alone = select(fills.client_order_id, fills.contracts).group_by(fills.client_order_id).having(func.count() == 1)
+        query = select_intents().where(
+            intents.purpose.in_([purpose.value for purpose in TRADES]),
+            intents.filled_contracts != "0",
+            tuple_(intents.client_order_id, intents.filled_contracts).not_in(alone),
+        )
+        read = [codec.intent_from_row(row) for row in self._rows(query.order_by(intents.created_at))]
+        summed = self._sum_fills([one.client_order_id for one in read])
+        return [one for one in read if one.filled_contracts not in (0, summed.get(one.client_order_id))]
+
     def stops(self) -> list[Intent]:
         """Return the stops of a book that are not over in the journal, oldest first."""
         table = tables.intents.c
         of_book = table.target_price.is_(None) & (table.purpose == Purpose.PROTECT.value)
-        query = select_intents().where(of_book).order_by(table.created_at, table.attempt)
-        return [one for one in map(codec.intent_from_row, self._rows(query)) if not one.state.final]
+        # Named one by one: an index finds them, however many stops are over.
+        alive = table.state.in_([state.value for state in IntentState if not state.final])
+        query = select_intents().where(of_book, alive).order_by(table.created_at, table.attempt)
+        return [codec.intent_from_row(row) for row in self._rows(query)]
 
     def count_held(self) -> dict[str, Decimal]:
         """Return the contracts (signed) that a book holds by instrument, without those of which it holds none.
@@ -112,11 +130,12 @@ class BookPages:
             held[instrument] = held.get(instrument, Decimal(0)) + Side(side).sign * Decimal(contracts)
         return {name: contracts for name, contracts in sorted(held.items()) if contracts}
 
-    def sum_fills(self) -> dict[str, Decimal]:
-        """Return the executed contracts that are journalled, by client order id."""
+    def _sum_fills(self, client_order_ids: Sequence[str]) -> dict[str, Decimal]:
+        """Return the executed contracts that are journalled of orders."""
         fills = tables.fills.c
         summed: dict[str, Decimal] = {}
-        for row in self._rows(select(fills.client_order_id, fills.contracts)):
+        own = fills.client_order_id.in_(client_order_ids)
+        for row in self._rows(select(fills.client_order_id, fills.contracts).where(own)) if client_order_ids else ():
             name = row["client_order_id"]
             summed[name] = summed.get(name, Decimal(0)) + Decimal(row["contracts"])
         return summed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,6 +60,8 @@ class Traded:
     positions: pl.DataFrame
     equity: pl.DataFrame
     decisions: pl.DataFrame
+    unknown: Mapping[str, int]
+    """At how many decisions a pair was left out because something was not known, by what that is."""
 
 
 def read_traded(journal: ReadingJournal, contracts: Mapping[str, ContractSpec], until: datetime) -> Traded:
@@ -85,7 +88,17 @@ def read_traded(journal: ReadingJournal, contracts: Mapping[str, ContractSpec], 
         positions=pl.DataFrame(positions, schema=POSITION_SCHEMA, orient="row").sort("position_id"),
         equity=_read_equity(journal, decisions),
         decisions=_tabulate(decisions),
+        unknown=_count_unknown(decisions),
     )
+
+
+def _count_unknown(decisions: Sequence[DecisionRecord]) -> dict[str, int]:
+    counted: Counter[str] = Counter()
+    for record in decisions:
+        reasons = [score.rejected for score in record.decision.scores if score.rejected is not None]
+        # "funding of BTC unknown", "z-score unknown"
+        counted.update({reason.split(" ", 1)[0] for reason in reasons if reason.endswith(" unknown")})
+    return dict(counted)
 
 
 def _make_legs(

@@ -80,14 +80,16 @@ def run_book(
     first: int = 0,
     leave_out: frozenset[str] = frozenset(),
     plan: Sequence[PlannedDecision] | None = None,
+    late: Mapping[datetime, int] | None = None,
 ) -> BookRun:
     """Trade `family` from row `first` of the panel to its end; close what is left at the last close.
 
     Names without a contract and those of `leave_out` are not traded. Hours before `first` are history that features may
     use. `plan`: the decisions, where they are made already. A book that is ruined has an equity of 0 from then on.
-    ArithmeticError if the books do not balance.
+    `late`: by how many hours more the fills of single decisions are moved, by close; fewer than lie between two
+    decisions. ArithmeticError if the books do not balance.
     """
-    panel = history.panel
+    panel, late = history.panel, late or {}
     account = BookAccount(terms.initial_equity, specs, terms.costs)
     column = {name: place for place, name in enumerate(panel.names)}
     desk = Desk(account, panel, column, terms.costs)
@@ -140,7 +142,7 @@ def run_book(
             )
             decision = BookDecision(wanted, chosen.names, chosen.margin)
             decisions.append(decision)
-            waiting.append((hour + 1 + terms.delay_h, decision))
+            waiting.append((hour + 1 + terms.delay_h + late.get(close, 0), decision))
     result = BacktestResult(
         initial_equity=terms.initial_equity,
         trades=pl.DataFrame(account.trades, schema=TRADE_SCHEMA),

@@ -45,18 +45,22 @@ def measure_outcomes(
     if end >= panel.hours:
         return Outcomes(np.full(len(long), np.nan), np.full(len(long), np.inf))
     columns = [panel.names.index(name) for name in names]
-    market = (np.ascontiguousarray(table[:, columns]) for table in _rows_of(panel, begin, end))
-    legs = leg_outcomes(*market, 0, hours, costs.fee_bps / 1e4, costs.slippage_bps / 1e4)
+    place = np.ix_(np.arange(begin, end + 1), np.array(columns))
+    legs = leg_outcomes(
+        panel.opens[place],
+        panel.closes[place],
+        panel.rates[place],
+        panel.covered[place],
+        0,
+        hours,
+        costs.fee_bps / 1e4,
+        costs.slippage_bps / 1e4,
+    )
     net = net_outcomes(legs, volatilities, long, short)
     rows = np.arange(begin, end + 1)[:, None] + panel.late[begin : end + 1, columns]
     # An hour without a bar is nothing to wait for.
     known = np.where(np.isnan(rows), -1.0, rows).max(axis=0)
     return Outcomes(net, np.maximum(known[long], known[short]))
-
-
-def _rows_of(panel: BookPanel, begin: int, end: int) -> tuple[Floats, Floats, Floats, Floats]:
-    rows = slice(begin, end + 1)
-    return panel.opens[rows], panel.closes[rows], panel.rates[rows], panel.covered[rows]
 
 
 def compute_round_trip(costs: BookCosts) -> float:

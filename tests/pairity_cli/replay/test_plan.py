@@ -169,3 +169,43 @@ def test_decisions_of_every_few_hours_are_no_backtests(plan):
     with pytest.raises(ConfigError, match="every hour"):
         run_replay(Settings(serve={"interval_minutes": 240}), plan, SilentProgress())
     assert not plan.home.exists()
+
+
+def test_a_book_may_be_looked_at_once_a_day(plan):
+    """Bars of a day from midnight on; the one before which the exchange stands is the first."""
+    daily = replace(plan, book="trend_carry_book", interval=timedelta(days=1))
+    midnight = SINCE.replace(hour=0)
+    whole = replace(daily, since=midnight, until=midnight + timedelta(days=3))
+    assert whole.cycles == 4
+    assert whole.count_cycles(midnight, whole.until) == 3
+    assert replace(daily, until=SINCE + timedelta(days=2)).cycles == 2  # the first begins after SINCE
+    assert replace(daily, since=midnight + HOUR, until=midnight + 9 * HOUR).cycles == 0
+
+
+def test_features_of_a_book_serve_pairs_too_but_not_the_other_way_round(plan):
+    book = replace(plan, book="trend_carry_book")
+    prepare_home(Settings(), book)
+    note_features(Settings(), book)
+    prepare_home(Settings(), replace(plan, again=True))
+    prepare_home(Settings(), plan)
+    note_features(Settings(), plan)
+    with pytest.raises(ConfigError, match="leave out --again"):
+        prepare_home(Settings(), replace(book, again=True))
+
+
+def test_the_book_is_traded_with_stops_that_are_out_of_the_way(plan):
+    exchange = DemoExchange("http://127.0.0.1:1", "recorded", True, SINCE, SINCE, SINCE + 20 * HOUR, ())
+    own = Settings(strategy={"book": "carry_book"})
+    made = make_replay_settings(own, replace(plan, book="trend_carry_book"), exchange)
+    assert made.strategy.book == "trend_carry_book"
+    assert made.books.disaster_stop == 0.95
+    assert make_replay_settings(own, plan, exchange).strategy.book is None
+
+
+@pytest.mark.parametrize("more", [("--rule", "always_revert"), ("--legs", "both"), ("--retrain-every", "3")])
+def test_a_book_needs_nothing_of_pairs(more):
+    done = CliRunner().invoke(
+        main, ["replay", "--data", ".", "--from", "2025-03-01", "--to", "2025-03-02", "--book", "carry_book", *more]
+    )
+    assert done.exit_code == 2
+    assert "the book carry_book is given with" in done.stderr
