@@ -57,6 +57,8 @@ class AsofOfflineStoreConfig(FeastConfigBaseModel):
     """`offline_store:` section of feature_store.yaml."""
 
     type: Literal["feature_repo.offline_store.AsofOfflineStore"] = "feature_repo.offline_store.AsofOfflineStore"
+    scheduler: str | None = None
+    """Address of Dask's scheduler, whose workers join; None: this process does."""
 
 
 class AsofOfflineStore(OfflineStore):

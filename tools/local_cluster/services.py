@@ -57,10 +57,11 @@ class Plan:
         return {
             "PAIRITY_PROFILE": "cluster",
             "PAIRITY_CLUSTER__SCHEDULER": f"tls://{HOST}:{self.ports['scheduler']}",
-            "PAIRITY_CLUSTER__REDIS_URL": f"redis://:{self.redis_password}@{HOST}:{redis}/0",
-            "PAIRITY_CLUSTER__POSTGRES_URL": (
-                f"postgresql+psycopg://pairity:{self.postgres_password}@{HOST}:{postgres}/pairity"
-            ),
+            "PAIRITY_CLUSTER__REDIS": f"redis://{HOST}:{redis}/0",
+            "PAIRITY_CLUSTER__REDIS_PASSWORD": self.redis_password,
+            "PAIRITY_CLUSTER__POSTGRES": f"{HOST}:{postgres}/pairity",
+            "PAIRITY_CLUSTER__POSTGRES_USER": "pairity",
+            "PAIRITY_CLUSTER__POSTGRES_PASSWORD": self.postgres_password,
             "AWS_ENDPOINT_URL": f"http://{HOST}:{self.ports['s3']}",
             "AWS_ALLOW_HTTP": "true",
             "AWS_ACCESS_KEY_ID": "local",
