@@ -89,6 +89,8 @@ class Inputs:
     after: datetime | None = None
     pairs: Sequence[Pair] | None = None
     """The pairs to compute; None: all of the settings."""
+    summaries: pl.DataFrame | None = None
+    """Statistics of the new hours where they were computed elsewhere; None: they are computed here."""
 
     def raw(self, name: str, *, reach: timedelta = timedelta(0)) -> pl.LazyFrame:
         """Return the rows of a raw dataset from start − `reach` on that were complete at `end`; no rows without any.
@@ -139,6 +141,8 @@ class Inputs:
     @cached_property
     def hours(self) -> pl.LazyFrame:
         """Statistics of the hours that are new (see `summarise_hours`)."""
+        if self.summaries is not None:
+            return self.summaries.lazy()
         rows = summarise_hours(self._minutes.lazy())
         return (rows if self.after is None else rows.filter(pl.col(EVENT) > instant(self.after))).collect().lazy()
 
