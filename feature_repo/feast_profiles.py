@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from string import Template
 from typing import Any
-from urllib.parse import quote
 
 from pairity.settings import Settings
 
@@ -38,13 +37,10 @@ def _read_cluster(settings: Settings) -> dict[str, Any]:
     values = {
         "PAIRITY_CLUSTER__SCHEDULER": own.scheduler,
         "PAIRITY_CLUSTER__REDIS": own.redis,
-        "PAIRITY_CLUSTER__POSTGRES": own.postgres,
-        "PAIRITY_CLUSTER__POSTGRES_USER": own.postgres_user,
         "PAIRITY_CLUSTER__REDIS_PASSWORD": passwords.get("redis_password", ""),
     }
-    # In an address a password is spelt as addresses are
-    in_address = values | {"PAIRITY_CLUSTER__POSTGRES_PASSWORD": quote(passwords.get("postgres_password", ""), safe="")}
-    raw["registry"]["path"] = Template(raw["registry"]["path"]).substitute(in_address)
+    schema = raw["registry"]["path"].rpartition("search_path%3D")[2]
+    raw["registry"]["path"] = own.make_postgres_address(schema)
     for section in ("online_store", "offline_store"):
         raw[section] = {name: Template(str(value)).substitute(values) for name, value in raw[section].items()}
     return raw

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from feature_repo.whole_row_store import WholeRowStore
 
-FEAST_SCHEMA = "feast"
+_SCHEMA = "feast"
+"""That of profiles/cluster.yaml."""
 _ROW = "__row"
 
 
@@ -46,8 +47,8 @@ def open_store(settings: Settings) -> FeatureStore:
 
     raw = read_profile(settings)
     if settings.profile == "cluster":
-        ensure_schema(settings, FEAST_SCHEMA)
-        with postgres_errors(settings):
+        ensure_schema(raw["registry"]["path"], _SCHEMA)
+        with postgres_errors(raw["registry"]["path"]):
             store = FeatureStore(config=RepoConfig(repo_path=REPOSITORY, **raw))
             # Feast leaves its connections open when the store goes
             weakref.finalize(store, store.registry.write_engine.dispose)
@@ -63,7 +64,8 @@ def apply_definitions(settings: Settings, store: FeatureStore) -> bool:
     from feature_repo.feature_services import make_feature_services
     from feature_repo.feature_views import make_feature_views
 
-    registered = _registered(store)
+    with _registry_errors(store):
+        registered = _registered(store)
     views = make_feature_views(Layout.of(settings), settings.features.ttl)
     for name, declared in views.items():
         # Feast compares these notes of its own too; without them an unchanged view would look changed.
@@ -75,7 +77,8 @@ def apply_definitions(settings: Settings, store: FeatureStore) -> bool:
     if registered == wanted:
         return False
     obsolete = [item for key, item in registered.items() if key not in wanted]
-    store.apply([PROJECT, *wanted.values()], objects_to_delete=obsolete, partial=False)
+    with _registry_errors(store):
+        store.apply([PROJECT, *wanted.values()], objects_to_delete=obsolete, partial=False)
     return True
 
 
@@ -246,8 +249,9 @@ def _python(value: Any) -> float | int | str | None:  # noqa: ANN401 - Feast's g
 
 def _view(store: FeatureStore, name: str) -> FeatureView:
     # Whatever is asked of the registry, it reads its file again when the copy in memory is too old.
-    store.registry.list_permissions(store.project, allow_cache=True)
-    for registered in store.registry.proto().feature_views:
+    with _registry_errors(store):
+        store.registry.list_permissions(store.project, allow_cache=True)
+    for registered in store.registry.cached_registry_proto.feature_views:
         if (registered.spec.name, registered.spec.project) == (name, store.project):
             return _parse_view(registered.SerializeToString(deterministic=True))
     raise _not_applied("view", name, store)
@@ -266,7 +270,8 @@ def _service(store: FeatureStore, name: str) -> FeatureService:
     from feast.errors import FeatureServiceNotFoundException
 
     try:
-        return store.get_feature_service(name, allow_cache=True)
+        with _registry_errors(store):
+            return store.get_feature_service(name, allow_cache=True)
     except FeatureServiceNotFoundException:
         raise _not_applied("service", name, store) from None
 
@@ -280,5 +285,15 @@ def _not_applied(kind: str, name: str, store: FeatureStore) -> MissingDataError:
 
 def _name_registry(store: FeatureStore) -> str:
     """Return where the registry is, without a password."""
+    from feature_repo.postgres import name_database
+
     registry = store.config.registry
-    return "PostgreSQL" if registry.registry_type == "sql" else str(registry.path)
+    return name_database(registry.path) if registry.registry_type == "sql" else str(registry.path)
+
+
+def _registry_errors(store: FeatureStore) -> AbstractContextManager[None]:
+    """Say what is wrong with a registry in PostgreSQL; the embedded one raises errors of its own."""
+    from feature_repo.postgres import postgres_errors
+
+    registry = store.config.registry
+    return postgres_errors(registry.path) if registry.registry_type == "sql" else nullcontext()

@@ -1,4 +1,4 @@
-"""PostgreSQL of the cluster profile: addresses for SQLAlchemy, one schema for each of those who share the database."""
+"""PostgreSQL of the cluster profile: a schema for each of those who share the database, and what went wrong with it."""
 
 from __future__ import annotations
 
@@ -6,58 +6,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pairity.errors import ConfigError, DataError
-from pairity.settings import Settings
 
 _TIMEOUT_S = 10
 
 
-def make_address(settings: Settings, schema: str) -> str:
-    """Return the address of the database with the password in it; tables are made and looked for in `schema`."""
-    from sqlalchemy import URL
-
-    own = settings.cluster
-    place, _, database = str(own.postgres).partition("/")
-    host, _, port = place.rpartition(":")
-    password = own.reveal_passwords().get("postgres_password")
-    return URL.create(
-        "postgresql+psycopg",
-        own.postgres_user,
-        password,
-        host,
-        int(port),
-        database,
-        {"options": f"-csearch_path={schema}"},
-    ).render_as_string(hide_password=False)
-
-
-def ensure_schema(settings: Settings, schema: str) -> None:
+def ensure_schema(address: str, schema: str) -> None:
     """Make a schema where it is missing; errors as `postgres_errors`."""
     from sqlalchemy import create_engine, text
     from sqlalchemy.pool import NullPool
 
-    engine = create_engine(
-        make_address(settings, schema), poolclass=NullPool, connect_args={"connect_timeout": _TIMEOUT_S}
-    )
-    with postgres_errors(settings), engine.begin() as connection:
+    engine = create_engine(address, poolclass=NullPool, connect_args={"connect_timeout": _TIMEOUT_S})
+    with postgres_errors(address), engine.begin() as connection:
         connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
 
 
+def name_database(address: str) -> str:
+    """Return which database an address means, without its password."""
+    from sqlalchemy import make_url
+
+    url = make_url(address)
+    return f"PostgreSQL {url.host}:{url.port}/{url.database}"
+
+
 @contextmanager
-def postgres_errors(settings: Settings) -> Iterator[None]:
+def postgres_errors(address: str) -> Iterator[None]:
     """Say which database failed, and why: ConfigError where it refuses the user, DataError where it does not answer."""
     from sqlalchemy.exc import DBAPIError
 
     try:
         yield
     except DBAPIError as error:
-        said = str(error.orig).strip().splitlines()
-        why = said[-1] if said else type(error.orig).__name__
-        own = settings.cluster
+        why = " ".join(str(error.orig).split()) or type(error.orig).__name__
         if "authentication failed" in why or "no password supplied" in why:
             raise ConfigError(
-                f"PostgreSQL {own.postgres} refuses the user {own.postgres_user}: {why}",
+                f"{name_database(address)} refuses the user: {why}",
                 "correct cluster.postgres_user and PAIRITY_CLUSTER__POSTGRES_PASSWORD",
             ) from None
         raise DataError(
-            f"PostgreSQL {own.postgres} cannot be used: {why}", "start it again, or correct cluster.postgres"
+            f"{name_database(address)} cannot be used: {why}",
+            "start it again, or correct cluster.postgres; connections are made anew by themselves",
         ) from None

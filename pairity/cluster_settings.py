@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr
 
@@ -30,6 +31,15 @@ class ClusterSettings(SectionWithSecrets):
     def list_missing(self) -> list[str]:
         """Return the settings without which the profile cannot be used."""
         return [f"cluster.{name}" for name in ("scheduler", "redis", "postgres") if getattr(self, name) is None]
+
+    def make_postgres_address(self, schema: str) -> str:
+        """Return the database's address for SQLAlchemy, with the password; tables are made and looked for in `schema`.
+
+        Feast and MLflow share the database, each in a schema of its own.
+        """
+        password = self.reveal_passwords().get("postgres_password")
+        secret = "" if password is None else f":{quote(password, safe='')}"
+        return f"postgresql+psycopg://{self.postgres_user}{secret}@{self.postgres}?options=-csearch_path%3D{schema}"
 
     def reveal_passwords(self) -> dict[str, str]:
         """Return the passwords that are set, by setting: for a process of ours that uses the same services."""

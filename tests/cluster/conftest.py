@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from feature_repo.postgres import make_address
 from pairity.configuration import load_settings
 from pairity.settings import Settings
 
@@ -48,7 +47,7 @@ def settings(variables, tmp_path):
 
 
 def empty_services(settings: Settings) -> None:
-    engine = create_engine(make_address(settings, "public"), poolclass=NullPool)
+    engine = create_engine(settings.cluster.make_postgres_address("public"), poolclass=NullPool)
     with engine.begin() as connection:
         for schema in ("feast", "mlflow"):
             connection.execute(text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))

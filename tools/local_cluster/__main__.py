@@ -28,6 +28,7 @@ from tools.local_cluster.services import (
     prepare_postgres,
 )
 
+S3_SERVER = ".venv-s3/bin/moto_server"
 NAMES = ("redis", "postgres", "s3", "scheduler", *(f"worker-{number}" for number in range(WORKERS)))
 
 
@@ -76,10 +77,12 @@ def _plan(folder: Path, s3_server: str) -> Plan:
     path = folder / "plan.json"
     if not path.exists():
         ports = {name: find_port() for name in ("redis", "postgres", "s3", "scheduler")}
-        _write_private(path, json.dumps({"ports": ports, "redis": secrets.token_hex(16), "pg": secrets.token_hex(16)}))
+        passwords = {name: secrets.token_hex(16) for name in ("redis", "postgres")}
+        _write_private(path, json.dumps({"ports": ports, "passwords": passwords}))
     known = json.loads(path.read_text())
     authority, member = make_certificates(folder)
-    return Plan(folder, known["ports"], known["redis"], known["pg"], authority, member, s3_server)
+    passwords = known["passwords"]
+    return Plan(folder, known["ports"], passwords["redis"], passwords["postgres"], authority, member, s3_server)
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -92,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.local_cluster")
     parser.add_argument("command", choices=("up", "down", "status"))
     parser.add_argument("--folder", type=Path, default=Path("var/cluster"))
-    parser.add_argument("--s3-server", default="moto_server", help="program of the S3-compatible server")
+    parser.add_argument("--s3-server", default=S3_SERVER, help="program of the S3-compatible server")
     parser.add_argument("--forget", action="store_true", help="down: remove the data too")
     given = parser.parse_args(arguments)
     folder = given.folder.absolute()
