@@ -107,7 +107,7 @@ def _connect(scheduler: str) -> Client:
         raise ConfigError("the package distributed is not installed", _INSTALL) from None
     try:
         return Client(scheduler, set_as_default=False, timeout=_WAIT_S)
-    except (OSError, TimeoutError, ValueError) as error:
+    except (OSError, RuntimeError, TimeoutError, ValueError) as error:  # RuntimeError: no encryption where it is asked for
         said = str(error).strip().splitlines()
         raise DataError(
             f"the Dask scheduler {scheduler} cannot be reached: {said[0][:200] if said else type(error).__name__}",
@@ -118,13 +118,11 @@ def _connect(scheduler: str) -> Client:
 def _run(expected: tuple[tuple[str, str], ...], function: Callable[..., Any], *arguments: object) -> object:
     own = describe_versions()
     if own != expected:
-        differing = ", ".join(
-            f"{name} {here} (the job: {there})"
-            for (name, here), (_, there) in zip(own, expected, strict=True)
-            if here != there
-        )
+        theirs = dict(expected)
+        differing = [f"{name} {here} (the job: {theirs.get(name)})" for name, here in own if theirs.get(name) != here]
         raise ConfigError(
-            f"a worker on {platform.node()} has {differing}", "install the same release and versions on all workers"
+            f"a worker on {platform.node()} has {', '.join(differing)}",
+            "install the same release and versions on all workers, and start them again",
         )
     return function(*arguments)
 

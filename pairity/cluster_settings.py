@@ -14,7 +14,7 @@ _HOST = r"[A-Za-z0-9][A-Za-z0-9.\-]{0,252}:[0-9]{1,5}"
 
 
 class ClusterSettings(SectionWithSecrets):
-    """Services of the cluster profile; without `profile = "cluster"` none of them is used."""
+    """Services of the cluster profile; without `profile = "cluster"` none but `object_store` is used."""
 
     scheduler: Annotated[str, Field(pattern=f"^(tcp|tls)://{_HOST}$")] | None = None
     """Dask's scheduler. Whoever can talk to it can run code on the workers: `tls://` anywhere but on one's own machine,
@@ -27,6 +27,11 @@ class ClusterSettings(SectionWithSecrets):
     (`PGSSLMODE`, `PGSSLROOTCERT`)."""
     postgres_user: Annotated[str, Field(pattern="^[a-z_][a-z0-9_]{0,62}$")] = "pairity"
     postgres_password: SecretStr | None = None
+    object_store: (
+        Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.\-]{1,62}(/[A-Za-z0-9_.\-]{1,80}){0,8}$")] | None
+    ) = None
+    """Where `pairity snapshot push` and `pull` keep snapshots, in either profile: s3://bucket/prefix. Its credentials
+    are read by the client itself (`AWS_ACCESS_KEY_ID`, …; `AWS_ENDPOINT_URL` for a store that is not Amazon's)."""
 
     def list_missing(self) -> list[str]:
         """Return the settings without which the profile cannot be used."""

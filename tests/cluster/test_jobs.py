@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from feature_repo.catalog import ASSET_MICROSTRUCTURE, PAIR_FOREST_FEATURES, PAIR_HOURLY
-from feature_repo.cluster_workers import connect_workers
+from feature_repo.cluster_workers import connect_workers, describe_versions
 from feature_repo.feature_store import apply_definitions, open_store, read_historical, read_online
 from feature_repo.offline_files import scan_view
 from ingestion.pipeline import publish_features
@@ -100,8 +100,9 @@ def test_a_second_run_changes_nothing(homes):
     assert list_files(two.root) == before
 
 
-def test_point_in_time_joins_in_parts_are_the_join_of_the_whole(homes):
+def test_point_in_time_joins_in_parts_are_the_join_of_the_whole(homes, monkeypatch):
     one, two, _ = homes
+    monkeypatch.setattr("feature_repo.partitioned_joins.ENTITIES_AT_ONCE", 2)
     hours = scan_view(Layout.of(one), PAIR_HOURLY).select("pair_id", "event_timestamp").collect()
     shifted = hours.with_columns(pl.col("event_timestamp") + pl.duration(seconds=30))
     unknown = shifted.head(3).with_columns(pair_id=pl.lit("NOBODY__NONE"))
@@ -115,20 +116,20 @@ def test_point_in_time_joins_in_parts_are_the_join_of_the_whole(homes):
 
 def test_workers_with_other_code_are_refused(homes, monkeypatch):
     _, two, _ = homes
-    other = (("python", "2.7"), ("code", "abc"))
+    other = tuple((dict(describe_versions()) | {"python": "2.7"}).items())
     monkeypatch.setattr("feature_repo.cluster_workers.describe_versions", lambda: other)
     workers = connect_workers(two.cluster.scheduler)
     with pytest.raises(ConfigError, match=r"a worker on \S+ has python 3\.\d+ \(the job: 2\.7\)"):
         workers.gather([workers.submit("same", abs, -1)])
 
 
-def test_a_scheduler_that_is_not_there_is_named(homes):
+def test_a_scheduler_that_is_not_there_is_named(homes, monkeypatch):
     one, two, _ = homes
-    elsewhere = two.cluster.model_copy(update={"scheduler": "tcp://127.0.0.1:1"})
+    elsewhere = two.cluster.model_copy(update={"scheduler": "tls://127.0.0.1:1"})
     store = open_store(two.model_copy(update={"cluster": elsewhere}))
     apply_definitions(two, store)
     labels = scan_view(Layout.of(one), PAIR_HOURLY).select("pair_id", "event_timestamp").collect()
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("feature_repo.cluster_workers._WAIT_S", 2)
-        with pytest.raises(DataError, match=r"Dask scheduler tcp://127\.0\.0\.1:1 cannot be reached"):
-            read_historical(store, PAIR_FOREST_FEATURES.name, labels)
+    monkeypatch.setattr("feature_repo.cluster_workers._WAIT_S", 2)
+    monkeypatch.setattr("feature_repo.partitioned_joins.ENTITIES_AT_ONCE", 2)
+    with pytest.raises(DataError, match=r"Dask scheduler tls://127\.0\.0\.1:1 cannot be reached"):
+        read_historical(store, PAIR_FOREST_FEATURES.name, labels)

@@ -38,6 +38,7 @@ def up(folder: Path, s3_server: str) -> None:
         raise ClusterError("the local cluster needs " + "; ".join(lacking))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     plan = _plan(folder, s3_server)
+    (folder / "s3.program").write_text(s3_server)
     prepare_postgres(plan)
     for service in list_services(plan):
         if find_running(service.name, folder) is None:

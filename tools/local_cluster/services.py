@@ -62,6 +62,7 @@ class Plan:
             "PAIRITY_CLUSTER__POSTGRES": f"{HOST}:{postgres}/pairity",
             "PAIRITY_CLUSTER__POSTGRES_USER": "pairity",
             "PAIRITY_CLUSTER__POSTGRES_PASSWORD": self.postgres_password,
+            "PAIRITY_CLUSTER__OBJECT_STORE": f"s3://{BUCKET}/local",
             "AWS_ENDPOINT_URL": f"http://{HOST}:{self.ports['s3']}",
             "AWS_ALLOW_HTTP": "true",
             "AWS_ACCESS_KEY_ID": "local",
