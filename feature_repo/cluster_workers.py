@@ -107,7 +107,12 @@ def _connect(scheduler: str) -> Client:
         raise ConfigError("the package distributed is not installed", _INSTALL) from None
     try:
         return Client(scheduler, set_as_default=False, timeout=_WAIT_S)
-    except (OSError, RuntimeError, TimeoutError, ValueError) as error:  # RuntimeError: no encryption where it is asked for
+    except (
+        OSError,
+        RuntimeError,
+        TimeoutError,
+        ValueError,
+    ) as error:  # RuntimeError: no encryption where it is asked for
         said = str(error).strip().splitlines()
         raise DataError(
             f"the Dask scheduler {scheduler} cannot be reached: {said[0][:200] if said else type(error).__name__}",

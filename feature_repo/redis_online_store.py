@@ -183,7 +183,14 @@ def _name_set(features: Sequence[str]) -> bytes:
 
 def _parse(key: bytes, number: int, value: bytes) -> StoredRow:
     event, created, write, content = value.split(b":", 3)
-    return StoredRow(key, number, int(event), int(created) if created else None, int(write), content)
+    return StoredRow(
+        key=key,
+        feature_set=number,
+        event=int(event),
+        created=int(created) if created else None,
+        write=int(write),
+        content=content,
+    )
 
 
 def _drop(client: redis.Redis, config: RepoConfig, table: FeatureView) -> None:

@@ -12,8 +12,6 @@ from sqlalchemy.pool import NullPool
 from pairity.configuration import load_settings
 from pairity.settings import Settings
 
-redis = pytest.importorskip("redis", reason="the extra pairity[cluster] is not installed")
-
 
 def read_variables() -> dict[str, str]:
     folder = os.environ.get("LOCAL_CLUSTER")
@@ -47,6 +45,8 @@ def settings(variables, tmp_path):
 
 
 def empty_services(settings: Settings) -> None:
+    import redis  # of the extra: this module is read where it is not installed
+
     engine = create_engine(settings.cluster.make_postgres_address("public"), poolclass=NullPool)
     with engine.begin() as connection:
         for schema in ("feast", "mlflow"):

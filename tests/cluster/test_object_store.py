@@ -12,7 +12,6 @@ from pairity.errors import ConfigError, DataError, UnknownNameError
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
 
-obstore = pytest.importorskip("obstore", reason="the extra pairity[cluster] is not installed")
 pytestmark = pytest.mark.cluster
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 CONTENTS = {"lake/a/part.parquet": b"a" * 5000, "lake/b/part.parquet": b"a" * 5000, "features/v/x.parquet": b"v"}
@@ -79,6 +78,8 @@ def test_what_is_damaged_there_does_not_get_here(tmp_path, address):
     home, other = make_home(tmp_path / "home"), Layout(tmp_path / "other")
     saved = save_snapshot(home, "one", SilentProgress(), now=NOW)
     push_snapshot(home, saved, address, SilentProgress())
+    import obstore  # of the extra: this module is read where it is not installed
+
     digest = saved.files["features/v/x.parquet"].sha256
     store = obstore.store.from_url(address)
     obstore.put(store, f"objects/{digest[:2]}/{digest}", b"w")

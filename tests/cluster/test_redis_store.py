@@ -16,12 +16,13 @@ from tests.feature_repo.rows import HOUR, START, as_bits, make_rows
 from tests.feature_repo.stores import ASOF, open_small_store
 from tests.feature_repo.test_online_store import WRITES, compare_with_oracle
 
-redis = pytest.importorskip("redis", reason="the extra pairity[cluster] is not installed")
 pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture
 def client(variables):
+    import redis  # of the extra: this module is read where it is not installed
+
     with redis.Redis.from_url(
         variables["PAIRITY_CLUSTER__REDIS"], password=variables["PAIRITY_CLUSTER__REDIS_PASSWORD"]
     ) as opened:

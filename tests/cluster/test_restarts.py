@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from feature_repo.catalog import PAIR_FOREST_FEATURES, PAIR_HOURLY
@@ -10,7 +13,6 @@ from model_registry.connection import open_client
 from pairity.errors import DataError
 from pairity.layout import Layout
 from tests.feature_repo.rows import as_bits, make_rows
-from tools.local_cluster import __main__ as local_cluster
 from tools.local_cluster.processes import stop
 
 pytestmark = pytest.mark.cluster
@@ -19,7 +21,8 @@ NAMES = ["P0", "P1", "P2"]
 
 def start_again(folder) -> None:
     server = (folder / "s3.program").read_text()
-    assert local_cluster.main(["up", "--folder", str(folder), "--s3-server", server]) == 0
+    command = [sys.executable, "-m", "tools.local_cluster", "up", "--folder", str(folder), "--s3-server", server]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
 
 
 @pytest.fixture
