@@ -217,7 +217,7 @@ cluster-test: cluster-install  ## start a cluster of its own, run the tests of t
 	@$(CLUSTER) up --folder var/cluster-test; \
 	  status=$$?; \
 	  if [ $$status = 0 ]; then \
-	    LOCAL_CLUSTER=$(CURDIR)/var/cluster-test $(CLUSTER_VENV)/bin/python -m pytest -m cluster -n 0 -o timeout=1200 $(ARGS); status=$$?; \
+	    LOCAL_CLUSTER=$(CURDIR)/var/cluster-test $(CLUSTER_VENV)/bin/python -m pytest tests/cluster -m cluster -n 0 -o timeout=1200 $(ARGS); status=$$?; \
 	  fi; \
 	  $(CLUSTER) down --forget --folder var/cluster-test; exit $$status
 

@@ -107,12 +107,8 @@ def _connect(scheduler: str) -> Client:
         raise ConfigError("the package distributed is not installed", _INSTALL) from None
     try:
         return Client(scheduler, set_as_default=False, timeout=_WAIT_S)
-    except (
-        OSError,
-        RuntimeError,
-        TimeoutError,
-        ValueError,
-    ) as error:  # RuntimeError: no encryption where it is asked for
+    # RuntimeError: no encryption where it is asked for. TypeError: no certificates where the address asks for them
+    except (OSError, RuntimeError, TimeoutError, TypeError, ValueError) as error:
         said = str(error).strip().splitlines()
         raise DataError(
             f"the Dask scheduler {scheduler} cannot be reached: {said[0][:200] if said else type(error).__name__}",

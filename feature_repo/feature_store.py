@@ -36,14 +36,14 @@ _ROW = "__row"
 def open_store(settings: Settings) -> FeatureStore:
     """Open the store of the settings' profile, configured by the file that Feast's CLI reads (`feast_profiles`).
 
-    LakeCorruptError where the registry's file cannot be read, or holds what Feast would run. On a cluster, DataError or
+    LakeCorruptError where the registry cannot be read, or holds what Feast would run. On a cluster, DataError or
     ConfigError where PostgreSQL does not answer or refuses.
     """
     import_feast()
     from feast import FeatureStore, RepoConfig
 
     from feature_repo.postgres import ensure_schema, postgres_errors
-    from feature_repo.registry_content import read_registry
+    from feature_repo.registry_content import check_registry, read_registry
 
     raw = read_profile(settings)
     if settings.profile == "cluster":
@@ -52,7 +52,9 @@ def open_store(settings: Settings) -> FeatureStore:
             store = FeatureStore(config=RepoConfig(repo_path=REPOSITORY, **raw))
             # Feast leaves its connections open when the store goes
             weakref.finalize(store, store.registry.write_engine.dispose)
-            return store
+        # Read as it is stored: nothing of it has been run
+        check_registry(store.registry.cached_registry_proto, _name_registry(store))
+        return store
     with suppress(FileNotFoundError):
         read_registry(Path(raw["registry"]["path"]))
     return FeatureStore(config=RepoConfig(repo_path=REPOSITORY, **raw))

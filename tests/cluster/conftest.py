@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import dask.config
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
@@ -30,9 +31,15 @@ def cluster_folder():
 @pytest.fixture
 def variables(monkeypatch):
     """The environment of a process that uses the cluster."""
+    return set_variables(monkeypatch)
+
+
+def set_variables(patched: pytest.MonkeyPatch) -> dict[str, str]:
+    """Set the variables, also for Dask, which has read its own when it was imported."""
     found = read_variables()
     for name, value in found.items():
-        monkeypatch.setenv(name, value)
+        patched.setenv(name, value)
+    dask.config.refresh()
     return found
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import dask.config
 import polars as pl
 import pytest
 
@@ -21,7 +22,7 @@ from pairity.configuration import load_settings
 from pairity.errors import ConfigError, DataError
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
-from tests.cluster.conftest import empty_services, read_variables
+from tests.cluster.conftest import empty_services, set_variables
 from tests.cluster.recorded import ASSETS, NOW, UNTIL, fill_lake
 from tests.feature_repo.rows import as_bits
 
@@ -42,8 +43,7 @@ def homes(tmp_path_factory):
         fill_lake(one)
         shutil.copytree(one.root, folder / "two")
         publish_features(one, UNTIL, NOW, SilentProgress())
-        for name, value in read_variables().items():
-            patched.setenv(name, value)
+        set_variables(patched)
         two = load_settings(home=folder / "two", **OF_DATA)
         empty_services(two)
         killer = WorkerKiller(two.cluster.scheduler)
@@ -133,3 +133,7 @@ def test_a_scheduler_that_is_not_there_is_named(homes, monkeypatch):
     monkeypatch.setattr("feature_repo.partitioned_joins.ENTITIES_AT_ONCE", 2)
     with pytest.raises(DataError, match=r"Dask scheduler tls://127\.0\.0\.1:1 cannot be reached"):
         read_historical(store, PAIR_FOREST_FEATURES.name, labels)
+    with dask.config.set({"distributed.comm.tls.ca-file": None}):
+        with pytest.raises(DataError, match=r"tls://127\.0\.0\.1:2 cannot be reached: TLS expects") as refused:
+            connect_workers("tls://127.0.0.1:2")
+        assert "DASK_DISTRIBUTED__COMM__TLS__" in refused.value.remedy

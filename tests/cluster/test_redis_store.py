@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from feast.protos.feast.core.FeatureView_pb2 import FeatureView
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples_of
 from hypothesis import strategies as st
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from feature_repo.catalog import PAIR_FOREST_FEATURES, PAIR_HOURLY
 from feature_repo.feature_store import apply_definitions, open_store, read_online, write_online
-from pairity.errors import DataError
+from pairity.errors import DataError, LakeCorruptError
 from tests.examples import examples
 from tests.feature_repo.rows import HOUR, START, as_bits, make_rows
 from tests.feature_repo.stores import ASOF, open_small_store
@@ -85,3 +88,19 @@ def test_a_wrong_password_and_a_redis_that_is_gone_are_named(settings, store):
     with pytest.raises(DataError, match="refuses the password") as refused:
         read_online(open_store(bare), PAIR_FOREST_FEATURES.name, ["P0"])
     assert settings.cluster.redis_password.get_secret_value() not in str(refused.value)
+
+
+def test_a_registry_with_code_in_it_is_refused(store, settings):
+    engine = create_engine(settings.cluster.make_postgres_address("feast"), poolclass=NullPool)
+    with engine.begin() as connection:
+        content = connection.execute(
+            text("SELECT feature_view_proto FROM feature_views WHERE feature_view_name = 'pair_hourly'")
+        ).scalar_one()
+        changed = FeatureView.FromString(content)
+        changed.spec.batch_source.data_source_class_type = "os.system"
+        connection.execute(
+            text("UPDATE feature_views SET feature_view_proto = :content WHERE feature_view_name = 'pair_hourly'"),
+            {"content": changed.SerializeToString()},
+        )
+    with pytest.raises(LakeCorruptError, match=r"registry in PostgreSQL 127\.0\.0\.1.* names a class .*os\.system"):
+        open_store(settings)
