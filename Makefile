@@ -4,6 +4,9 @@
 PYTHON ?=
 VENV := .venv
 AUDIT_VENV := .venv-audit
+CLUSTER_VENV := .venv-cluster
+S3_VENV := .venv-s3
+CLUSTER := $(CLUSTER_VENV)/bin/python -m tools.local_cluster
 BIN := $(VENV)/bin
 UV ?= uv
 MARKET ?= synthetic
@@ -17,7 +20,7 @@ CHAPTER ?=
 PAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test suite test-slow month pictures tiles crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide bench-books lock audit hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test suite test-slow month pictures tiles crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide bench-books cluster-install cluster-up cluster-test cluster-down lock audit hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +111,16 @@ fi
 endef
 export INSTALL
 
+# An environment beside .venv, made anew when its lock changes: $(call from_lock,folder,lock)
+define from_lock
+lock=$$(cksum < $(2)); if [ "$$(cat $(1)/.lock 2>/dev/null)" != "$$lock" ]; then \
+	  echo "Creating $(1) from $(2)" && $(BIN)/python -m venv --clear --without-pip $(1) && \
+	  $(BIN)/python -m pip --python $(1)/bin/python install --quiet --disable-pip-version-check \
+	    --require-hashes --only-binary :all: -r $(2) && \
+	  echo "$$lock" > $(1)/.lock; \
+	fi
+endef
+
 install:  ## create .venv from requirements.lock (names, versions, hashes)
 	@sh -c "$$INSTALL"
 
@@ -191,6 +204,26 @@ bench-wide: install  ## 300 made-up instruments: a year of hours, and all pairs 
 bench-books: install  ## five years of books of 300 made-up names, daily and 8-hourly, beside vectorbt; time and memory (ARGS=--small)
 	$(BIN)/python -m benchmarks books $(ARGS)
 
+# The extra is locked with everything else of the product at the same versions; moto is a program beside it, and wants
+# older libraries, hence its own environment.
+cluster-install: install  ## create .venv-cluster (pairity[cluster]) and .venv-s3 (an S3 server for tests) from their locks
+	@$(call from_lock,$(CLUSTER_VENV),requirements-cluster.lock)
+	@$(call from_lock,$(S3_VENV),tools/s3_server.lock)
+
+cluster-up: cluster-install  ## start Dask (scheduler, two workers), Redis, PostgreSQL and an S3 server on 127.0.0.1
+	@$(CLUSTER) up $(ARGS)
+
+cluster-test: cluster-install  ## start a cluster of its own, run the tests of the cluster on it, stop it
+	@$(CLUSTER) up --folder var/cluster-test; \
+	  status=$$?; \
+	  if [ $$status = 0 ]; then \
+	    LOCAL_CLUSTER=$(CURDIR)/var/cluster-test $(CLUSTER_VENV)/bin/python -m pytest tests/cluster -m cluster -n 0 -o timeout=1200 $(ARGS); status=$$?; \
+	  fi; \
+	  $(CLUSTER) down --forget --folder var/cluster-test; exit $$status
+
+cluster-down: cluster-install  ## stop the local cluster (ARGS=--forget to remove its data too)
+	@$(CLUSTER) down $(ARGS)
+
 docs: install  ## write docs/features.md from the catalogue
 	$(BIN)/python -m feature_repo.documentation > docs/features.md
 
@@ -204,6 +237,12 @@ lock:  ## recompute requirements.lock, for all Pythons and platforms (needs uv; 
 	$(UV) pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  --output-file requirements.lock --quiet $(ARGS)
+	$(UV) pip compile pyproject.toml --extra dev --extra cluster --constraint requirements.lock --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" --output-file requirements-cluster.lock --quiet $(ARGS)
+	$(UV) pip compile tools/s3_server.in --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	  --output-file tools/s3_server.lock --quiet $(ARGS)
 	$(UV) pip compile tools/audit.in --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  --output-file tools/audit.lock --quiet $(ARGS)
@@ -220,5 +259,5 @@ audit: install  ## known vulnerabilities in requirements.lock (asks a database; 
 	@$(AUDIT_VENV)/bin/python tools/audit.py
 
 clean:  ## remove the environment, caches and demo data (never ./var's own data)
-	rm -rf $(VENV) $(AUDIT_VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache var/demo-*
+	rm -rf $(VENV) $(AUDIT_VENV) $(CLUSTER_VENV) $(S3_VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache var/demo-*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
 import polars as pl
 
@@ -18,7 +19,7 @@ from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, V
 from feature_repo.catalog import find_view as declared
 from feature_repo.catalog.policies import LONG_LOOKBACK, LOOKBACK
 from feature_repo.knowledge_time import inputs_known_at
-from feature_repo.raw_datasets import instant
+from feature_repo.raw_datasets import DATASETS, instant
 from feature_repo.transforms.chunk_memory import TICK, ChunkMemory, append
 from feature_repo.transforms.early_hours import EarlyHours
 from feature_repo.transforms.view_transforms import CARRIED, MAX_REACH, TRANSFORMS, Inputs, NewAssetError, ReadRaw
@@ -35,6 +36,16 @@ REMEMBERED = 2 * DAY
 """How far back a chunk can be taken without computing it anew: late rows and corrections come within hours."""
 
 
+class Engine(Protocol):
+    """Where the parts of a month are computed that do not need each other; without one, all of it here."""
+
+    def summarise(self, since: datetime, until: datetime) -> pl.DataFrame:
+        """Return the statistics of the hours of all minutes in [since, until), as `summarise_hours` gives them."""
+
+    def compute(self, name: str, inputs: Inputs) -> pl.DataFrame:
+        """Return the rows of a view, as its transform gives them for these inputs."""
+
+
 class Chunk:
     """The features of one month so far. `month` is its first instant; `end` the last hour that was computed, or None.
 
@@ -42,7 +53,14 @@ class Chunk:
     its values would depend on where the chunk begins. UnknownNameError for a view that does not exist.
     """
 
-    def __init__(self, month: datetime, settings: Settings, views: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        month: datetime,
+        settings: Settings,
+        views: Sequence[str] | None = None,
+        *,
+        engine: Engine | None = None,
+    ) -> None:
         if month != month_start(month):
             raise TimeRangeError(
                 f"a chunk cannot start at {format_instant(month)}", "start it at a month's first instant, UTC"
@@ -55,6 +73,7 @@ class Chunk:
         """The hour after which the rows of the last call lie; None: from the month's beginning on."""
         self._wanted = tuple(VIEWS) if views is None else tuple(declared(name).name for name in views)
         self._memory = ChunkMemory()
+        self._engine = engine
 
     def advance(
         self,
@@ -93,7 +112,7 @@ class Chunk:
         """
         assert self.end is not None
         inputs = replace(self._inputs(_read_nothing, self.since, self.end, pairs), renewed=set(self._memory.raw))
-        computed = {name: TRANSFORMS[name](inputs).collect() for name in self._wanted if name in _OF_PAIRS}
+        computed = {name: self._run(name, inputs) for name in self._wanted if name in _OF_PAIRS}
         return {name: rows if accept is None else accept(VIEWS[name], rows) for name, rows in computed.items()}
 
     def _take_back(self, changed_at: datetime | None) -> datetime | None:
@@ -107,6 +126,12 @@ class Chunk:
         self._memory.rewind(last_good)
         return last_good
 
+    def _run(self, name: str, inputs: Inputs) -> pl.DataFrame:
+        # Hours that go on a month are few: they are computed where they are
+        if self._engine is None or inputs.after is not None:
+            return TRANSFORMS[name](inputs).collect()
+        return self._engine.compute(name, inputs)
+
     def _inputs(
         self, read: ReadRaw, after: datetime | None, end: datetime, pairs: Sequence[Pair] | None = None
     ) -> Inputs:
@@ -119,7 +144,14 @@ class Chunk:
             end=end,
             after=after,
             pairs=pairs,
+            summaries=None if after is not None or pairs is not None else self._summarise(end),
         )
+
+    def _summarise(self, end: datetime) -> pl.DataFrame | None:
+        if self._engine is None:
+            return None
+        minutes = DATASETS["candles_1m"]
+        return self._engine.summarise(self.month - LOOKBACK, end - minutes.known_after + TICK)
 
     def _compute(
         self, read: ReadRaw, after: datetime | None, end: datetime, accept: Accept | None, *, with_pairs: bool
@@ -133,7 +165,7 @@ class Chunk:
         for name in needed:
             if name in _OF_PAIRS and not with_pairs:
                 continue
-            rows = _carry(name, TRANSFORMS[name](inputs).collect(), memory, after)
+            rows = _carry(name, self._run(name, inputs), memory, after)
             if name in CARRIED:
                 memory.note_created(name, rows, VIEWS[name].entity)
             computed[name] = rows if accept is None else accept(VIEWS[name], rows)

@@ -5,8 +5,9 @@ Feast is imported inside the functions: it takes seconds to load, and most comma
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,7 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, View, find_service, find_view
 from feature_repo.feast_import import import_feast
+from feature_repo.feast_profiles import REPOSITORY, read_profile
 from feature_repo.offline_files import make_schema
 from pairity.errors import ConfigError, DataError, JoinError, MissingDataError
 from pairity.layout import Layout
@@ -24,26 +26,35 @@ from pairity.settings import Settings
 if TYPE_CHECKING:
     from feast import FeatureService, FeatureStore, FeatureView
 
-    from feature_repo.online_store import NewestSqliteOnlineStore
+    from feature_repo.whole_row_store import WholeRowStore
 
-REPOSITORY = Path(__file__).parent
+_SCHEMA = "feast"
+"""That of profiles/cluster.yaml."""
 _ROW = "__row"
 
 
 def open_store(settings: Settings) -> FeatureStore:
-    """Open the store below the data directory, configured by the feature_store.yaml that Feast's CLI reads.
+    """Open the store of the settings' profile, configured by the file that Feast's CLI reads (`feast_profiles`).
 
-    LakeCorruptError where its registry cannot be read, or holds what Feast would run.
+    LakeCorruptError where the registry cannot be read, or holds what Feast would run. On a cluster, DataError or
+    ConfigError where PostgreSQL does not answer or refuses.
     """
     import_feast()
-    import yaml
     from feast import FeatureStore, RepoConfig
 
-    from feature_repo.registry_content import read_registry
+    from feature_repo.postgres import ensure_schema, postgres_errors
+    from feature_repo.registry_content import check_registry, read_registry
 
-    raw = yaml.safe_load((REPOSITORY / "feature_store.yaml").read_text())
-    for section in ("registry", "online_store"):
-        raw[section]["path"] = str(settings.root / raw[section]["path"])
+    raw = read_profile(settings)
+    if settings.profile == "cluster":
+        ensure_schema(raw["registry"]["path"], _SCHEMA)
+        with postgres_errors(raw["registry"]["path"]):
+            store = FeatureStore(config=RepoConfig(repo_path=REPOSITORY, **raw))
+            # Feast leaves its connections open when the store goes
+            weakref.finalize(store, store.registry.write_engine.dispose)
+        # Read as it is stored: nothing of it has been run
+        check_registry(store.registry.cached_registry_proto, _name_registry(store))
+        return store
     with suppress(FileNotFoundError):
         read_registry(Path(raw["registry"]["path"]))
     return FeatureStore(config=RepoConfig(repo_path=REPOSITORY, **raw))
@@ -55,7 +66,8 @@ def apply_definitions(settings: Settings, store: FeatureStore) -> bool:
     from feature_repo.feature_services import make_feature_services
     from feature_repo.feature_views import make_feature_views
 
-    registered = _registered(store)
+    with _registry_errors(store):
+        registered = _registered(store)
     views = make_feature_views(Layout.of(settings), settings.features.ttl)
     for name, declared in views.items():
         # Feast compares these notes of its own too; without them an unchanged view would look changed.
@@ -67,7 +79,8 @@ def apply_definitions(settings: Settings, store: FeatureStore) -> bool:
     if registered == wanted:
         return False
     obsolete = [item for key, item in registered.items() if key not in wanted]
-    store.apply([PROJECT, *wanted.values()], objects_to_delete=obsolete, partial=False)
+    with _registry_errors(store):
+        store.apply([PROJECT, *wanted.values()], objects_to_delete=obsolete, partial=False)
     return True
 
 
@@ -112,7 +125,7 @@ def write_online(store: FeatureStore, view_name: str, rows: pl.DataFrame) -> int
     """Write the newest of `rows` per entity; return how many were written because nothing newer is stored.
 
     Rows are written whole: nulls overwrite older values. A row never replaces one with a later event time, nor a later
-    version of the same event. Such a row is skipped here; the embedded store refuses it too, in case two processes
+    version of the same event. Such a row is skipped here; stores of ours refuse it too, in case two processes
     write at once. DataError where columns are missing.
     """
     declared = find_view(view_name)
@@ -123,8 +136,8 @@ def write_online(store: FeatureStore, view_name: str, rows: pl.DataFrame) -> int
     if newest[declared.entity].n_unique() < newest.height:
         newest = newest.sort(EVENT_TIME, CREATED_TIME).unique(declared.entity, keep="last", maintain_order=True)
     registered = _view(store, view_name)
-    if newest.height and (embedded := _embedded(store)):
-        return embedded.write_frame(store.config, registered, newest)
+    if newest.height and (own := _own(store)):
+        return own.write_frame(store.config, registered, newest)
     return _write_unguarded(store, registered, declared, newest)
 
 
@@ -143,9 +156,7 @@ def read_online(
     registered = _view(store, declared.view)
     types = make_schema(declared_view)
     schema = {name: types[name] for name in (declared_view.entity, EVENT_TIME, CREATED_TIME, *declared.features)}
-    if (embedded := _embedded(store)) and (
-        frame := embedded.read_frame(store.config, registered, entities, schema)
-    ) is not None:
+    if (own := _own(store)) and (frame := own.read_frame(store.config, registered, entities, schema)) is not None:
         return frame if at is None else _forget_stale(frame, registered.ttl, at)
     stored = _read(store, registered, declared_view, entities, declared.features)
     rows = [
@@ -171,12 +182,12 @@ def _forget_stale(frame: pl.DataFrame, ttl: timedelta | None, at: datetime) -> p
     return frame.with_columns(pl.when(fresh).then(pl.col(name)).alias(name) for name in others)
 
 
-def _embedded(store: FeatureStore) -> NewestSqliteOnlineStore | None:
-    """Return the embedded online store, which reads and writes whole columns; None for Redis and others."""
-    from feature_repo.online_store import NewestSqliteOnlineStore
+def _own(store: FeatureStore) -> WholeRowStore | None:
+    """Return the online store where it is one of ours, which read and write whole columns; None for Feast's."""
+    from feature_repo.whole_row_store import WholeRowStore
 
     online = store.provider.online_store
-    return online if isinstance(online, NewestSqliteOnlineStore) else None
+    return online if isinstance(online, WholeRowStore) else None
 
 
 def _write_unguarded(store: FeatureStore, registered: FeatureView, declared: View, newest: pl.DataFrame) -> int:
@@ -198,10 +209,10 @@ def _write_unguarded(store: FeatureStore, registered: FeatureView, declared: Vie
 def _read(
     store: FeatureStore, registered: FeatureView, declared: View, entities: Sequence[str], features: Sequence[str]
 ) -> list[tuple[datetime | None, datetime | None, Any]]:
-    """Return (event time, created time, feature → proto) per entity; Redis and others keep no created time (None)."""
+    """Return (event time, created time, feature → proto) per entity; Feast's stores keep no created time (None)."""
     keys = [_entity_key(declared, name) for name in entities]
-    if embedded := _embedded(store):
-        return embedded.online_read_known(store.config, registered, keys, features)
+    if own := _own(store):
+        return own.online_read_known(store.config, registered, keys, features)
     answer = store.provider.online_read(store.config, registered, keys, list(features))
     return [(event, None, values) for event, values in answer]
 
@@ -240,8 +251,9 @@ def _python(value: Any) -> float | int | str | None:  # noqa: ANN401 - Feast's g
 
 def _view(store: FeatureStore, name: str) -> FeatureView:
     # Whatever is asked of the registry, it reads its file again when the copy in memory is too old.
-    store.registry.list_permissions(store.project, allow_cache=True)
-    for registered in store.registry.proto().feature_views:
+    with _registry_errors(store):
+        store.registry.list_permissions(store.project, allow_cache=True)
+    for registered in store.registry.cached_registry_proto.feature_views:
         if (registered.spec.name, registered.spec.project) == (name, store.project):
             return _parse_view(registered.SerializeToString(deterministic=True))
     raise _not_applied("view", name, store)
@@ -260,13 +272,30 @@ def _service(store: FeatureStore, name: str) -> FeatureService:
     from feast.errors import FeatureServiceNotFoundException
 
     try:
-        return store.get_feature_service(name, allow_cache=True)
+        with _registry_errors(store):
+            return store.get_feature_service(name, allow_cache=True)
     except FeatureServiceNotFoundException:
         raise _not_applied("service", name, store) from None
 
 
 def _not_applied(kind: str, name: str, store: FeatureStore) -> MissingDataError:
     return MissingDataError(
-        f"the feature {kind} {name} is not registered in {store.config.registry.path}",
+        f"the feature {kind} {name} is not registered in {_name_registry(store)}",
         "run pairity ingest, or feast -c feature_repo apply",
     )
+
+
+def _name_registry(store: FeatureStore) -> str:
+    """Return where the registry is, without a password."""
+    from feature_repo.postgres import name_database
+
+    registry = store.config.registry
+    return name_database(registry.path) if registry.registry_type == "sql" else str(registry.path)
+
+
+def _registry_errors(store: FeatureStore) -> AbstractContextManager[None]:
+    """Say what is wrong with a registry in PostgreSQL; the embedded one raises errors of its own."""
+    from feature_repo.postgres import postgres_errors
+
+    registry = store.config.registry
+    return postgres_errors(registry.path) if registry.registry_type == "sql" else nullcontext()

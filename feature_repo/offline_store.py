@@ -7,8 +7,9 @@ class. docs/point-in-time.md says exactly what it promises, beside Feast's DuckD
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import pandas as pd
@@ -28,14 +29,17 @@ from feast.value_type import ValueType
 from feature_repo.asof_join import asof_join
 from feature_repo.catalog import EVENT_TIME, VIEWS, find_view
 from feature_repo.offline_files import make_schema, publish
+from feature_repo.partitioned_joins import join_in_parts
 from feature_repo.retrieval_job import AsofRetrievalJob
 from feature_repo.source_files import (
     UTC_TIME,
+    StoredSource,
     filter_between,
     list_files,
     require_file_source,
     resolve_local_path,
     scan_source,
+    take_source,
 )
 from pairity.errors import ConfigError, DataError, JoinError, MissingDataError
 from pairity.layout import Layout
@@ -57,6 +61,8 @@ class AsofOfflineStoreConfig(FeastConfigBaseModel):
     """`offline_store:` section of feature_store.yaml."""
 
     type: Literal["feature_repo.offline_store.AsofOfflineStore"] = "feature_repo.offline_store.AsofOfflineStore"
+    scheduler: str | None = None
+    """Address of Dask's scheduler, whose workers join; None: this process does."""
 
 
 class AsofOfflineStore(OfflineStore):
@@ -203,6 +209,47 @@ def _join_keys(feature_view: FeatureView) -> dict[str, str]:
     return {name: mapping.get(name, name) for name in names}
 
 
+@dataclass(frozen=True)
+class _ViewJoin:
+    """The join of one view: plain data, so that it can be sent to a worker."""
+
+    source: StoredSource
+    keys: Mapping[str, str]
+    """Stored key column → column of the entity rows."""
+    features: Mapping[str, str]
+    """Stored feature column → column of the result."""
+    ttl: timedelta | None
+    known_only: bool
+
+    def of_part(self, labels: pl.DataFrame) -> pl.DataFrame:
+        """Return the same for a part of the entity rows, with a look at the files that can matter to it alone."""
+        first, last = labels[EVENT_TIME].min(), labels[EVENT_TIME].max()
+        assert isinstance(first, datetime)
+        assert isinstance(last, datetime)
+        return replace(self, source=self.source.within(first - self.ttl if self.ttl else None, last))(labels)
+
+    def __call__(self, labels: pl.DataFrame) -> pl.DataFrame:
+        """Return `labels` with the view's features beside them."""
+        source = self.source
+        rows = source.scan().select(
+            *(pl.col(stored).alias(key) for stored, key in self.keys.items()),
+            pl.col(source.event).alias(_EVENT),
+            *([pl.col(source.created).alias(_CREATED)] if source.created else []),
+            *(pl.col(stored).alias(shown) for stored, shown in self.features.items()),
+        )
+        return asof_join(
+            labels,
+            rows,
+            keys=list(self.keys.values()),
+            time=EVENT_TIME,
+            event=_EVENT,
+            created=_CREATED if source.created else None,
+            columns=list(self.features.values()),
+            ttl=self.ttl,
+            known_only=self.known_only,
+        )
+
+
 def _join_view(
     labels: pl.DataFrame,
     feature_view: FeatureView,
@@ -212,7 +259,6 @@ def _join_view(
     known_only: bool,
 ) -> pl.DataFrame:
     source = require_file_source(feature_view.batch_source)
-    keys = _join_keys(feature_view)
     prefix = f"{feature_view.projection.name_to_use()}__" if full_feature_names else ""
     named = {name: f"{prefix}{name}" for name in features}
     taken = [name for name in named.values() if name in labels.columns]
@@ -221,24 +267,17 @@ def _join_view(
             f"the columns {', '.join(taken)} exist already in the entity rows", "rename them, or use full_feature_names"
         )
     stored_as = {str(new): str(old) for old, new in (source.field_mapping or {}).items()}
-    created = str(source.created_timestamp_column or "")
-    rows = scan_source(source, config, _declared(feature_view, stored_as)).select(
-        *(pl.col(stored_as.get(name, name)).alias(key) for name, key in keys.items()),
-        pl.col(str(source.timestamp_field)).alias(_EVENT),
-        *([pl.col(created).alias(_CREATED)] if created else []),
-        *(pl.col(stored_as.get(name, name)).alias(shown) for name, shown in named.items()),
-    )
-    return asof_join(
-        labels,
-        rows,
-        keys=list(keys.values()),
-        time=EVENT_TIME,
-        event=_EVENT,
-        created=_CREATED if created else None,
-        columns=list(named.values()),
+    join = _ViewJoin(
+        source=take_source(source, config, _declared(feature_view, stored_as)),
+        keys={stored_as.get(name, name): key for name, key in _join_keys(feature_view).items()},
+        features={stored_as.get(name, name): shown for name, shown in named.items()},
         ttl=feature_view.ttl,
         known_only=known_only,
     )
+    scheduler = config.offline_store.scheduler
+    if scheduler is None:
+        return join(labels)
+    return join_in_parts(scheduler, feature_view.name, labels, list(join.keys.values()), join.of_part)
 
 
 def _declared(feature_view: FeatureView, stored_as: dict[str, str]) -> dict[str, pl.DataType]:

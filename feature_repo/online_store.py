@@ -10,29 +10,19 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import polars as pl
 from feast.entity import Entity
 from feast.feature_view import FeatureView
 from feast.infra.infra_object import InfraObject
-from feast.infra.key_encoding_utils import serialize_entity_key
-from feast.infra.online_stores.helpers import compute_table_id
 from feast.infra.online_stores.sqlite import SqliteOnlineStore, SqliteOnlineStoreConfig
 from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
-from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import RepoConfig
 
 from feature_repo.feast_home import resolve_below_home
-from feature_repo.online_content import pack_rows, pack_values, unpack_rows, unpack_values
 from feature_repo.online_tables import (
-    NewRow,
     StoredRow,
     drop_table,
     forget_features,
@@ -41,15 +31,10 @@ from feature_repo.online_tables import (
     read_sets,
     write_rows,
 )
+from feature_repo.whole_row_store import Batches, WholeRowStore, name_table
 from pairity.bounded_files import require_plain_database
 from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import DataError, LakeCorruptError
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK = timedelta(microseconds=1)
-
-KnownRow = tuple[datetime | None, datetime | None, dict[str, Value] | None]
-"""Event time, created time and values of one entity; all None where nothing is stored."""
 
 
 class NewestSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
@@ -60,12 +45,8 @@ class NewestSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
     )
 
 
-class NewestSqliteOnlineStore(SqliteOnlineStore):
-    """SQLite online store in which the newest value wins, whatever the order of writes.
-
-    Feast reads and writes value by value (`online_read`, `online_write_batch`). `read_frame` and `write_frame` do the
-    same for whole columns of one view.
-    """
+class NewestSqliteOnlineStore(WholeRowStore, SqliteOnlineStore):
+    """SQLite online store in which the newest value wins, whatever the order of writes."""
 
     @staticmethod
     def _get_db_path(config: RepoConfig) -> str:
@@ -113,174 +94,20 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
             declared = {field.name for field in table.features}
             forget_features(self._get_conn(config), self._open_table(config, table), declared)
         for table in tables_to_delete:
-            drop_table(self._get_conn(config), _name_table(config, table))
+            drop_table(self._get_conn(config), name_table(config, table))
 
-    def online_write_batch(
-        self,
-        config: RepoConfig,
-        table: FeatureView,
-        data: list[tuple[EntityKey, dict[str, Value], datetime, datetime | None]],
-        progress: Callable[[int], Any] | None,
-    ) -> None:
-        """Write rows in one transaction; values that are stored with a newer time stay as they are.
+    def write_batches(self, config: RepoConfig, table: FeatureView, batches: Batches) -> int:
+        """Write rows in one transaction; return how many were written because nothing newer was stored."""
+        return write_rows(self._get_conn(config), self._open_table(config, table), batches)
 
-        A row may have some of the view's features only: the others keep their values and times.
-        """
-        batches = (
-            (features, [_make_row(config, features, row) for row in rows])
-            for features, rows in groupby(data, key=lambda row: tuple(sorted(row[1])))
-        )
-        write_rows(self._get_conn(config), self._open_table(config, table), batches)
-        if progress is not None:
-            progress(len(data))
-
-    def write_frame(self, config: RepoConfig, table: FeatureView, rows: pl.DataFrame) -> int:
-        """Write rows, one per entity; return how many were written because nothing newer was stored.
-
-        The columns are the view's entity (String), event and created time (UTC, microseconds, not null), and features
-        (Float64, Int64, String). Nulls are written like other values.
-        """
-        entity, event, created = _key_columns(table)
-        features = sorted(set(rows.columns) - {entity, event, created})
-        stored = zip(
-            _name_keys(config, entity, rows[entity]),
-            rows[event].to_physical(),
-            rows[created].to_physical(),
-            pack_rows([rows[name] for name in features]),
-            strict=True,
-        )
-        return write_rows(self._get_conn(config), self._open_table(config, table), [(features, stored)])
-
-    def online_read(
-        self,
-        config: RepoConfig,
-        table: FeatureView,
-        entity_keys: list[EntityKey],
-        requested_features: list[str] | None = None,
-    ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
-        """Return (event time, values) per entity, in order; (None, None) where nothing is stored."""
-        rows = self.online_read_known(config, table, entity_keys, requested_features)
-        return [(event, values) for event, _, values in rows]
-
-    def online_read_known(
-        self,
-        config: RepoConfig,
-        table: FeatureView,
-        entity_keys: Sequence[EntityKey],
-        requested_features: Sequence[str] | None = None,
-    ) -> list[KnownRow]:
-        """Return event time, created time and values per entity, in order.
-
-        A row carries the oldest time of its features: freshness is never overstated when some feature is older than the
-        rest.
-        """
-        keys = [_key(config, entity) for entity in entity_keys]
-        rows, sets = self._read(config, table, keys)
-        wanted = set(requested_features) if requested_features else None
-        own: dict[bytes, list[StoredRow]] = {}
-        for row in rows:
-            own.setdefault(row.key, []).append(row)
-        known = {key: _combine(several, sets, wanted) for key, several in own.items()}
-        return [known.get(key, (None, None, None)) for key in keys]
-
-    def read_frame(
-        self, config: RepoConfig, table: FeatureView, names: Sequence[str], columns: Mapping[str, pl.DataType]
-    ) -> pl.DataFrame | None:
-        """Return one row per entity of `names`, in their order, all but the entity null where nothing is stored.
-
-        `columns` names the view's entity, event and created time and some features, with the types to read them as.
-        None where the features are not stored in whole rows of these types; `online_read_known` reads them all the
-        same.
-        """
-        entity, event, created = _key_columns(table)
-        keys = _name_keys(config, entity, names)
-        rows, sets = self._read(config, table, keys)
-        features = [name for name in columns if name not in {entity, event, created}]
-        used = {sets[row.feature_set] for row in rows} or {tuple(features)}
-        stored = used.pop()
-        if used or not set(stored).issuperset(features):
-            return None
-        places = {name: (stored.index(name), columns[name]) for name in features}
-        by_key = {row.key: row for row in rows}
-        found = [by_key.get(key) for key in keys]
-        values = unpack_rows([row and row.content for row in found], len(stored), places)
-        if values is None:
-            return None
-        keys_and_times = [
-            pl.Series(entity, names, columns[entity]),
-            pl.Series(event, [row and row.event for row in found], pl.Int64).cast(columns[event]),
-            pl.Series(created, [row and row.created for row in found], pl.Int64).cast(columns[created]),
-        ]
-        return values.with_columns(keys_and_times).select(*columns)
-
-    def _read(
+    def read_stored(
         self, config: RepoConfig, table: FeatureView, keys: Sequence[bytes]
-    ) -> tuple[list[StoredRow], dict[int, tuple[str, ...]]]:
+    ) -> tuple[list[StoredRow], Mapping[int, Sequence[str]]]:
+        """Return the rows of some entities, in no order, and the features of every set."""
         connection = self._get_conn(config)
         rows = read_rows(connection, self._open_table(config, table), keys)
         return rows, read_sets(connection)
 
     def _open_table(self, config: RepoConfig, table: FeatureView) -> str:
         """Return the quoted name of the view's table, created here if the database was deleted since `apply`."""
-        return open_table(self._get_conn(config), _name_table(config, table))
-
-
-def _name_table(config: RepoConfig, table: FeatureView) -> str:
-    return str(compute_table_id(config.project, table, config.registry.enable_online_feature_view_versioning))
-
-
-def _key_columns(table: FeatureView) -> tuple[str, str, str]:
-    """Return the columns of the view's one entity, event time and created time."""
-    (entity,) = table.join_keys
-    return entity, table.batch_source.timestamp_field, table.batch_source.created_timestamp_column
-
-
-def _key(config: RepoConfig, entity: EntityKey) -> bytes:
-    return bytes(serialize_entity_key(entity, entity_key_serialization_version=config.entity_key_serialization_version))
-
-
-def _name_keys(config: RepoConfig, entity: str, names: Iterable[str]) -> list[bytes]:
-    version = config.entity_key_serialization_version
-    return [_name_key(entity, name, version) for name in names]
-
-
-@lru_cache(maxsize=1 << 16)
-def _name_key(entity: str, name: str, version: int) -> bytes:
-    """Return the key of an entity by its name; remembered, because the universe is the same every hour."""
-    key = EntityKey(join_keys=[entity], entity_values=[Value(string_val=name)])
-    return bytes(serialize_entity_key(key, entity_key_serialization_version=version))
-
-
-def _make_row(
-    config: RepoConfig,
-    features: Sequence[str],
-    row: tuple[EntityKey, Mapping[str, Value], datetime, datetime | None],
-) -> NewRow:
-    entity, values, event, created = row
-    known = None if created is None else _ticks(created)
-    return _key(config, entity), _ticks(event), known, pack_values([values[name] for name in features])
-
-
-def _combine(rows: Iterable[StoredRow], sets: Mapping[int, Sequence[str]], wanted: set[str] | None) -> KnownRow:
-    """Return the newest value of each wanted feature, with the oldest of these values' times."""
-    newest: dict[str, tuple[tuple[int, int, int], Value]] = {}
-    for row in rows:
-        features = sets[row.feature_set]
-        age = row.event, row.created or 0, row.write
-        for name, value in zip(features, unpack_values(row.content, len(features)), strict=True):
-            if (wanted is None or name in wanted) and (name not in newest or newest[name][0] < age):
-                newest[name] = age, value
-    if not newest:
-        return None, None, None
-    event, created, _ = min(age for age, _ in newest.values())
-    return _instant(event), _instant(created) if created else None, {name: value for name, (_, value) in newest.items()}
-
-
-def _ticks(instant: datetime) -> int:
-    """Return microseconds since the epoch; naive times are UTC."""
-    aware = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
-    return int((aware - _EPOCH) // _TICK)
-
-
-def _instant(ticks: int) -> datetime:
-    return _EPOCH + ticks * _TICK
+        return open_table(self._get_conn(config), name_table(config, table))

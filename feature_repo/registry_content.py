@@ -20,6 +20,7 @@ from feature_repo.stored_tables import naming
 from pairity.bounded_files import read_file
 from pairity.bounded_json import MIB
 from pairity.bounded_numbers import OutOfBoundsError
+from pairity.errors import LakeCorruptError
 
 _LARGEST = 64 * MIB
 _REMEDY = "delete it and run pairity features: it follows from the catalogue"
@@ -53,6 +54,13 @@ def read_registry(path: Path) -> Registry:
         if fault is not None:
             raise OutOfBoundsError(fault)
         return Registry.FromString(content)
+
+
+def check_registry(registry: Registry, place: str) -> None:
+    """Raise LakeCorruptError, which names `place`, for a registry that holds what no registry of ours does."""
+    fault = next(_list_faults(registry), None)
+    if fault is not None:
+        raise LakeCorruptError(f"the registry in {place} {fault}", "drop its schema and run pairity features")
 
 
 @lru_cache(maxsize=2)

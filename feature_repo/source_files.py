@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pairity.errors import ConfigError, LakeCorruptError
 
 UTC_TIME = pl.Datetime("us", "UTC")
 _LOCAL = "file://"
+_BY_MONTH = "/month=*/*.parquet"
 
 
 def require_file_source(source: DataSource | None) -> FileSource:
@@ -49,24 +51,57 @@ def list_files(source: FileSource, repo_path: Path | None) -> list[Path]:
     return leave_out_retired(sorted(map(Path, glob.glob(pattern, recursive=True))))
 
 
-def scan_source(source: FileSource, config: RepoConfig, empty: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-    """Return all rows of a source, with times as UTC microseconds whatever they were stored as.
+@dataclass(frozen=True)
+class StoredSource:
+    """A source's files as they were listed, and how to read them: plain data, without Feast's objects."""
 
-    Where there is no file yet, the frame has no rows and the columns `empty`. The list of files is taken once: files
-    that appear while the frame is in use are not seen. LakeCorruptError for a file that cannot be read.
-    """
-    files = list_files(source, config.repo_path)
-    if not files:
-        return pl.LazyFrame(schema=pl.Schema(empty))
-    for path in files:
-        verify_file(path)
-    frame = pl.scan_parquet(files, hive_partitioning=False, missing_columns="raise")
-    try:
-        stored = frame.collect_schema()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise LakeCorruptError(f"feature files of {source.name} cannot be read: {error}", "restore them") from None
-    times = [name for name in (source.timestamp_field, source.created_timestamp_column) if name]
-    return frame.with_columns(_as_utc(name, stored[name]) for name in times)
+    name: str
+    files: tuple[Path, ...]
+    empty: Mapping[str, pl.DataType]
+    """Columns and types where there is no file."""
+    event: str
+    created: str | None
+    by_month: bool = False
+    """Whether a file has the rows of the month that its folder is named after, and of no other."""
+
+    def within(self, since: datetime | None, until: datetime) -> StoredSource:
+        """Return the source with only those files that can have rows with since <= event time <= until."""
+        first, last = "" if since is None else f"month={since:%Y-%m}", f"month={until:%Y-%m}"
+        kept = (path for path in self.files if not self.by_month or first <= path.parent.name <= last)
+        return replace(self, files=tuple(kept))
+
+    def scan(self) -> pl.LazyFrame:
+        """Return all rows, with times as UTC microseconds whatever they were stored as.
+
+        LakeCorruptError for a file that cannot be read.
+        """
+        if not self.files:
+            return pl.LazyFrame(schema=pl.Schema(self.empty))
+        for path in self.files:
+            verify_file(path)
+        frame = pl.scan_parquet(list(self.files), hive_partitioning=False, missing_columns="raise")
+        try:
+            stored = frame.collect_schema()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise LakeCorruptError(f"feature files of {self.name} cannot be read: {error}", "restore them") from None
+        return frame.with_columns(_as_utc(name, stored[name]) for name in (self.event, self.created) if name)
+
+
+def take_source(source: FileSource, config: RepoConfig, empty: Mapping[str, pl.DataType]) -> StoredSource:
+    """Return a source with the files that it has now: those that appear later are not seen."""
+    return StoredSource(
+        name=source.name,
+        files=tuple(list_files(source, config.repo_path)),
+        empty=dict(empty),
+        event=str(source.timestamp_field),
+        created=str(source.created_timestamp_column) if source.created_timestamp_column else None,
+        by_month=source.path.endswith(_BY_MONTH),
+    )
+
+
+def scan_source(source: FileSource, config: RepoConfig, empty: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """Return all rows of a source: see `StoredSource.scan`. Where there is no file, no rows and the columns `empty`."""
+    return take_source(source, config, empty).scan()
 
 
 def filter_between(rows: pl.LazyFrame, time: str, start: datetime | None, end: datetime | None) -> pl.LazyFrame:

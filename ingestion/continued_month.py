@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, VIEWS
-from feature_repo.chunks import REMEMBERED, Chunk
+from feature_repo.chunks import REMEMBERED, Chunk, Engine
 from feature_repo.offline_files import find_newest_event, locate_view
 from feature_repo.raw_datasets import instant
 from feature_repo.transforms.chunk_memory import TICK
@@ -46,9 +46,9 @@ class ContinuedMonth:
     refused: dict[str, pl.DataFrame] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, month: datetime, settings: Settings) -> ContinuedMonth:
-        """Return a month of which nothing is computed yet."""
-        return cls(chunk=Chunk(month, settings))
+    def begin(cls, month: datetime, settings: Settings, engine: Engine | None = None) -> ContinuedMonth:
+        """Return a month of which nothing is computed yet; `engine` computes its parts, None: this process."""
+        return cls(chunk=Chunk(month, settings, engine=engine))
 
     def find_change(self, withheld: WithheldRows, changed_at: datetime | None) -> datetime | None:
         """Return the earliest instant from which inputs differ from those of the last time; None where none do.

@@ -23,6 +23,7 @@ from feature_repo.offline_files import (
 )
 from feature_repo.raw_datasets import BAR_SOURCES
 from feature_repo.transforms.view_transforms import ReadRaw
+from ingestion.cluster_features import choose_engine
 from ingestion.continued_month import ContinuedMonth
 from ingestion.due_months import MonthLedger, find_newest_close
 from ingestion.feature_admission import FeatureAdmission
@@ -118,7 +119,7 @@ class Publisher:
         """Compute the chunk of a month up to its first instant: its first hour then costs as much as any other."""
         layout = Layout.of(self.settings)
         withheld = WithheldRows.of(layout, self.lake, admission.record.quarantine)
-        prepared = ContinuedMonth.begin(month, self.settings)
+        prepared = ContinuedMonth.begin(month, self.settings, choose_engine(self.settings, withheld))
         prepared.chunk.advance(make_reader(self.settings, self.lake, withheld), month, accept=admission.accept)
         prepared.note_published(layout, self.lake.version, withheld)
         self._prepared = prepared
@@ -129,9 +130,9 @@ class Publisher:
         """Return the month as it was prepared, and from when its inputs have changed since; else a new one."""
         prepared, self._prepared = self._prepared, None
         if prepared is None or prepared.chunk.month != month or lake_before is None:
-            return ContinuedMonth.begin(month, self.settings), None
+            return ContinuedMonth.begin(month, self.settings, choose_engine(self.settings, withheld)), None
         if not prepared.may_continue(Layout.of(self.settings), lake_before, withheld):
-            return ContinuedMonth.begin(month, self.settings), None
+            return ContinuedMonth.begin(month, self.settings, choose_engine(self.settings, withheld)), None
         return prepared, prepared.find_change(withheld, changed_at)
 
     def count_rows(self) -> tuple[ViewRows, ...]:

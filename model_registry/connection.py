@@ -1,4 +1,4 @@
-"""The connection to MLflow: a local database, no telemetry, no chatter. Nothing else in the product sets MLflow up."""
+"""The connection to MLflow: its database, no telemetry, no chatter. Nothing else in the product sets MLflow up."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from feature_repo.postgres import ensure_schema
 from model_registry.relocation import follow_move
 from pairity.bounded_files import require_plain_database
 from pairity.bounded_numbers import OutOfBoundsError
 from pairity.durable import make_folder
 from pairity.errors import PairityError, RegistryError
-from pairity.layout import Layout
+from pairity.layout import TRACKING_SCHEMA, Layout
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -82,19 +83,25 @@ def database_file(layout: Layout) -> Path:
 
 
 def has_database(layout: Layout) -> bool:
-    """Return whether anything was ever written: readers ask first, because connecting would create a database."""
-    return database_file(layout).exists()
+    """Return whether anything was ever written: readers ask first, because connecting would create a database.
+
+    One in PostgreSQL is taken to be there.
+    """
+    return layout.tracking_database is not None or database_file(layout).exists()
 
 
 def open_client(layout: Layout) -> MlflowClient:
     """Return a client of the layout's database, which is created if it does not exist.
 
-    Raises RegistryError where the database cannot be used.
+    Raises RegistryError where the database cannot be used; in PostgreSQL, DataError or ConfigError (`postgres_errors`).
     """
     mlflow = load_mlflow(layout)
     with store_errors(layout):
         make_folder(layout.mlflow)
-        _require_database(layout)
+        if layout.tracking_database is None:
+            _require_database(layout)
+        else:  # MLflow would retry for minutes before it said that nothing answers
+            ensure_schema(layout.tracking_database, TRACKING_SCHEMA)
         return mlflow.MlflowClient(tracking_uri=layout.tracking_uri, registry_uri=layout.tracking_uri)
 
 
@@ -138,7 +145,7 @@ def store_errors(layout: Layout, missing: Callable[[], PairityError] | None = No
         # SQLAlchemy appends the statement and its parameters: only the first line says what happened
         lines = str(error).strip().splitlines()
         raise RegistryError(
-            f"the tracking store {layout.tracking_uri} cannot be used: {lines[0] if lines else type(error).__name__}",
+            f"the tracking store {layout.tracking_place} cannot be used: {lines[0] if lines else type(error).__name__}",
             _READABLE,
         ) from error
 

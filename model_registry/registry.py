@@ -201,7 +201,7 @@ def _find_alias(settings: Settings, alias: str) -> ModelRef:
 
     def missing() -> NoChampionError:
         return NoChampionError(
-            f"no version of model {name!r} carries the alias {alias!r} in {layout.tracking_uri}",
+            f"no version of model {name!r} carries the alias {alias!r} in {layout.tracking_place}",
             "run `pairity train` (make train) first and promote a version, or set serve.model_alias to one that exists",
         )
 

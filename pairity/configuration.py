@@ -96,8 +96,10 @@ def _read_settings(overrides: dict[str, Any]) -> Settings | ConfigError:
 
 
 def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's error dictionaries
+    if not item["loc"]:  # about several settings at once: the message names them
+        return str(item["msg"]).removeprefix("Value error, ")
     known = known_settings()
-    section, *inner = (str(part) for part in item["loc"]) if item["loc"] else ("",)
+    section, *inner = (str(part) for part in item["loc"])
     has_secrets = section in HIDDEN_SECTIONS or (section, *inner[:1]) in _SECRETS
     every = known[section] if section in known else tuple(known)
     shown = [show_name(name, every, strict=has_secrets) for name in inner[:1]]

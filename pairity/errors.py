@@ -35,7 +35,7 @@ exits with `exit_code`; it prints no traceback for these.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 from pairity.redaction import redact
@@ -53,6 +53,16 @@ class PairityError(Exception):
         self.what = redact(what)
         self.remedy = redact(remedy)
         super().__init__(f"{self.what}\n  → {self.remedy}" if remedy else self.what)
+
+    def __reduce__(self) -> tuple[Callable[..., PairityError], tuple[type[PairityError], str, str]]:
+        """Pickle kind, `what` and `remedy`: what failed on a worker says the same here."""
+        return _restore, (type(self), self.what, self.remedy)
+
+
+def _restore(kind: type[PairityError], what: str, remedy: str) -> PairityError:
+    error = kind.__new__(kind)
+    PairityError.__init__(error, what, remedy)
+    return error
 
 
 class ConfigError(PairityError):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pairity.settings import Settings
+
+TRACKING_SCHEMA = "mlflow"
+"""Schema of MLflow's tables where its database is PostgreSQL's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,11 +16,14 @@ class Layout:
     """All paths of one data directory, absolute."""
 
     root: Path
+    tracking_database: str | None = field(default=None, repr=False, compare=False)
+    """Address of MLflow's database, password included, where it is elsewhere; None: the file below `mlflow`."""
 
     @classmethod
     def of(cls, settings: Settings) -> Layout:
         """Return the layout below `settings.root`."""
-        return cls(settings.root)
+        in_cluster = settings.profile == "cluster"
+        return cls(settings.root, settings.cluster.make_postgres_address(TRACKING_SCHEMA) if in_cluster else None)
 
     @property
     def lake(self) -> Path:
@@ -71,8 +77,15 @@ class Layout:
 
     @property
     def tracking_uri(self) -> str:
-        """MLflow's tracking URI."""
-        return f"sqlite:///{self.mlflow / 'mlflow.db'}"
+        """MLflow's tracking URI; it may have a password in it: `tracking_place` is for people."""
+        return self.tracking_database or f"sqlite:///{self.mlflow / 'mlflow.db'}"
+
+    @property
+    def tracking_place(self) -> str:
+        """Where MLflow's database is, without a password."""
+        if self.tracking_database is None:
+            return self.tracking_uri
+        return f"postgresql://{self.tracking_database.rpartition('@')[2].partition('?')[0]}"
 
     @property
     def journal(self) -> Path:

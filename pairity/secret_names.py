@@ -17,6 +17,7 @@ SECRET_SETTINGS = {
     "sources": ("tiingo_api_key", "cryptoquant_api_key"),
     "serve": ("status_token", "control_token"),
     "alerts": ("urls", "tokens", "dead_man_url"),
+    "cluster": ("redis_password", "postgres_password"),
 }
 """Settings that are secret, by section."""
 HIDDEN_SECTIONS = frozenset({"exchange", "sources"})

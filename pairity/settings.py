@@ -12,14 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    SecretStr,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -30,6 +23,7 @@ from pydantic_settings import (
 )
 
 from pairity.alert_settings import AlertSettings
+from pairity.cluster_settings import ClusterSettings, Profile
 from pairity.evaluation_settings import BookSettings, EvaluationSettings, GateSettings, TrialSettings
 from pairity.keeping_settings import LogSettings, RetentionSettings
 from pairity.key_custody import PREFIX, taken_keys
@@ -347,6 +341,7 @@ class Settings(BaseSettings):
 
     home: DataDirectory = Path("var")
     """Data directory: everything generated lives below it."""
+    profile: Profile = "embedded"
     universe: UniverseSettings = UniverseSettings()
     exchange: ExchangeSettings = ExchangeSettings()
     ingest: IngestSettings = IngestSettings()
@@ -369,6 +364,13 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     logs: LogSettings = LogSettings()
     retention: RetentionSettings = RetentionSettings()
+    cluster: ClusterSettings = ClusterSettings()
+
+    @model_validator(mode="after")
+    def _cluster_is_complete(self) -> Self:
+        if self.profile == "cluster" and (missing := self.cluster.list_missing()):
+            raise ValueError(f"the profile cluster needs {', '.join(missing)}")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -146,5 +146,12 @@ class LazyGroup(click.Group):
     epilog="Settings come from pairity.toml and PAIRITY_* variables; `make demo` shows everything without credentials.",
 )
 @click.version_option(package_name="pairity")
-def main() -> None:
+@click.option(
+    "--profile",
+    type=click.Choice(["embedded", "cluster"]),
+    help="Where the work is done: on this machine, or on the services of the settings `cluster`.",
+)
+def main(profile: str | None) -> None:
     """Train and trade pairs of crypto perpetual futures, with proof that live equals trained."""
+    if profile is not None:  # a setting like any other, also for what this process starts
+        os.environ["PAIRITY_PROFILE"] = profile

@@ -110,14 +110,21 @@ async def read_job(settings: Settings, command: Sequence[str], *, limit_s: float
 def make_environment(settings: Settings) -> dict[str, str]:
     """Return the environment in which a job reads these very settings, wherever they came from, and no credentials.
 
-    It does not read `.env` either: what that file says of other sections is passed on, and the keys are not.
+    It does not read `.env` either: what that file says of other sections is passed on, and the keys are not. On a
+    cluster the passwords of its services are: the job works there, and they open no account at a venue.
     """
-    ours = {"PAIRITY_HOME": str(settings.root), DOTENV_VARIABLE: IGNORE_DOTENV}
+    ours = {
+        "PAIRITY_HOME": str(settings.root),
+        "PAIRITY_PROFILE": settings.profile,
+        DOTENV_VARIABLE: IGNORE_DOTENV,
+    }
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if isinstance(value, Section) and name not in _NOT_FOR_JOBS:
             # A secret is dumped as asterisks, which are no token: it is left out.
             plain = value.model_dump(mode="json", exclude=set(SECRET_SETTINGS.get(name, ())))
+            if name == "cluster" and settings.profile == "cluster":
+                plain |= settings.cluster.reveal_passwords()
             ours[f"PAIRITY_{name.upper()}"] = json.dumps(plain)
     if SIGNING_KEY_VARIABLE in os.environ:
         ours[SIGNING_KEY_VARIABLE] = os.environ[SIGNING_KEY_VARIABLE]  # a path: the job signs with our key

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
-from feature_repo.catalog import EVENT_TIME
+from feature_repo.catalog import EVENT_TIME, Service
+from feature_repo.cluster_workers import connect_workers
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.universe import Pair
@@ -18,7 +19,7 @@ from training.data.folds import Fold
 from training.data.point_in_time import KNOWN
 from training.data.training_sets import KEY, TrainingSet
 from training.evaluation.cost_threshold import CostThreshold
-from training.models.families import Family, list_chosen
+from training.models.families import Family, find_family, list_chosen
 from training.models.purged_scores import score_purged
 from training.models.thresholds import find_thresholds_of, has_own_threshold
 
@@ -77,40 +78,88 @@ def score_walk_forward(
     """
     pairs = list_traded_pairs(settings, family)
     own = pl.col("pair_id").is_in([pair.pair_id for pair in pairs])
-    parts: list[pl.DataFrame] = []
-    importances: dict[str, float] = {}
     priced = LEGS if has_own_threshold(family, settings) else ()
-    thresholds: dict[str, list[CostThreshold]] = {legs: [] for legs in priced}
-    for number, fold in enumerate(folds):
-        train = fold.train.filter(own)
-        model = family.fit(train, training_set.service, settings)
-        importances = model.compute_importances()
-        purged = (
-            score_purged(family, train, training_set.service, settings, chosen=list_chosen(model)) if priced else None
-        )
-        found = {} if purged is None else find_thresholds_of(purged, train, settings, legs=priced)
-        for legs, threshold in found.items():
-            thresholds[legs].append(threshold)
-        values = {legs: found[legs].value if legs in found else None for legs in LEGS}
-        own_thresholds = [pl.lit(value, pl.Float64).alias(_name_threshold(legs)) for legs, value in values.items()]
+
+    def cut(number: int, fold: Fold) -> FoldTask:
         first = fold.blocks[0].first
         refuse_seen_period([first], fold.train_end)
         rows = training_set.rows.filter(own & (pl.col(EVENT_TIME) >= first))
         if number + 1 < len(folds):
             rows = rows.filter(pl.col(EVENT_TIME) < folds[number + 1].blocks[0].first)
-        rows = rows.with_columns(train_end=pl.lit(fold.train_end), fold=pl.lit(number + 1)).with_columns(own_thresholds)
-        known = rows.filter(pl.col(KNOWN))
-        score = pl.Series("score", model.predict(known), dtype=pl.Float64).fill_nan(None)
-        unknown = rows.filter(~pl.col(KNOWN)).with_columns(score=pl.lit(None, pl.Float64))
-        parts += [_select_columns(part, family) for part in (known.with_columns(score), unknown)]
+        rows = rows.with_columns(train_end=pl.lit(fold.train_end), fold=pl.lit(number + 1))
+        return FoldTask(family.name, training_set.service, fold.train.filter(own), rows, priced)
+
+    tasks = (cut(number, fold) for number, fold in enumerate(folds))
+    scored = []
+    for fold, done in zip(folds, _score_folds(settings, family, tasks), strict=True):
+        scored.append(done)
         progress.advance(1, f"{family.name}, {fold.name}")
     return WalkForwardScores(
-        rows=pl.concat(parts).sort(EVENT_TIME, "pair_id"),
-        importances=importances,
+        rows=pl.concat([part.rows for part in scored]).sort(EVENT_TIME, "pair_id"),
+        importances=scored[-1].importances,
         pairs=pairs,
         train_end=folds[0].train_end,
-        thresholds={legs: tuple(found) for legs, found in thresholds.items()},
+        thresholds={
+            legs: tuple(part.thresholds[legs] for part in scored if legs in part.thresholds) for legs in priced
+        },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FoldTask:
+    """One fit with what it scores: plain data, so that it can be sent to a worker."""
+
+    family: str
+    service: Service
+    train: pl.DataFrame
+    rows: pl.DataFrame
+    """Rows of the test period, with train_end and fold."""
+    priced: tuple[str, ...]
+    """Legs for which a threshold is found."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldScores:
+    """Scored rows of one fold (the columns of `WalkForwardScores.rows`), and what its model says of itself."""
+
+    rows: pl.DataFrame
+    importances: dict[str, float]
+    thresholds: dict[str, CostThreshold]
+
+
+def score_fold(settings: Settings, task: FoldTask, family: Family | None = None) -> FoldScores:
+    """Fit a family on one fold and score its test period; `family` is that of the task, by default looked up."""
+    chosen = find_family(task.family) if family is None else family
+    model = chosen.fit(task.train, task.service, settings)
+    purged = (
+        score_purged(chosen, task.train, task.service, settings, chosen=list_chosen(model)) if task.priced else None
+    )
+    found = {} if purged is None else find_thresholds_of(purged, task.train, settings, legs=task.priced)
+    values = {legs: found[legs].value if legs in found else None for legs in LEGS}
+    rows = task.rows.with_columns(
+        pl.lit(value, pl.Float64).alias(_name_threshold(legs)) for legs, value in values.items()
+    )
+    known = rows.filter(pl.col(KNOWN))
+    score = pl.Series("score", model.predict(known), dtype=pl.Float64).fill_nan(None)
+    unknown = rows.filter(~pl.col(KNOWN)).with_columns(score=pl.lit(None, pl.Float64))
+    parts = [_select_columns(part, chosen) for part in (known.with_columns(score), unknown)]
+    return FoldScores(pl.concat(parts), model.compute_importances(), dict(found))
+
+
+def _score_folds(settings: Settings, family: Family, tasks: Iterable[FoldTask]) -> Iterator[FoldScores]:
+    """Yield the scores of each fold, in order; in the cluster profile Dask's workers fit folds beside each other."""
+    if settings.profile != "cluster":
+        for task in tasks:
+            yield score_fold(settings, task, family)
+        return
+    assert settings.cluster.scheduler is not None
+    workers = connect_workers(settings.cluster.scheduler)
+    sent = settings.model_copy(update={"home": settings.root})
+    futures = [
+        workers.submit(f"fit-{family.name}-{number + 1}", score_fold, sent, task) for number, task in enumerate(tasks)
+    ]
+    for future in futures:
+        yield from workers.gather([future])
 
 
 def list_traded_pairs(settings: Settings, family: Family) -> tuple[Pair, ...]:

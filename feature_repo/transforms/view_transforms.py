@@ -93,6 +93,8 @@ class Inputs:
     """The pairs to compute; None: all of the settings."""
     renewed: set[str] = field(default_factory=set)
     """Datasets whose rows in `memory` are up to date; the others are read when they are asked for."""
+    summaries: pl.DataFrame | None = None
+    """Statistics of the new hours where they were computed elsewhere; None: they are computed here."""
 
     def raw(self, name: str, *, reach: timedelta = timedelta(0)) -> pl.LazyFrame:
         """Return the rows of a raw dataset from start − `reach` on that were complete at `end`; no rows without any.
@@ -143,6 +145,8 @@ class Inputs:
     @cached_property
     def hours(self) -> pl.LazyFrame:
         """Statistics of the hours that are new (see `summarise_hours`)."""
+        if self.summaries is not None:
+            return self.summaries.lazy()
         rows = summarise_hours(self._minutes.lazy())
         return (rows if self.after is None else rows.filter(pl.col(EVENT) > instant(self.after))).collect().lazy()
 

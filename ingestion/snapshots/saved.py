@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -86,7 +86,11 @@ def list_snapshots(layout: Layout) -> list[SavedSnapshot]:
     if not layout.snapshots.is_dir():
         return []
     folders = [path for path in layout.snapshots.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    return sorted(map(_read, folders), key=lambda saved: (saved.saved_at, saved.name), reverse=True)
+    return sorted(
+        (read_snapshot(path, path.name) for path in folders),
+        key=lambda saved: (saved.saved_at, saved.name),
+        reverse=True,
+    )
 
 
 def find_snapshot(layout: Layout, text: str) -> SavedSnapshot:
@@ -106,14 +110,15 @@ def name_snapshot(layout: Layout, now: datetime) -> str:
     return name if name not in taken else next(other for other in numbered if other not in taken)
 
 
-def _read(folder: Path) -> SavedSnapshot:
+def read_snapshot(folder: Path, name: str) -> SavedSnapshot:
+    """Return the record in a folder, as that of the snapshot `name`; DataError where it cannot be read."""
     path = folder / RECORD
     try:
         row = read_json_file(path, _LIMITS)
         if row["format"] != _FORMAT:
             raise DataError(f"{path} is in format {row['format']!r}", "use the program that made it")
         read = SavedSnapshot(
-            name=folder.name,
+            name=name,
             saved_at=datetime.fromisoformat(row["saved_at"]),
             snapshot_id=None if row["snapshot_id"] is None else str(row["snapshot_id"]),
             code_revision=str(row["code_revision"]),
@@ -127,7 +132,7 @@ def _read(folder: Path) -> SavedSnapshot:
         ) from None
     if read.saved_at.tzinfo is None:
         raise DataError(f"{path} has an instant without an offset", f"remove {folder}, or put its record back")
-    return replace(read, name=folder.name)
+    return read
 
 
 def _read_file(name: str, row: Mapping[str, object]) -> SavedFile:

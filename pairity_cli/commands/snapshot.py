@@ -128,6 +128,46 @@ def copy(name: str, target: Path) -> None:
 
 
 @snapshot.command()
+@click.argument("name", type=SNAPSHOT)
+@reports_errors
+@prints_tables()
+def push(name: str) -> None:
+    """Write a snapshot to the object store of `cluster.object_store`, where other machines can pull it.
+
+    It is there whole or not at all; files that are there already are not sent again.
+    """
+    from ingestion.snapshots import find_snapshot
+    from ingestion.snapshots.object_store import push_snapshot, require_object_store
+    from pairity.layout import Layout
+    from pairity_cli.console import ConsoleProgress
+
+    settings = settings_from()
+    layout, address = Layout.of(settings), require_object_store(settings.cluster.object_store)
+    saved = find_snapshot(layout, name)
+    with ConsoleProgress() as progress:
+        new = push_snapshot(layout, saved, address, progress)
+    echo(f"snapshot {saved.name}: {format_count(len(saved.files), 'file')}, {new} of them new, in {address}")
+
+
+@snapshot.command()
+@click.argument("name", type=Name(SNAPSHOT_NAME))
+@reports_errors
+@prints_tables()
+def pull(name: str) -> None:
+    """Fetch a snapshot from the object store of `cluster.object_store`, each file checked."""
+    from ingestion.snapshots.object_store import pull_snapshot, require_object_store
+    from pairity.layout import Layout
+    from pairity_cli.console import ConsoleProgress
+
+    settings = settings_from()
+    address = require_object_store(settings.cluster.object_store)
+    with ConsoleProgress() as progress:
+        saved = pull_snapshot(Layout.of(settings), name, address, progress)
+    _show([saved])
+    echo(f"digest {saved.digest}")
+
+
+@snapshot.command()
 @click.argument("names", type=SNAPSHOT, nargs=-1)
 @click.option("--keep", type=click.IntRange(1), help="Instead of NAMES: all but so many of the newest.")
 @click.option("--confirm", type=click.Choice(["REMOVE"]), help="Remove them; without it they are only listed.")

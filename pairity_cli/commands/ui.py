@@ -22,10 +22,16 @@ def ui(port: int) -> None:
     from model_registry.connection import prepare_environment
     from model_registry.tracking_ui.listening import listen
     from pairity.child_environment import make_child_environment
+    from pairity.errors import ConfigError
     from pairity.layout import Layout
     from training.reports.run_views import prepare_runs_page
 
     layout = Layout.of(settings_from())
+    if layout.tracking_database is not None:
+        raise ConfigError(
+            f"the runs are in {layout.tracking_place}, and this shows a database of this machine alone",
+            "start MLflow's own server there: mlflow server --backend-store-uri …",
+        )
     listening = listen(port)
     page = prepare_runs_page(layout)
     if page.trouble:

@@ -65,6 +65,6 @@ def _find_model(settings: Settings, decision: DecisionRecord) -> ModelRef:
         # Nobody mistyped a name: the journal and the registry do not belong together
         raise RegistryError(
             f"model {decision.model_name!r} has no version {decision.model_version} in "
-            f"{Layout.of(settings).tracking_uri}",
+            f"{Layout.of(settings).tracking_place}",
             "use the data directory it was trained in",
         ) from error

@@ -83,7 +83,8 @@ def instructions() -> list[tuple[str, str]]:
 def test_only_named_folders_of_the_product_enter_the_image() -> None:
     copied = [shlex.split(rest)[:-1] for name, rest in instructions() if name == "COPY" and "--from=build" not in rest]
     sources = {source.rstrip("/") for group in copied for source in group}
-    assert sources == {"requirements.lock", "pyproject.toml", "README.md", *PACKAGES}
+    assert sources == {"${LOCK}", "pyproject.toml", "README.md", *PACKAGES}
+    assert ("ARG", "LOCK=requirements.lock") in instructions(), "without an argument the image has no extra"
     assert not [name for name, _ in instructions() if name == "ADD"]
 
 

@@ -41,13 +41,17 @@ def write_rows(folder: Path, view: str, rows: Sequence[Mapping[str, Any]], part:
     pl.DataFrame(list(rows), schema=SCHEMAS[view], orient="row").write_parquet(target / f"{part}.parquet")
 
 
-def open_small_store(folder: Path, offline: str) -> FeatureStore:
-    """A store with the views `fast` (TTL 2 h: x, n, s) and `slow` (no TTL: y), both of `asset`."""
+def open_small_store(folder: Path, offline: str, online: Mapping[str, str] | None = None) -> FeatureStore:
+    """A store with the views `fast` (TTL 2 h: x, n, s) and `slow` (no TTL: y), both of `asset`.
+
+    Its online store is the embedded one, unless `online` says another.
+    """
     config = RepoConfig(
         project="small",
         provider="local",
         registry=str(folder / f"{offline}.registry.db"),
-        online_store={
+        online_store=online
+        or {
             "type": "feature_repo.online_store.NewestSqliteOnlineStore",
             "path": str(folder / f"{offline}.online.db"),
         },

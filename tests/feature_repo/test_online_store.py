@@ -60,9 +60,13 @@ def small(tmp_path_factory):
 @settings(max_examples=examples(150), deadline=None)
 @given(WRITES, st.integers(1, 4))
 def test_the_newest_value_wins_in_any_order_of_whole_and_partial_writes(small, writes, batch):
+    small.provider.online_store._get_conn(small.config).execute("DROP TABLE IF EXISTS small_fast")
+    compare_with_oracle(small, writes, batch)
+
+
+def compare_with_oracle(small, writes, batch):
+    """Write to the empty view `fast` of a small store, read it in every way, and compare with the oracle."""
     online, view = small.provider.online_store, small.get_feature_view("fast")
-    connection = online._get_conn(small.config)
-    connection.execute("DROP TABLE IF EXISTS small_fast")
     oracle, waiting = NewestValues(), []
 
     def flush() -> None:

@@ -153,6 +153,8 @@ def test_every_setting_has_a_section_known_to_the_docs():
         "alerts",
         "logs",
         "retention",
+        "profile",
+        "cluster",
     }
 
 
@@ -184,3 +186,28 @@ def test_hundreds_of_assets_are_a_universe():
 def test_pairs_of_other_assets_are_refused():
     with pytest.raises(ValueError, match="pair_assets has LTC, which assets has not"):
         UniverseSettings(pair_assets=("BTC", "LTC"))
+
+
+def test_the_profile_cluster_names_what_it_lacks(monkeypatch):
+    monkeypatch.setenv("PAIRITY_PROFILE", "cluster")
+    monkeypatch.setenv("PAIRITY_CLUSTER__REDIS", "redis://127.0.0.1:6379/0")
+    with pytest.raises(ConfigError, match=r"the profile cluster needs cluster\.scheduler, cluster\.postgres"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SCHEDULER", "127.0.0.1:8786"),
+        ("SCHEDULER", "http://127.0.0.1:8786"),
+        ("REDIS", "redis://user:word@127.0.0.1:6379"),
+        ("REDIS", "127.0.0.1"),
+        ("POSTGRES", "postgresql://127.0.0.1:5432/pairity"),
+        ("POSTGRES", "127.0.0.1:5432/pairity?options=-c"),
+        ("POSTGRES_USER", "pairity;--"),
+    ],
+)
+def test_addresses_of_the_cluster_are_plain(monkeypatch, name, value):
+    monkeypatch.setenv(f"PAIRITY_CLUSTER__{name}", value)
+    with pytest.raises(ConfigError, match=f"cluster.{name.lower()}"):
+        load_settings()

@@ -1,0 +1,48 @@
+"""PostgreSQL of the cluster profile: a schema for each of those who share the database, and what went wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pairity.errors import ConfigError, DataError
+
+_TIMEOUT_S = 10
+
+
+def ensure_schema(address: str, schema: str) -> None:
+    """Make a schema where it is missing; errors as `postgres_errors`."""
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.pool import NullPool
+
+    engine = create_engine(address, poolclass=NullPool, connect_args={"connect_timeout": _TIMEOUT_S})
+    with postgres_errors(address), engine.begin() as connection:
+        connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
+
+
+def name_database(address: str) -> str:
+    """Return which database an address means, without its password."""
+    from sqlalchemy import make_url
+
+    url = make_url(address)
+    return f"PostgreSQL {url.host}:{url.port}/{url.database}"
+
+
+@contextmanager
+def postgres_errors(address: str) -> Iterator[None]:
+    """Say which database failed, and why: ConfigError where it refuses the user, DataError where it does not answer."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except DBAPIError as error:
+        why = " ".join(str(error.orig).split()) or type(error.orig).__name__
+        if "authentication failed" in why or "no password supplied" in why:
+            raise ConfigError(
+                f"{name_database(address)} refuses the user: {why}",
+                "correct cluster.postgres_user and PAIRITY_CLUSTER__POSTGRES_PASSWORD",
+            ) from None
+        raise DataError(
+            f"{name_database(address)} cannot be used: {why}",
+            "start it again, or correct cluster.postgres; connections are made anew by themselves",
+        ) from None

@@ -1,0 +1,52 @@
+"""Settings of the cluster profile: where its services are. Nothing here connects to them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import quote
+
+from pydantic import Field, SecretStr
+
+from pairity.setting_types import SectionWithSecrets
+
+Profile = Literal["embedded", "cluster"]
+_HOST = r"[A-Za-z0-9][A-Za-z0-9.\-]{0,252}:[0-9]{1,5}"
+
+
+class ClusterSettings(SectionWithSecrets):
+    """Services of the cluster profile; without `profile = "cluster"` none but `object_store` is used."""
+
+    scheduler: Annotated[str, Field(pattern=f"^(tcp|tls)://{_HOST}$")] | None = None
+    """Dask's scheduler. Whoever can talk to it can run code on the workers: `tls://` anywhere but on one's own machine,
+    with the certificates that Dask's own configuration names (`DASK_DISTRIBUTED__COMM__TLS__…`)."""
+    redis: Annotated[str, Field(pattern=f"^rediss?://{_HOST}(/[0-9]{{1,3}})?$")] | None = None
+    """Redis of the online store; `rediss://` with TLS."""
+    redis_password: SecretStr | None = None
+    postgres: Annotated[str, Field(pattern=f"^{_HOST}/[a-z_][a-z0-9_]{{0,62}}$")] | None = None
+    """PostgreSQL of Feast's registry and MLflow's tracking: host:port/database. TLS as libpq's own variables say
+    (`PGSSLMODE`, `PGSSLROOTCERT`)."""
+    postgres_user: Annotated[str, Field(pattern="^[a-z_][a-z0-9_]{0,62}$")] = "pairity"
+    postgres_password: SecretStr | None = None
+    object_store: (
+        Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.\-]{1,62}(/[A-Za-z0-9_.\-]{1,80}){0,8}$")] | None
+    ) = None
+    """Where `pairity snapshot push` and `pull` keep snapshots, in either profile: s3://bucket/prefix. Its credentials
+    are read by the client itself (`AWS_ACCESS_KEY_ID`, …; `AWS_ENDPOINT_URL` for a store that is not Amazon's)."""
+
+    def list_missing(self) -> list[str]:
+        """Return the settings without which the profile cannot be used."""
+        return [f"cluster.{name}" for name in ("scheduler", "redis", "postgres") if getattr(self, name) is None]
+
+    def make_postgres_address(self, schema: str) -> str:
+        """Return the database's address for SQLAlchemy, with the password; tables are made and looked for in `schema`.
+
+        Feast and MLflow share the database, each in a schema of its own.
+        """
+        password = self.reveal_passwords().get("postgres_password")
+        secret = "" if password is None else f":{quote(password, safe='')}"
+        return f"postgresql+psycopg://{self.postgres_user}{secret}@{self.postgres}?options=-csearch_path%3D{schema}"
+
+    def reveal_passwords(self) -> dict[str, str]:
+        """Return the passwords that are set, by setting: for a process of ours that uses the same services."""
+        found = {"redis_password": self.redis_password, "postgres_password": self.postgres_password}
+        return {name: secret.get_secret_value() for name, secret in found.items() if secret is not None}

@@ -1,0 +1,100 @@
+"""Snapshots in an S3-compatible store: whole or not there, never replaced, checked on the way back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ingestion.snapshots import find_snapshot, save_snapshot, verify_snapshot
+from ingestion.snapshots.object_store import pull_snapshot, push_snapshot
+from pairity.errors import ConfigError, DataError, UnknownNameError
+from pairity.layout import Layout
+from pairity.progress import SilentProgress
+
+pytestmark = pytest.mark.cluster
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+CONTENTS = {"lake/a/part.parquet": b"a" * 5000, "lake/b/part.parquet": b"a" * 5000, "features/v/x.parquet": b"v"}
+
+
+class Killed(BaseException):
+    """Stands for a process that is killed."""
+
+
+class Kill(SilentProgress):
+    """Progress that kills after some files."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        self.left -= 1
+        if not self.left:
+            raise Killed
+
+
+def make_home(folder, **changed) -> Layout:
+    for name, content in (CONTENTS | changed).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return Layout(folder)
+
+
+@pytest.fixture
+def address(variables, tmp_path):
+    return f"{variables['PAIRITY_CLUSTER__OBJECT_STORE']}/{tmp_path.parent.name}-{tmp_path.name}"
+
+
+def test_a_snapshot_comes_back_as_it_was(tmp_path, address):
+    home, other = make_home(tmp_path / "home"), Layout(tmp_path / "other")
+    saved = save_snapshot(home, "one", SilentProgress(), now=NOW, note="of a test")
+    with pytest.raises(Killed):
+        push_snapshot(home, saved, address, Kill(2))
+    with pytest.raises(UnknownNameError, match="one"):
+        pull_snapshot(other, "one", address, SilentProgress())
+    assert push_snapshot(home, saved, address, SilentProgress()) == 1, "what the killed push had written is there"
+    assert push_snapshot(home, saved, address, SilentProgress()) == 0, "the same again changes nothing"
+    with pytest.raises(Killed):
+        pull_snapshot(other, "one", address, Kill(1))
+    assert list(other.snapshots.iterdir()) == []
+    pulled = pull_snapshot(other, "one", address, SilentProgress())
+    assert (pulled.digest, pulled.saved_at, pulled.note) == (saved.digest, NOW, "of a test")
+    found = verify_snapshot(other, find_snapshot(other, "one"), SilentProgress())
+    assert [*found.missing, *found.changed, *found.extra] == []
+    with pytest.raises(UnknownNameError, match="one"):
+        pull_snapshot(other, "two", address, SilentProgress())
+
+
+def test_a_name_is_never_given_to_other_content(tmp_path, address):
+    first, second = (make_home(tmp_path / name, **{"lake/a/part.parquet": name.encode()}) for name in ("x", "y"))
+    for home in (first, second):
+        save_snapshot(home, "one", SilentProgress(), now=NOW)
+    push_snapshot(first, find_snapshot(first, "one"), address, SilentProgress())
+    with pytest.raises(ConfigError, match="has another snapshot 'one' already"):
+        push_snapshot(second, find_snapshot(second, "one"), address, SilentProgress())
+
+
+def test_what_is_damaged_there_does_not_get_here(tmp_path, address):
+    home, other = make_home(tmp_path / "home"), Layout(tmp_path / "other")
+    saved = save_snapshot(home, "one", SilentProgress(), now=NOW)
+    push_snapshot(home, saved, address, SilentProgress())
+    import obstore  # of the extra: this module is read where it is not installed
+
+    digest = saved.files["features/v/x.parquet"].sha256
+    store = obstore.store.from_url(address)
+    obstore.put(store, f"objects/{digest[:2]}/{digest}", b"w")
+    with pytest.raises(DataError, match=r"features/v/x\.parquet of snapshot 'one' is damaged"):
+        pull_snapshot(other, "one", address, SilentProgress())
+    obstore.delete(store, f"objects/{digest[:2]}/{digest}")
+    with pytest.raises(DataError, match=r"lacks features/v/x\.parquet"):
+        pull_snapshot(other, "one", address, SilentProgress())
+    assert list(other.snapshots.iterdir()) == []
+
+
+def test_a_store_that_is_not_there_is_named(tmp_path, address, monkeypatch):
+    home = make_home(tmp_path / "home")
+    saved = save_snapshot(home, "one", SilentProgress(), now=NOW)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr("ingestion.snapshots.object_store._TRIES", 0)
+    with pytest.raises(DataError, match=r"the object store s3://pairity/.* cannot be used"):
+        push_snapshot(home, saved, address, SilentProgress())
