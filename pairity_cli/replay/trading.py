@@ -29,7 +29,7 @@ from serving.replay.published_data import PublishedData
 from serving.replay.scheduled_champion import Promotion, ScheduledChampion
 from serving.replay.stand_ins import StandIns, VirtualWaiting
 from serving.report import ServeReport
-from training.books.present import read_present
+from training.books.present import measure_book
 from venue.clock import clock_for
 
 _SETTLEMENTS_SERVED = 92 * DAY
@@ -191,7 +191,7 @@ async def _serve(
         progress=progress,
         on_ready=_show_no_page,
         stand_ins=stand_ins,
-        read_market=read_present,
+        measure_book=measure_book,
     )
 
 
