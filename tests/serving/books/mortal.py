@@ -17,7 +17,8 @@ class KilledError(BaseException):
 class Life:
     """Steps that a process has before it ends: `kill_at` is the number of the last one; 0: it lives on.
 
-    A step is a commit of the journal or a request to the venue. With `before` it ends right before the step is done.
+    A step is a transaction of the journal or a request to the venue. With `before` it ends right before the step is
+    done. Whoever is dead does nothing more, whatever its cleaning up tries.
     """
 
     def __init__(self, kill_at: int = 0, *, before: bool = False) -> None:
@@ -25,14 +26,21 @@ class Life:
         self.counting = False
         self.steps: list[str] = []
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the process has ended."""
+        return 0 < self.kill_at <= len(self.steps)
+
     def begin(self, what: str) -> None:
         """A step is about to be done."""
+        if self.is_over:
+            raise KilledError(f"{what} after the end")
         if self.counting and self.before:
             self._count(what)
 
     def end(self, what: str) -> None:
         """A step was done."""
-        if self.counting and not self.before:
+        if self.counting and not (self.before or self.is_over):
             self._count(what)
 
     def _count(self, what: str) -> None:
