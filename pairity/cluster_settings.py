@@ -33,9 +33,11 @@ class ClusterSettings(SectionWithSecrets):
     """Where `pairity snapshot push` and `pull` keep snapshots, in either profile: s3://bucket/prefix. Its credentials
     are read by the client itself (`AWS_ACCESS_KEY_ID`, …; `AWS_ENDPOINT_URL` for a store that is not Amazon's)."""
 
-    def list_missing(self) -> list[str]:
-        """Return the settings without which the profile cannot be used."""
-        return [f"cluster.{name}" for name in ("scheduler", "redis", "postgres") if getattr(self, name) is None]
+    def require_complete(self, profile: Profile) -> None:
+        """Raise ValueError where `profile` needs services that are not set."""
+        needed = ("scheduler", "redis", "postgres") if profile == "cluster" else ()
+        if missing := [f"cluster.{name}" for name in needed if getattr(self, name) is None]:
+            raise ValueError(f"the profile cluster needs {', '.join(missing)}")
 
     def make_postgres_address(self, schema: str) -> str:
         """Return the database's address for SQLAlchemy, with the password; tables are made and looked for in `schema`.

@@ -258,8 +258,7 @@ class StrategySettings(Section):
     probability_min: Annotated[float, Field(ge=0, le=1)] | None = None
     """Probability above which a pair may be traded; not set: the model's own threshold, 0.5 where it has none."""
     funding_limit: PositiveFloat = 0.0005
-    """Largest settled funding rate of 8 hours that a position may pay. Rates of other intervals are compared per hour:
-    0.0005 in 8 h is 0.0000625 in an hour."""
+    """Largest settled funding rate of 8 hours that a position may pay; rates of other intervals count per hour."""
     correlation_max: Annotated[float, Field(gt=0, le=1)] = 0.85
     correlation_refresh_bars: PositiveInt = 24
     exit_z: float = 0.0
@@ -368,8 +367,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _cluster_is_complete(self) -> Self:
-        if self.profile == "cluster" and (missing := self.cluster.list_missing()):
-            raise ValueError(f"the profile cluster needs {', '.join(missing)}")
+        self.cluster.require_complete(self.profile)
         return self
 
     @classmethod

@@ -45,7 +45,7 @@ def measure_outcomes(
     if end >= panel.hours:
         return Outcomes(np.full(len(long), np.nan), np.full(len(long), np.inf))
     columns = [panel.names.index(name) for name in names]
-    place = np.ix_(np.arange(begin, end + 1), np.array(columns))
+    place = np.ix_(np.arange(begin, end + 1), np.array(columns, np.int64))
     legs = leg_outcomes(
         panel.opens[place],
         panel.closes[place],

@@ -18,7 +18,7 @@ from serving.models.champion import Champion
 from serving.opening import Stakes
 from serving.risk import Mode
 from tests.model_registry.book_versions import make_book, register_book
-from tests.serving.books.book_scene import book_scene, read_stored
+from tests.serving.books.book_scene import book_scene
 from tests.serving.books.test_book_process import check_equal_to_backtest
 from tests.serving.registered_models import NOW, settings_in
 from tests.serving.registered_models import register as register_forest
@@ -32,11 +32,6 @@ OPTIONS = {
 FAILED = Verdict((Check("net", False, "net return -1.00%", "above +0.00%"), Check(TRADES_CHECK, True, "40 closed", "")))
 IDLE = Verdict((Check(TRADES_CHECK, False, NO_TRADES, "at least 30"),))
 PASSED = Verdict((Check("net", True, "net return +1.00%", "above +0.00%"),))
-
-
-@pytest.fixture(autouse=True)
-def stored(monkeypatch):
-    monkeypatch.setattr("training.books.present.load_market", read_stored)
 
 
 def make_champion(settings, verdict=FAILED, reason="forced: a test", **changes):

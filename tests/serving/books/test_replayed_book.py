@@ -10,17 +10,12 @@ import pytest
 
 from serving.journal.reading import ReadingJournal
 from serving.replay.traded_book import read_traded_book
-from tests.serving.books.book_scene import EQUITY, FIRST, MARKET, SPECS, START, backtest, book_scene, read_stored
+from tests.serving.books.book_scene import EQUITY, FIRST, MARKET, SPECS, START, backtest, book_scene
 from tests.training.books.markets import make_panel
 from training.books.replay_differences import ReplayedBook, compare_book
 
 DAY = timedelta(days=1)
 INTERVAL = {"port": 0, "lease": False, "interval_minutes": 1440}
-
-
-@pytest.fixture
-def stored(monkeypatch):
-    monkeypatch.setattr("training.books.present.load_market", read_stored)
 
 
 def compare(scene, decided):
@@ -36,7 +31,7 @@ def compare(scene, decided):
     return traded, compare_book(run, panel, ReplayedBook(*traded))
 
 
-def test_a_book_that_was_traded_equals_its_backtest_value_by_value(tmp_path, stored):
+def test_a_book_that_was_traded_equals_its_backtest_value_by_value(tmp_path):
     with book_scene(tmp_path / "home", serve=INTERVAL) as scene:
         scene.trade(3)
         traded, found = compare(scene, 2)
@@ -49,7 +44,7 @@ def test_a_book_that_was_traded_equals_its_backtest_value_by_value(tmp_path, sto
 
 
 @pytest.mark.slow
-def test_executions_of_stops_have_their_own_origin(tmp_path, stored):
+def test_executions_of_stops_have_their_own_origin(tmp_path):
     """A stop a little away from the close is met within the day: the backtest knows nothing of it."""
     with book_scene(tmp_path / "home", serve=INTERVAL, books={"disaster_stop": 0.05}) as scene:
         scene.trade(5)
