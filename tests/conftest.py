@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 
+import prometheus_client  # noqa: F401 - before any test imports Feast, as `feature_repo.feast_import` does
 import pytest
 from hypothesis import settings
 

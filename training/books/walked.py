@@ -14,7 +14,7 @@ from pairity.books.families import BookFamily
 from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
-from pairity.timeline import HOUR
+from pairity.timeline import HOUR, format_instant
 from training.books.bench import BookBench
 from training.books.engine import BookRun, BookTerms
 from training.books.panel import BookPanel
@@ -71,7 +71,7 @@ class WalkedBook:
             "rates": panel.rates,
             "covered": panel.covered,
         }
-        head = f"{panel.start.isoformat()} {','.join(panel.names)}"
+        head = f"{format_instant(panel.start)} {','.join(panel.names)}"
         parts = [(name, digest_bytes(values.tobytes())) for name, values in arrays.items()]
         return digest_parts([("panel", digest_bytes(head.encode())), *parts])
 

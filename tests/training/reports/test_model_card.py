@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from model_registry.descriptions import ROOM
-from training.reports.model_card import _render_table
+from training.reports.model_card import render_table
 
 NAMES = {"model": "pair forest", "btc": "buy and hold BTC"}
 METRICS = {
@@ -20,7 +20,7 @@ METRICS = {
 
 
 def cells(span):
-    lines = _render_table(METRICS, NAMES, span)
+    lines = render_table(METRICS, NAMES, span)
     return {
         row[0]: row[1:]
         for row in ([cell.replace(ROOM, "").strip() for cell in line.split("|")[1:-1]] for line in lines)
