@@ -7,9 +7,10 @@ The hedge ratio is the slope of ln a on ln b: a USDT in the base leg is balanced
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
+from math import lcm
+from typing import NamedTuple
 
 from pairity.universe import ContractSpec
 
@@ -40,11 +41,35 @@ class Lots:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fit:
+class _Scaled:
+    """The terms of one search as whole numbers: a count of them is compared without rounding, and fast.
+
+    Amounts are in parts of a USDT of which `base`, `quote` and `budget` all are whole numbers; `hedge` and `tolerance`
+    are fractions.
+    """
+
     base: int
     quote: int
-    total: Decimal
-    error: Decimal
+    budget: int
+    hedge: tuple[int, int]
+    tolerance: tuple[int, int]
+
+    @classmethod
+    def of(cls, budget: Decimal, hedge_ratio: Decimal, base: Lots, quote: Lots, tolerance: Decimal) -> _Scaled:
+        amounts = [one.as_integer_ratio() for one in (base.unit, quote.unit, budget)]
+        parts = lcm(*(denominator for _, denominator in amounts))
+        unit, other, most = (numerator * (parts // denominator) for numerator, denominator in amounts)
+        return cls(unit, other, most, hedge_ratio.as_integer_ratio(), tolerance.as_integer_ratio())
+
+
+class _Fit(NamedTuple):
+    """Lots of both legs, their total, and how far `quote` is from the exact hedge `wanted`, in equal parts."""
+
+    base: int
+    quote: int
+    total: int
+    missed: int
+    wanted: int
 
 
 def find_hedged_lots(
@@ -57,24 +82,68 @@ def find_hedged_lots(
     N_base) − 1| at most `tolerance`. Among candidates whose total is at most the share `tolerance` below the largest
     total, the best ratio wins; then the largest total, then the largest base leg. `hedge_ratio` is positive.
     """
-    with localcontext() as context:
-        context.prec = _DIGITS
-        fits: list[_Fit] = []
-        largest, sized = Decimal(0), False
-        for count in _list_counts(budget, hedge_ratio, base, quote):
-            # Counts descend: from here on every total is too far below the largest one.
-            if count * base.unit * (1 + hedge_ratio) + quote.unit < (1 - tolerance) * largest:
-                break
-            for fit in _fit_counts(count, budget, hedge_ratio, base, quote):
-                sized = True
-                if fit.error <= tolerance:
-                    fits.append(fit)
-                    largest = max(largest, fit.total)
-        if not fits:
-            return f"no whole lots within {tolerance:%} of the hedge ratio" if sized else TOO_SMALL
-        near = [fit for fit in fits if fit.total >= (1 - tolerance) * largest]
-        best = min(near, key=lambda fit: (fit.error, -fit.total, -fit.base))
-        return best.base, best.quote
+    scaled = _Scaled.of(budget, hedge_ratio, base, quote, tolerance)
+    fits, sized = _list_fits(scaled, base, quote)
+    if not fits:
+        return f"no whole lots within {tolerance:%} of the hedge ratio" if sized else TOO_SMALL
+    share, whole = scaled.tolerance
+    least = (whole - share) * max(fit.total for fit in fits)
+    best: _Fit | None = None
+    for fit in fits:
+        if fit.total * whole >= least and (best is None or _is_better(fit, best)):
+            best = fit
+    assert best is not None  # the one with the largest total at least
+    return best.base, best.quote
+
+
+def _is_better(fit: _Fit, best: _Fit) -> bool:
+    # Errors are fractions of what is wanted: a/b < c/d is a·d < c·b.
+    own, other = fit.missed * best.wanted, best.missed * fit.wanted
+    return own < other or (own == other and (fit.total, fit.base) > (best.total, best.base))
+
+
+def _list_fits(scaled: _Scaled, base: Lots, quote: Lots) -> tuple[list[_Fit], bool]:
+    """Return the candidates within the tolerance that may win, and whether there are any with whatever error.
+
+    An account has thousands of lots: those whose total is far below the largest are left out, and those that another
+    one beats in error, total and base leg alike.
+    """
+    unit, other_unit, budget = scaled.base, scaled.quote, scaled.budget
+    (ratio, parts), (share, whole) = scaled.hedge, scaled.tolerance
+    fewest, most = quote.fewest, quote.most
+    # One quote lot, and what one base lot wants of them, in the same parts.
+    step, slope = other_unit * parts, unit * ratio
+    fits: list[_Fit] = []
+    largest, sized = 0, False
+    fine, of, sum_of_fine = 1, 0, 0  # the least error so far, and its total; 1/0 is above all others
+    for count in _list_counts(scaled, base, quote):
+        # Counts descend: from here on every total is too far below the largest one.
+        if (count * unit * (parts + ratio) + step) * whole < (whole - share) * largest * parts:
+            break
+        notional, wanted = count * unit, count * slope
+        below, left = divmod(wanted, step)
+        for other, missed in ((below, left), (below + 1, step - left)):
+            total = notional + other * other_unit
+            if total > budget or other < fewest or (most is not None and other > most):
+                continue
+            sized = True
+            is_beaten = missed * of >= fine * wanted
+            if (is_beaten and total <= sum_of_fine) or missed * whole > share * wanted:
+                continue
+            fits.append(_Fit(count, other, total, missed, wanted))
+            largest = max(largest, total)
+            if not is_beaten:
+                fine, of, sum_of_fine = missed, wanted, total
+    return fits, sized
+
+
+def _list_counts(scaled: _Scaled, base: Lots, quote: Lots) -> range:
+    """Return the base lots to try, most first; with others a leg breaks its limits or the total the budget."""
+    ratio, parts = scaled.hedge
+    top = (scaled.budget + scaled.quote) * parts // (scaled.base * (parts + ratio))
+    top = top if base.most is None else min(top, base.most)
+    bottom = max(base.fewest, (quote.fewest - 1) * scaled.quote * parts // (scaled.base * ratio))
+    return range(top, bottom - 1, -1)
 
 
 def compute_hedge_error(base: Decimal, quote: Decimal, hedge_ratio: Decimal) -> Decimal:
@@ -111,24 +180,6 @@ def _list_beside(exact_count: Decimal, limits: Lots) -> list[int]:
 def _choose_best(errors: dict[int, Decimal], tolerance: Decimal) -> int | None:
     admitted = [(error, count) for count, error in errors.items() if error <= tolerance]
     return min(admitted)[1] if admitted else None
-
-
-def _list_counts(budget: Decimal, hedge_ratio: Decimal, base: Lots, quote: Lots) -> Iterator[int]:
-    """Return the base lots to try, most first; with others a leg breaks its limits or the total the budget."""
-    top = _floor((budget + quote.unit) / (base.unit * (1 + hedge_ratio)))
-    top = top if base.most is None else min(top, base.most)
-    bottom = max(base.fewest, _floor((quote.fewest - 1) * quote.unit / (base.unit * hedge_ratio)))
-    return iter(range(top, bottom - 1, -1))
-
-
-def _fit_counts(count: int, budget: Decimal, hedge_ratio: Decimal, base: Lots, quote: Lots) -> Iterator[_Fit]:
-    notional = count * base.unit
-    wanted = notional * hedge_ratio
-    below = _floor(wanted / quote.unit)
-    for other in (below, below + 1):
-        total = notional + other * quote.unit
-        if quote.allow(other) and total <= budget:
-            yield _Fit(count, other, total, abs(other * quote.unit - wanted) / wanted)
 
 
 def _floor(value: Decimal) -> int:

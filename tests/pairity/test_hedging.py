@@ -42,6 +42,30 @@ def test_trap_12_lots_of_both_legs_equal_those_of_trying_every_count(budget, hed
     assert (None if isinstance(found, str) else found) == expected
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    budget=st.floats(0.1, 300),
+    hedge=st.floats(0.05, 20),
+    base=st.floats(0.3, 30),
+    quote=st.floats(0.3, 30),
+    bounds=st.tuples(fewest, most),
+)
+def test_amounts_of_seventeen_digits_are_compared_without_rounding(budget, hedge, base, quote, bounds):
+    budget, hedge, base, quote = (Decimal(repr(one)) for one in (budget, hedge, base, quote))
+    limits = (Fraction(base), *bounds), (Fraction(quote), 1, None)
+    expected = hedged_lots_by_force(Fraction(budget), Fraction(hedge), *limits, Fraction(TOLERANCE))
+    found = find_hedged_lots(budget, hedge, Lots(base, *bounds), Lots(quote, 1, None), TOLERANCE)
+    assert (None if isinstance(found, str) else found) == expected
+
+
+def test_of_equal_errors_the_larger_total_wins_among_thousands():
+    """Every multiple of (3, 2) hedges exactly: the one with the most lots is taken, whatever was tried before."""
+    assert find_hedged_lots(Decimal(100_000), Decimal(1), lots("0.02"), lots("0.03"), TOLERANCE) == (
+        2_500_000 - 1,
+        1_666_666,
+    )
+
+
 @settings(max_examples=100, deadline=None)
 @given(budget=st.floats(10, 1e6), hedge=st.floats(0.01, 50), unit_a=st.floats(0.1, 1e3), unit_b=st.floats(0.1, 1e3))
 def test_what_is_found_keeps_budget_ratio_and_minimum(budget, hedge, unit_a, unit_b):
