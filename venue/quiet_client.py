@@ -8,6 +8,7 @@ which would become part of a message, of a row of the journal, of the status pag
 from __future__ import annotations
 
 import logging
+import ssl
 from functools import cache
 from typing import Any, NoReturn
 
@@ -40,6 +41,10 @@ def _make_quiet(okx: Any) -> Any:  # noqa: ANN401 - ccxt is untyped
             learn_secrets(str(config[name]) for name in ("apiKey", "secret", "password") if config.get(name))
             # A logger of its own, which no configuration of logging reaches: warnings only
             super().__init__({**config, "logger": logging.Logger("ccxt", logging.WARNING), "verbose": False})
+            if "session" in config:
+                # ccxt would read all authorities for connections that it never makes. This one trusts none: were it
+                # used after all, every connection would fail.
+                self.ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
         @property
         def last_request_headers(self) -> None:

@@ -99,6 +99,7 @@ def test_serving_without_contracts(place, exchange):
     refused(place.run("serve", "--exchange-url", exchange.url, "--cycles", "1"), 4, "pairity ingest")
 
 
+@pytest.mark.slow
 def test_serving_without_a_champion(ingested, exchange):
     done = Place(ingested[0].home).run(
         "serve", "--exchange-url", exchange.url, "--control-url", exchange.control, "--cycles", "1"

@@ -159,6 +159,7 @@ def test_the_account_command_shows_what_the_venue_has(whole, tmp_path):
     assert (tmp_path / "fills.csv").read_text().count("\n") > 2
 
 
+@pytest.mark.slow
 def test_no_secret_reaches_a_file_or_a_message(whole, tmp_path):
     secret = "s3cretpassphrase"
     # Without the journal: with open positions the process would wait for a key that works.

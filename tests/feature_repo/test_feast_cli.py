@@ -63,15 +63,14 @@ def test_apply_plan_list_and_materialize_share_one_store_with_the_code(tmp_path)
     home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
     elsewhere.mkdir()
     settings = Settings(home=home)
-    applied = feast("-c", REPOSITORY, "apply", cwd=elsewhere, home=home)
-    assert "asset_hourly" in applied
-    assert not apply_definitions(settings, open_store(settings))
-
     rows = make_rows(ASSET_HOURLY, hours=range(3))
     publish(Layout(home), ASSET_HOURLY, rows)
     since, until = (instant.replace(tzinfo=None).isoformat() for instant in (START, START + 2 * HOUR))
-    commands = (["plan"], ["feature-views", "list"], ["materialize", since, until])
-    plan, views, _ = feast_commands(*(("-c", REPOSITORY, *each) for each in commands), cwd=elsewhere, home=home)
+    commands = (["apply"], ["plan"], ["feature-views", "list"], ["materialize", since, until])
+    applied, plan, views, _ = feast_commands(
+        *(("-c", REPOSITORY, *each) for each in commands), cwd=elsewhere, home=home
+    )
+    assert "asset_hourly" in applied
     assert "No changes to registry" in plan
     assert "No changes to infrastructure" in plan
     assert [name in views for name in ("asset_hourly", "pair_hourly", "pair_id")] == [True] * 3

@@ -186,6 +186,7 @@ def test_a_damaged_result_is_named(home):
         build_docs(home)
 
 
+@pytest.mark.slow
 def test_processes_judge_and_build_at_the_same_time_in_silence_and_without_network(tmp_path):
     command = [sys.executable, "-W", "error", "-c", ALONE, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -7,6 +7,7 @@ import gc
 import json
 import logging
 import pickle
+import ssl
 
 import pytest
 from aiohttp import web
@@ -98,6 +99,9 @@ def test_a_client_shows_and_pickles_no_key():
         await call(client, "privateGetAccountPositions", {}, retries=0)
         assert client.last_request_headers is None
         assert client.lastRequestHeaders is None
+        # For connections that ccxt never makes: it trusts nobody, and costs nothing to fill.
+        assert client.ssl_context.verify_mode is ssl.CERT_REQUIRED
+        assert client.ssl_context.cert_store_stats()["x509_ca"] == 0
 
     against_the_mirror(job)
     gc.collect()
