@@ -61,7 +61,7 @@ def push_snapshot(layout: Layout, saved: SavedSnapshot, address: str, progress: 
         try:
             obstore.put(store, _name_record(saved.name), record, mode="create")
         except AlreadyExistsError:
-            if bytes(obstore.get(store, _name_record(saved.name)).bytes()) != record:
+            if _read_object(store, _name_record(saved.name), len(record)) != record:
                 raise ConfigError(
                     f"{address} has another snapshot {saved.name!r} already", "save this one under another name"
                 ) from None
@@ -75,8 +75,6 @@ def pull_snapshot(layout: Layout, name: str, address: str, progress: Progress) -
     where an object is missing or is not what the record says, and for a store that does not answer. It is filled under
     a hidden name: one that is there is whole.
     """
-    import obstore
-
     target = folder_of(layout, name)
     if target.exists():
         raise ConfigError(f"there is a snapshot {name!r} already", "remove that one first")
@@ -84,9 +82,14 @@ def pull_snapshot(layout: Layout, name: str, address: str, progress: Progress) -
     unfinished = temporary_path(target)
     with _opened(address) as store:
         try:
-            record = bytes(obstore.get(store, _name_record(name)).bytes())
+            record = _read_object(store, _name_record(name), _LARGEST_RECORD)
         except FileNotFoundError:
             raise UnknownNameError("snapshot", name, _list_names(store)) from None
+        if record is None:
+            raise DataError(
+                f"the record of snapshot {name!r} in {address} has more than {_LARGEST_RECORD} bytes",
+                "it is none that pairity wrote: use another snapshot",
+            )
         try:
             make_folder(unfinished)
             replace_file(unfinished / RECORD, record)
@@ -94,10 +97,10 @@ def pull_snapshot(layout: Layout, name: str, address: str, progress: Progress) -
             progress.stage("pull", len(saved.files))
             for path, file in saved.files.items():
                 try:
-                    content = bytes(obstore.get(store, _name_object(file.sha256)).bytes())
+                    content = _read_object(store, _name_object(file.sha256), file.size)
                 except FileNotFoundError:
                     raise DataError(f"{address} lacks {path} of snapshot {name!r}", "push it again") from None
-                if digest_bytes(content) != file.sha256:
+                if content is None or digest_bytes(content) != file.sha256:
                     raise DataError(f"{path} of snapshot {name!r} is damaged in {address}", "use another snapshot")
                 replace_file(unfinished / path, content)
                 progress.advance(1)
@@ -131,6 +134,24 @@ def _opened(address: str) -> Iterator[ObjectStore]:
             f"the object store {address} cannot be used: {said[0][:300] if said else type(error).__name__}",
             "correct cluster.object_store, or its credentials in the variables AWS_…",
         ) from None
+
+
+def _read_object(store: ObjectStore, name: str, most: int) -> bytes | None:
+    """Return an object; None where it has more than `most` bytes, whatever the store says of its size.
+
+    No more than that is kept. FileNotFoundError where it is not there.
+    """
+    import obstore
+
+    answer = obstore.get(store, name)
+    if answer.meta["size"] > most:
+        return None
+    content = bytearray()
+    for piece in answer.stream(min_chunk_size=MIB):
+        content += piece
+        if len(content) > most:
+            return None
+    return bytes(content)
 
 
 def _list_names(store: ObjectStore) -> list[str]:

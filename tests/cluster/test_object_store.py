@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import pytest
 
 from ingestion.snapshots import find_snapshot, save_snapshot, verify_snapshot
-from ingestion.snapshots.object_store import pull_snapshot, push_snapshot
+from ingestion.snapshots.object_store import _read_object, pull_snapshot, push_snapshot
 from pairity.errors import ConfigError, DataError, UnknownNameError
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
@@ -89,6 +91,45 @@ def test_what_is_damaged_there_does_not_get_here(tmp_path, address):
     with pytest.raises(DataError, match=r"lacks features/v/x\.parquet"):
         pull_snapshot(other, "one", address, SilentProgress())
     assert list(other.snapshots.iterdir()) == []
+
+
+def test_what_is_larger_than_the_record_says_is_not_read(tmp_path, address, monkeypatch):
+    home, other = make_home(tmp_path / "home"), Layout(tmp_path / "other")
+    saved = save_snapshot(home, "one", SilentProgress(), now=NOW)
+    push_snapshot(home, saved, address, SilentProgress())
+    import obstore  # of the extra: this module is read where it is not installed
+
+    digest = saved.files["features/v/x.parquet"].sha256
+    store = obstore.store.from_url(address)
+    obstore.put(store, f"objects/{digest[:2]}/{digest}", b"w" * (32 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"features/v/x\.parquet of snapshot 'one' is damaged"):
+            pull_snapshot(other, "one", address, SilentProgress())
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    monkeypatch.setattr("ingestion.snapshots.object_store._LARGEST_RECORD", 100)
+    with pytest.raises(DataError, match=r"the record of snapshot .one. in s3://.* has more than 100 bytes"):
+        pull_snapshot(other, "one", address, SilentProgress())
+    assert list(other.snapshots.iterdir()) == []
+
+
+class Liar:
+    """A store that says of an object that it is small, and sends more."""
+
+    meta: ClassVar = {"size": 1}
+
+    def stream(self, **_):
+        yield from (b"w" * 10 for _ in range(10))
+
+
+def test_what_a_store_says_of_a_size_is_not_believed(monkeypatch):
+    import obstore  # of the extra: this module is read where it is not installed
+
+    monkeypatch.setattr(obstore, "get", lambda *_: Liar())
+    assert _read_object(None, "objects/x", 99) is None
+    assert _read_object(None, "objects/x", 100) == b"w" * 100
 
 
 def test_a_store_that_is_not_there_is_named(tmp_path, address, monkeypatch):
