@@ -20,6 +20,7 @@ from pairity.universe import ContractSpec
 from serving.execution.facts import Facts, is_resting
 from serving.execution.order_sizes import split_contracts
 from serving.execution.orders import OrderDesk
+from serving.execution.resting_stops import RestingStops
 from serving.execution.venue_records import AlgoState, Missing, VenueAlgo
 from serving.journal import Intent, IntentState, Purpose, client_order_id
 
@@ -98,13 +99,14 @@ class Protector:
         self._desk = desk
         self._facts = Facts(desk.venue, desk.journal)
 
-    async def ensure(self, claim: Claim, *, expected: bool) -> Shield:
+    async def ensure(self, claim: Claim, *, expected: bool, stops: RestingStops | None = None) -> Shield:
         """Read the leg's protection back; place it if it is missing or differs; drop what is superfluous.
 
-        `expected`: the venue should be creating it, so it is given a moment. Raises VenueError only where the venue
-        cannot be read at all (nothing is known then, and nothing was concluded).
+        `expected`: the venue should be creating it, so it is given a moment; otherwise the list of a pass, `stops`,
+        stands in for one of its own. Raises VenueError only where the venue cannot be read at all (nothing is known
+        then, and nothing was concluded).
         """
-        resting = await self._resting(claim, expected=expected)
+        resting = await self._resting(claim, expected=expected, stops=stops)
         # Of this journal and this position: another one's may be cancelled, or triggered, without our knowing.
         known = self._desk.journal.intents(claim.position_id, claim.leg, Purpose.PROTECT)
         if not resting and await self._was_triggered({i.client_order_id for i in known}, claim.instrument):
@@ -233,9 +235,11 @@ class Protector:
                 return True
         return False
 
-    async def _resting(self, claim: Claim, *, expected: bool) -> list[VenueAlgo]:
+    async def _resting(self, claim: Claim, *, expected: bool, stops: RestingStops | None) -> list[VenueAlgo]:
+        # What the venue is about to create is not in a list of before.
+        shared = None if expected else stops
         for look in range(_LOOKS if expected else 1):
-            resting = [algo for algo in await self._ours(claim.instrument) if algo.side is claim.side.opposite]
+            resting = [algo for algo in await self._ours(claim.instrument, shared) if algo.side is claim.side.opposite]
             if resting:
                 break
             if expected:
@@ -252,8 +256,8 @@ class Protector:
             if is_resting(stop)
         ]
 
-    async def _ours(self, instrument: str) -> list[VenueAlgo]:
-        orders = await self._desk.venue.algo_orders()
+    async def _ours(self, instrument: str, stops: RestingStops | None = None) -> list[VenueAlgo]:
+        orders = await self._desk.venue.algo_orders() if stops is None else await stops.list()
         owns = self._desk.journal.owns
         return [algo for algo in orders if algo.instrument == instrument and owns(algo.client_order_id)]
 

@@ -193,6 +193,18 @@ def test_features_of_a_book_serve_pairs_too_but_not_the_other_way_round(plan):
         prepare_home(Settings(), replace(book, again=True))
 
 
+def test_features_of_a_longer_history_serve_a_shorter_one_but_not_the_other_way_round(plan):
+    learning = replace(plan, history_days=180)
+    prepare_home(Settings(), learning)
+    note_features(Settings(), learning)
+    for days in (180, 60, 0):
+        prepare_home(Settings(), replace(plan, history_days=days, again=True))
+    with pytest.raises(ConfigError, match="leave out --again"):
+        prepare_home(Settings(), replace(plan, history_days=181, again=True))
+    with pytest.raises(ConfigError, match="leave out --again"):
+        prepare_home(Settings(), replace(plan, book="trend_carry_book", again=True))
+
+
 def test_the_book_is_traded_with_stops_that_are_out_of_the_way(plan):
     exchange = DemoExchange("http://127.0.0.1:1", "recorded", True, SINCE, SINCE, SINCE + 20 * HOUR, ())
     own = Settings(strategy={"book": "carry_book"})
