@@ -192,7 +192,13 @@ def _choose_start(market: Market) -> int:
 
 def _refuse_with_a_mirror(**given: object) -> None:
     """Refuse what a market that follows another one cannot have."""
-    options = {"data": "--data", "start": "--start", "covering": "--covering", "script": "--faults", "stepped": "--clock"}
+    options = {
+        "data": "--data",
+        "start": "--start",
+        "covering": "--covering",
+        "script": "--faults",
+        "stepped": "--clock",
+    }
     wrong = [options[name] for name, value in given.items() if value]
     if wrong:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""A replay of more than three months knows the funding of all, and of the history before, though the venue serves the last alone."""
+"""A replay knows the funding of all of its months, and of its history, though the venue serves the last three alone."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pairity.layout import Layout
 from pairity.progress import SilentProgress
 from pairity.settings import Settings
 from pairity_cli.demo.exchange import running_exchange
-from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
 from pairity_cli.replay.collecting import collect_all, find_begin
+from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
 from tests.e2e.made_up_recording import START, make_recording
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -23,7 +23,9 @@ ASSETS = ("BTC", "ETH")
 DAYS, HISTORY = 130, 150
 
 
-@pytest.mark.parametrize(("days", "more"), [(DAYS, {}), (3, {"history_days": HISTORY}), (3, {"book": "trend_carry_book"})])
+@pytest.mark.parametrize(
+    ("days", "more"), [(DAYS, {}), (3, {"history_days": HISTORY}), (3, {"book": "trend_carry_book"})]
+)
 def test_every_settlement_of_a_long_range_is_collected(tmp_path, days, more):
     """Of the range itself, of the history to learn from, and of what a book looks back on."""
     before = max(more.get("history_days", 0), 10 if "book" not in more else 130)
@@ -56,7 +58,7 @@ def test_every_settlement_of_a_long_range_is_collected(tmp_path, days, more):
 
 
 def test_an_asset_that_is_listed_in_the_middle_of_the_history_is_collected_from_there_on(tmp_path):
-    """At the first parts the venue does not know it; nothing of it is missing in the end, and others have everything."""
+    """At the first parts the venue does not know it; nothing of it is missing in the end, nor of the others."""
     recording = make_recording(tmp_path / "recorded", ASSETS, 24 * 200)
     listed = START + timedelta(days=120)
     for folder in ("1h", "mark_1h", "funding"):

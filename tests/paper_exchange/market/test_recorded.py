@@ -177,9 +177,7 @@ def test_a_clock_may_begin_before_what_decides_which_bars_are_played(folder):
     """Minutes cover T0 and hours what precedes it: the clock begins in hours that go on, or in the minutes alone."""
     span = find_span(folder, T0 + 150 * HOUR_MS // 2, ends="each")
     late = {"data": folder, "clock": "stepped", "seed": 1, "ends": "each"}
-    market, clock = open_market(
-        "recorded", start="2025-03-15T12:00", covering="2025-03-21T12:00", **late
-    )
+    market, clock = open_market("recorded", start="2025-03-15T12:00", covering="2025-03-21T12:00", **late)
     assert (market.start_ms, market.end_ms) == span
     assert clock.now_ms() < T0
     assert market.bar_ms(BTC) == HOUR_MS

@@ -32,7 +32,9 @@ class PagedOkx(TinyOkx):
         ours = super()._privateGetTradeOrdersAlgoPending(params)
         if not ours:
             return []
-        theirs = [{**ours[0], "algoId": str(10**25 + number), "algoClOrdId": ""} for number in range(self.foreign)][::-1]
+        theirs = [{**ours[0], "algoId": str(10**25 + number), "algoClOrdId": ""} for number in range(self.foreign)][
+            ::-1
+        ]
         after = int(params.get("after", 10**30))
         rows = [row for row in [*theirs, *ours] if int(row["algoId"]) < after]
         return rows[: int(params["limit"])]
