@@ -155,6 +155,10 @@ def test_a_rule_says_the_same_of_every_pair_and_has_seen_nothing():
             "leave out one of the two",
         ),
         (("--data", ".", "--from", "2025-03-01", "--to", "2025-03-02", "--rule", "magic"), "is no rule"),
+        (
+            ("--data", ".", "--from", "2025-03-01", "--to", "2025-03-02", "--promote-refused"),
+            "--promote-refused is given without --retrain-every",
+        ),
     ],
 )
 def test_what_cannot_be_replayed_is_refused_before_anything_begins(options, said, tmp_path, monkeypatch):
