@@ -82,9 +82,7 @@ class Limiter:
             self._supervisor.clear(CAUSE)
         return balance
 
-    async def _confirm(
-        self, balance: Balance
-    ) -> tuple[Balance, Sequence[VenuePosition], VenueBill | None, datetime]:
+    async def _confirm(self, balance: Balance) -> tuple[Balance, Sequence[VenuePosition], VenueBill | None, datetime]:
         """Return the balance, read anew where its equity has to be confirmed once more, and what confirms it.
 
         That are the positions and the newest bill, with the instant at which it was asked for.
