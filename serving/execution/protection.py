@@ -169,14 +169,11 @@ class Protector:
             await self._desk.pace.wait(look)
         else:
             return [f"{position_id}: protective orders {', '.join(a.algo_id for a in ours)} cannot be cancelled"]
-        await self.settle(position_id, over=True)
+        await self._end_unsettled(position_id)
         return []
 
-    async def settle(self, position_id: str, *, over: bool = False) -> list[VenueAlgo]:
-        """Bring the journal's protective orders of a position up to date; return those that the venue triggered.
-
-        `over`: the position is closed and nothing of ours rests there, so an order that does not exist never will.
-        """
+    async def settle(self, position_id: str) -> list[VenueAlgo]:
+        """Bring the journal's protective orders of a position up to date; return those that the venue triggered."""
         triggered = []
         for intent in self._desk.journal.intents(position_id, purpose=Purpose.PROTECT):
             lookup = await self._desk.venue.find_algo(intent.instrument, intent.client_order_id)
@@ -185,10 +182,22 @@ class Protector:
                     triggered.append(lookup)
                 if not intent.state.final:
                     self._book(intent, lookup)
-            elif over and isinstance(lookup, Missing) and not intent.state.final:
+        return triggered
+
+    async def _end_unsettled(self, position_id: str) -> None:
+        """End the journal's protective orders of a closed position of which nothing of ours rests.
+
+        What the journal knows the end of is not asked for again; what does not exist never will.
+        """
+        for intent in self._desk.journal.intents(position_id, purpose=Purpose.PROTECT):
+            if intent.state.final:
+                continue
+            lookup = await self._desk.venue.find_algo(intent.instrument, intent.client_order_id)
+            if isinstance(lookup, VenueAlgo):
+                self._book(intent, lookup)
+            elif isinstance(lookup, Missing):
                 now = self._desk.clock.now()
                 self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, now, lookup.answer)
-        return triggered
 
     async def _settle_others(self, claim: Claim, kept: set[str]) -> None:
         """Bring the journal's other stops of a protected leg to their end: those that a crash or a person left behind.
