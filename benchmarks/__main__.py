@@ -3,7 +3,8 @@
 `python -m benchmarks data` runs one group and writes results-data.md. `--small` takes small inputs where a group has
 them, to see whether it runs at all; it writes nothing. The group `serve` has no peers but Feast's read: it says what
 one live hour costs. The group `readers` has none: it says what a crowd of readers of the API costs a decision. The
-group `wide` runs only where it is named: what 300 instruments and all their pairs cost. So does `books`.
+group `wide` runs only where it is named: what 300 instruments and all their pairs cost. So do `books`, and `history`,
+the part of `serve` about growing history.
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """
@@ -35,7 +36,8 @@ from benchmarks import (
 )
 from benchmarks.case import Case
 
-SERVE, READERS, WIDE, BOOKS = "serve", "readers", "wide", "books"
+SERVE, READERS, WIDE, BOOKS, HISTORY = "serve", "readers", "wide", "books", "history"
+_OTHERS = (SERVE, READERS, WIDE, BOOKS, HISTORY)
 Source = Callable[[Path], Iterator[Case]]
 GROUPS: dict[str, tuple[Source, ...]] = {
     "data": (microstructure.cases, pair_features.cases, factor_regression.cases, joins.cases),
@@ -83,8 +85,8 @@ def make_cases(sources: Sequence[Source], scratch: Path) -> Iterator[Case]:
 
 def main(groups: Sequence[str], small: bool) -> None:
     known = SMALL if small else GROUPS
-    if unknown := set(groups) - {*known, SERVE, READERS, WIDE, BOOKS}:
-        listed = ", ".join((*known, SERVE, READERS, WIDE, BOOKS))
+    if unknown := set(groups) - {*known, *_OTHERS}:
+        listed = ", ".join((*known, *_OTHERS))
         sys.exit(f"no group of benchmarks is called {', '.join(sorted(unknown))}; there are: {listed}")
     chosen = groups or (*known, SERVE, READERS)
     parts = []
@@ -92,6 +94,8 @@ def main(groups: Sequence[str], small: bool) -> None:
         parts.append(measure_cases(sources))
     if SERVE in chosen:
         parts.append(serving.measure_all(small))
+    if HISTORY in chosen:  # part of `serve`
+        parts.append(serving.measure_history(small))
     if READERS in chosen:
         parts.append(readers.measure_readers(small))
     if WIDE in chosen:  # only where it is named: it takes long and no peer

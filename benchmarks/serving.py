@@ -62,7 +62,7 @@ class Plan:
     flat_hours: int
 
 
-FULL = Plan({10: 24, 25: 8, 50: 6, 100: 6}, (1, 36), 8)
+FULL = Plan({10: 24, 25: 8, 50: 6, 100: 6}, (1, 12, 36), 8)
 SMALL = Plan({2: 2, 4: 2}, (1, 3), 2)
 
 
@@ -70,12 +70,22 @@ def measure_all(small: bool) -> str:
     """Measure everything and return the report in Markdown."""
     plan = SMALL if small else FULL
     sizes = [_measure(f"{assets} assets", assets, hours, months=0) for assets, hours in plan.hours.items()]
-    flat = [
+    flat = _measure_months(plan)
+    parts = [*_report_sizes(sizes), *_report_flatness(flat), *_report_durations([*sizes, *flat])]
+    return "\n".join([describe_machine(), "", *parts]) + "\n"
+
+
+def measure_history(small: bool) -> str:
+    """Measure the smallest universe with more and more history alone, and return that part of the report."""
+    flat = _measure_months(SMALL if small else FULL)
+    return "\n".join([describe_machine(), "", *_report_flatness(flat), *_report_durations(flat)]) + "\n"
+
+
+def _measure_months(plan: Plan) -> list[Measured]:
+    return [
         _measure(f"{months} month{'s' * (months > 1)}", min(plan.hours), plan.flat_hours, months=months)
         for months in plan.months
     ]
-    parts = [*_report_sizes(sizes), *_report_flatness(flat), *_report_durations([*sizes, *flat])]
-    return "\n".join([describe_machine(), "", *parts]) + "\n"
 
 
 def _measure(title: str, assets: int, hours: int, months: int) -> Measured:
@@ -151,7 +161,7 @@ def _report_flatness(runs: Sequence[Measured]) -> list[str]:
     return [
         "## History behind a decision",
         "",
-        f"The same decision for {runs[0].assets} assets with more months of lake and features behind it.",
+        f"The same decision for {runs[0].assets} assets with more months of lake, features and journal behind it.",
         "",
         *_table_totals(runs, "history", lambda run: f"{run.title} ({run.partitions:,} partitions)"),
         "",

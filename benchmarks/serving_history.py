@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from benchmarks.journal_history import lay_back_decisions
 from benchmarks.serving_scene import LOOKBACK, TRADING, Scene
 from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import CANDLES, KNOWN_AT, RawDataset, find_dataset
@@ -19,7 +20,7 @@ from ingestion.lake import Lake
 from ingestion.pipeline import publish_features
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
-from pairity.timeline import DAY, month_start
+from pairity.timeline import DAY, HOUR, floor_to, month_start
 
 FIRST = month_start(TRADING) - LOOKBACK
 """First instant that the exchange gave."""
@@ -29,7 +30,7 @@ _BARS = (*CANDLES, "mark_1h", "index_1h")
 
 
 def extend(scene: dict[str, Any], months: int) -> int:
-    """Give the scene `months` of history in all; return how many partitions the lake has then."""
+    """Give the scene `months` of history in all, its journal too; return how many partitions the lake has then."""
     settings = Scene(**scene).settings
     since = TRADING - months * _MONTH
     lake = Lake(Layout.of(settings))
@@ -40,6 +41,7 @@ def extend(scene: dict[str, Any], months: int) -> int:
                 lake.write(name, asset, lay_back(find_dataset(name), own, since), covered=[(since, FIRST)])
         report = publish_features(settings, TRADING, TRADING, SilentProgress())
         assert not report.quarantined, report.quarantined[:3]
+    lay_back_decisions(settings, floor_to(since, HOUR), TRADING)
     return len(lake.partitions())
 
 

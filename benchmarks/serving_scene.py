@@ -82,6 +82,7 @@ class Scene:
                 "probability_min": 0.3,
             },
             serve={"port": 0, "watch_stepped": True, "watch_s": _WATCH_S},
+            parity={"daily": False},  # a job of its own, and made-up decisions of before have no parity
         )
 
     def to_json(self) -> dict[str, Any]:

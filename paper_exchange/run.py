@@ -70,12 +70,14 @@ def run(
     source: str | None = None,
     followed: Sequence[str] = DEFAULT_UNIVERSE,
     ends: Ends = "first",
+    covering: str | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; print one line with the URL when ready (port 0 picks a free one).
 
     `start` is where the clock begins. Synthetic: 2026-01-01 by default, but on a `real` clock the wall's time.
     Recorded: by default the full hour after which a quarter of the recording is still to come; with `ends` each
-    instrument is delisted where its own recording ends, otherwise all end with the first one. `assets` and
+    instrument is delisted where its own recording ends, otherwise all end with the first one. `covering`: the candles
+    that cover this instant are played, and not those that cover the start. `assets` and
     `history_days` before the start are the size of a synthetic market. `script` is a file of faults and events. An
     `unkind` exchange fills orders as OKX would (see `Account`), and does what else a venue does and a client would
     rather it did not; `seed` draws for it too, whatever the market. Fees are charged in `fee_currency` where it is
@@ -98,7 +100,7 @@ def run(
         )
 
     if market == "mirror":
-        _refuse_with_a_mirror(data=data, start=start, script=script, stepped=clock != "real")
+        _refuse_with_a_mirror(data=data, start=start, covering=covering, script=script, stepped=clock != "real")
         if source is None:
             raise ConfigError("a mirror needs a source", "give --from the address of an OKX v5 API")
         address = parse_private_address(source, "--from")
@@ -116,6 +118,7 @@ def run(
         assets=assets,
         history_days=HISTORY_DAYS if history_days is None else history_days,
         ends=ends,
+        covering=covering,
     )
     faults, schedule, events = FaultPlan(), None, list_ends(played)
     if unkind or script is not None or events:
@@ -140,20 +143,30 @@ def open_market(
     assets: int = len(MODELS),
     history_days: int = HISTORY_DAYS,
     ends: Ends = "first",
+    covering: str | None = None,
 ) -> tuple[Market, VirtualClock]:
     """Return the market and the clock that belongs to it; ConfigError and its children say what cannot be used."""
     parse_clock(clock)  # before a market is read, which takes long
     if market not in ("synthetic", "recorded"):
         raise UnknownNameError("market", market, MARKETS)
-    start_ms = None if start is None else to_ms(parse_instant(start, now=from_ms(wall_ms()), name="--start"))
+    start_ms = _parse_ms(start, "--start")
+    covering_ms = _parse_ms(covering, "--covering")
     if market == "recorded":
         if data is None:
             raise ConfigError("a recorded market needs a folder", "give --data a folder of recorded Parquet files")
-        recorded = RecordedMarket(data, start_ms, ends=ends)
+        recorded = RecordedMarket(data, start_ms if covering_ms is None else covering_ms, ends=ends)
         begin_ms = _choose_start(recorded) if start_ms is None else start_ms
+        if not recorded.start_ms <= begin_ms < recorded.end_ms:
+            raise TimeRangeError(
+                f"--start {from_ms(begin_ms):%Y-%m-%dT%H:%M} lies outside of what covers --covering: "
+                f"{from_ms(recorded.start_ms):%Y-%m-%dT%H:%M} to {from_ms(recorded.end_ms):%Y-%m-%dT%H:%M}",
+                "start in between",
+            )
         return recorded, VirtualClock(clock, begin_ms)
     if data is not None:
         raise ConfigError("a synthetic market reads no folder", "drop --data, or choose --market recorded")
+    if covering is not None:
+        raise ConfigError("--covering is for a recorded market", "choose --market recorded, or drop --covering")
     if start_ms is None and clock != "real":
         start_ms = to_ms(SYNTHETIC_START)
     if start_ms is not None and start_ms < 0:
@@ -169,13 +182,23 @@ def list_ends(market: Market) -> list[Event]:
     return [Event(kind="delist", at_ms=end, announced_ms=end, subject=name) for name, end in ended.items()]
 
 
+def _parse_ms(text: str | None, name: str) -> int | None:
+    return None if text is None else to_ms(parse_instant(text, now=from_ms(wall_ms()), name=name))
+
+
 def _choose_start(market: Market) -> int:
     return (market.start_ms + (market.end_ms - market.start_ms) * 3 // 4) // HOUR_MS * HOUR_MS
 
 
 def _refuse_with_a_mirror(**given: object) -> None:
     """Refuse what a market that follows another one cannot have."""
-    options = {"data": "--data", "start": "--start", "script": "--faults", "stepped": "--clock"}
+    options = {
+        "data": "--data",
+        "start": "--start",
+        "covering": "--covering",
+        "script": "--faults",
+        "stepped": "--clock",
+    }
     wrong = [options[name] for name, value in given.items() if value]
     if wrong:
         raise ConfigError(

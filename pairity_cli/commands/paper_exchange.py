@@ -55,6 +55,11 @@ def _parse_currency(_ctx: click.Context, _parameter: click.Parameter, value: str
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=18080, show_default=True, help="0 takes a free one.")
 @click.option("--start", metavar="INSTANT", help="Instant at which the virtual clock starts (ISO, UTC).")
+@click.option(
+    "--covering",
+    metavar="INSTANT",
+    help="Play the recorded candles that cover this instant, instead of those that cover the start.",
+)
 @click.option("--clock", default="real", show_default=True, help="real, xN (N times faster) or stepped.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic market, and of --unkind.")
 @click.option("--assets", type=click.IntRange(2, 1000), default=10, show_default=True, help="Of the synthetic market.")
@@ -102,6 +107,7 @@ def paper_exchange(
     ends: str,
     port: int,
     start: str | None,
+    covering: str | None,
     clock: str,
     seed: int,
     assets: int,
@@ -124,6 +130,7 @@ def paper_exchange(
         ends=cast("Ends", ends),
         port=port,
         start=start,
+        covering=covering,
         clock=clock,
         seed=seed,
         assets=assets,

@@ -49,6 +49,11 @@ _DIFFERS = 1
     help="Train before the first decision and then every so many days; the gate decides who is champion.",
 )
 @click.option(
+    "--promote-refused",
+    is_flag=True,
+    help="Promote each of these although the gate refuses it, as `pairity promote --force` does.",
+)
+@click.option(
     "--history",
     "history_days",
     type=click.IntRange(0, 3650),
@@ -95,6 +100,7 @@ def replay(
     rule: str | None,
     book: str | None,
     retrain_days: int | None,
+    promote_refused: bool,
     history_days: int | None,
     legs: str | None,
     positions: int | None,
@@ -140,6 +146,8 @@ def replay(
             "--retrain-every is given with --model, --rule or --features live",
             "leave the others out: models are trained on features that are computed once",
         )
+    if promote_refused and retrain_days is None:
+        raise ConfigError("--promote-refused is given without --retrain-every", "add it: nothing is promoted otherwise")
     if again and features == "live":
         raise ConfigError("--again is given with --features live", "leave out one of the two: live computes them anew")
     version = settings.serve.model_alias if model is None else find_version_number(settings, model)
@@ -156,6 +164,7 @@ def replay(
         balance=Decimal(balance or (_BALANCE if book is None else _BOOK_BALANCE)),
         again=again,
         retrain_days=retrain_days,
+        promotes_refused=promote_refused,
         script=script,
         restarts=tuple(sorted(parse_instant(one, now=now, name="--restart") for one in restarts)),
         rechecks=tuple(sorted(parse_instant(one, now=now, name="--recheck") for one in rechecks)),

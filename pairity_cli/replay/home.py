@@ -43,8 +43,9 @@ def note_features(settings: Settings, plan: ReplayPlan) -> None:
 
 
 def _serves(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Return whether features are those that are wanted: what a book needs goes further back than what pairs do."""
-    return found == wanted or (not wanted["book"] and found == {**wanted, "book": True})
+    """Return whether features are those that are wanted, or more: a book's, and a longer history, go further back."""
+    longer = {**wanted, "history_days": max(wanted["history_days"], found.get("history_days", 0))}
+    return found == longer or (not wanted["book"] and found == {**longer, "book": True})
 
 
 def _read(mark: Path) -> Any:  # noqa: ANN401 - any JSON
@@ -57,6 +58,7 @@ def _describe(settings: Settings, plan: ReplayPlan) -> dict[str, Any]:
         "data": str(plan.data.resolve()),
         "since": plan.since.isoformat(),
         "until": plan.until.isoformat(),
+        "history_days": plan.history_days,
         "book": plan.book is not None,
         "settings": {name: value for name, value in values.items() if name != "exchange"},
     }

@@ -45,6 +45,8 @@ class ReplayPlan:
     """Whether the features of an earlier replay of the same hours are used."""
     retrain_days: int | None = None
     """Days between two trainings; None: `model` or `rule` decides from beginning to end."""
+    promotes_refused: bool = False
+    """Whether a trained version is promoted that the gate refuses."""
     history_days: int = 0
     """Days before the first decision from which there are features, at least."""
     script: Path | None = None

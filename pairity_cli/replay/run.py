@@ -18,15 +18,15 @@ from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import HOUR, MINUTE
 from pairity.universe import inst_id
-from pairity_cli.context import run_async
 from pairity_cli.demo.exchange import DemoExchange, running_exchange
 from pairity_cli.replay.beside import Beside, lay_beside_book, lay_beside_pairs
+from pairity_cli.replay.collecting import collect_all, find_begin
 from pairity_cli.replay.disturbances import read_events
 from pairity_cli.replay.home import note_features, prepare_home
 from pairity_cli.replay.models import load_registered, make_rule
 from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
 from pairity_cli.replay.spent import Spent, count_children_cpu_s
-from pairity_cli.replay.trading import collect, collect_all, trade
+from pairity_cli.replay.trading import trade
 from pairity_cli.replay.walk_forward import train_walk_forward
 from serving.books.parts import choose_book
 from serving.models.scoring import Scorer
@@ -70,22 +70,19 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
     prepare_home(settings, plan)
     secure_home(plan.home, progress.say)
     with tempfile.TemporaryDirectory() as scratch:
-        if plan.features == "store":
-            with spent.part("features"), _exchange(plan, Path(scratch) / "history.log") as exchange:
+        if not plan.again:
+            begin, log = find_begin(plan), Path(scratch) / "history.log"
+            with spent.part("features"), _exchange(plan, begin, log) as exchange:
                 check_span(settings, plan, exchange)
-                own = make_replay_settings(settings, plan, exchange)
-                if not plan.again:
-                    collect_all(own, plan, exchange, progress)
-                    note_features(settings, plan)
-        if plan.retrain_days is not None:
-            with spent.part("training"):
-                promotions = train_walk_forward(own, plan, progress)
-        with _exchange(plan, Path(scratch) / "exchange.log", disturbed=True) as exchange:
+                collect_all(make_replay_settings(settings, plan, exchange), plan, exchange, progress)
+            if plan.features == "store":
+                note_features(settings, plan)
+        with _exchange(plan, plan.starts_at, Path(scratch) / "exchange.log", disturbed=True) as exchange:
             check_span(settings, plan, exchange)
             own = make_replay_settings(settings, plan, exchange)
-            if plan.features == "live":
-                with spent.part("features"):
-                    run_async(collect(own, plan, exchange, plan.since - HOUR, progress))
+            if plan.retrain_days is not None:
+                with spent.part("training"):
+                    promotions = train_walk_forward(own, plan, progress)
             with spent.part("trading"), spent.timing_requests():
                 served = trade(own, plan, promotions, exchange, progress)
             before = count_children_cpu_s()
@@ -111,9 +108,11 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
 
 
 def _exchange(
-    plan: ReplayPlan, log: Path, *, disturbed: bool = False
+    plan: ReplayPlan, start: datetime, log: Path, *, disturbed: bool = False
 ) -> contextlib.AbstractContextManager[DemoExchange]:
-    options = ["--start", plan.starts_at.isoformat(), "--balance", str(plan.balance), "--ends", "each"]
+    """Return the exchange of the plan's recording, its clock at `start`: before the replay only to collect history."""
+    options = ["--start", start.isoformat(), "--covering", plan.starts_at.isoformat()]
+    options += ["--balance", str(plan.balance), "--ends", "each"]
     if disturbed and plan.script is not None:
         options += ["--faults", str(plan.script)]
     return running_exchange("recorded", plan.data, 0, log, options)

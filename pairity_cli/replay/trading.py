@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import signal
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from multiprocessing import get_context
 from typing import Literal, NamedTuple
 
-from feature_repo.catalog import ASSET_BOOKS, ASSET_HOURLY, PAIR_HOURLY
-from ingestion.pipeline import ingest
-from ingestion.report import IngestReport
 from pairity.child_environment import only_allowed_variables
 from pairity.errors import PairityError
-from pairity.home_settings import collect_values, remember
-from pairity.layout import Layout
 from pairity.progress import Progress, SilentProgress
 from pairity.settings import Settings
-from pairity.timeline import DAY, HOUR, MINUTE, Clock, month_start
+from pairity.timeline import Clock
 from pairity_cli.context import run_async
 from pairity_cli.demo.exchange import DemoExchange
-from pairity_cli.home_check import describe_exchange
+from pairity_cli.replay.collecting import collect, find_begin
 from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
 from serving.journal import Journal
 from serving.process import serve
@@ -32,8 +27,6 @@ from serving.report import ServeReport
 from training.books.present import measure_book
 from venue.clock import clock_for
 
-_SETTLEMENTS_SERVED = 92 * DAY
-"""For how long the paper exchange serves settled rates of funding."""
 Ending = Literal["restart", "recheck", "end"]
 
 
@@ -79,7 +72,7 @@ def trade(
             break
         if stretch.ending == "recheck":
             exchange.advance(stretch.until)
-            run_async(collect(settings, plan, exchange, stretch.until, progress, recheck=True))
+            run_async(collect(settings, find_begin(plan), stretch.until, progress, recheck=True))
     report.cycles = decided
     return report
 
@@ -117,50 +110,6 @@ def _trade_in_a_child(
     # One more than it will see: it ends by being killed, and in no other way.
     lasting = stretch._replace(cycles=stretch.cycles + 1)
     run_async(_serve(own, plan, promotions, lasting, SilentProgress()))
-
-
-def list_collections(begin: datetime, since: datetime, until: datetime) -> list[datetime]:
-    """Return when everything from `begin` to `until` is collected, so that each settlement is still served once.
-
-    A venue serves its settlements for some three months. No instant lies before `since`, at which the exchange begins.
-    """
-    instants = [until]
-    while instants[-1] > since and instants[-1] - _SETTLEMENTS_SERVED > begin:
-        instants.append(max(instants[-1] - _SETTLEMENTS_SERVED + DAY, since))
-    return instants[::-1]
-
-
-def collect_all(settings: Settings, plan: ReplayPlan, exchange: DemoExchange, progress: Progress) -> None:
-    """Collect what the whole replay needs, while the exchange's clock goes on to its end."""
-    begin = _find_begin(plan, exchange, plan.until)
-    for instant in list_collections(begin, plan.since - HOUR, plan.until):
-        exchange.advance(max(instant, plan.starts_at) + MINUTE)
-        run_async(collect(settings, plan, exchange, instant, progress))
-
-
-async def collect(
-    settings: Settings,
-    plan: ReplayPlan,
-    exchange: DemoExchange,
-    until: datetime,
-    progress: Progress,
-    *,
-    recheck: bool = False,
-) -> IngestReport:
-    """Collect what features until then need, and publish them, as `pairity ingest` does."""
-    clock = await clock_for(settings.exchange)
-    remember(Layout.of(settings), collect_values(settings, interval=True, exchange=describe_exchange(settings)))
-    begin = _find_begin(plan, exchange, until)
-    return await ingest(settings, begin, until, clock=clock, progress=progress, recheck=recheck)
-
-
-def _find_begin(plan: ReplayPlan, exchange: DemoExchange, until: datetime) -> datetime:
-    """Return from when on data are needed to decide from the plan's first close on, and to learn from before it."""
-    first = plan.since - timedelta(days=plan.history_days)
-    lookbacks = [ASSET_HOURLY.lookback, PAIR_HOURLY.lookback]
-    if plan.book is not None:
-        lookbacks.append(ASSET_BOOKS.lookback)
-    return max(exchange.market_start, month_start(min(until, first)) - max(lookbacks))
 
 
 async def _serve(

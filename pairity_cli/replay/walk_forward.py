@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from model_registry.registry import find_champion
+from model_registry.registry import find_champion, promote
 from pairity.progress import Progress
 from pairity.schedule import parse_time_of_day
 from pairity.settings import Settings
@@ -14,6 +14,9 @@ from pairity_cli.replay.plan import ReplayPlan
 from serving.models.scoring import load_scorer
 from serving.replay.scheduled_champion import Promotion
 from training.job import train
+
+FORCED = "forced: the replay promotes what the gate refuses"
+"""Reason that the registry has for such a promotion."""
 
 
 def list_trainings(plan: ReplayPlan, settings: Settings) -> list[datetime]:
@@ -24,13 +27,16 @@ def list_trainings(plan: ReplayPlan, settings: Settings) -> list[datetime]:
 def train_walk_forward(settings: Settings, plan: ReplayPlan, progress: Progress) -> tuple[Promotion, ...]:
     """Train at each due instant in the replay's directory; return who is champion from when on.
 
-    A version that the gate refuses changes nothing. Raises what `train` raises: MissingDataError for too short a
-    history among it.
+    The first is champion on trial whatever the gate says. A later one that the gate refuses changes nothing; where the
+    plan `promotes_refused`, it is promoted as `pairity promote --force` does. Raises what `train` raises:
+    MissingDataError for too short a history among it.
     """
     promotions: list[Promotion] = []
     for at in list_trainings(plan, settings):
         report = train(settings, progress, now=at)
         progress.say(f"{at:%Y-%m-%d %H:%M}: version {report.model.version}, {report.outcome.reason}")
+        if plan.promotes_refused and not report.outcome.promoted:
+            promote(settings, report.model.version, FORCED, at)
         champion = find_champion(settings)
         if not promotions or promotions[-1].scorer.ref.key != champion.key:
             promotions.append(Promotion(at, load_scorer(settings, champion)))

@@ -153,6 +153,14 @@ class RecordedMarket:
         return _Track(bar_ms, last, prices, funding_ms, rates)
 
 
+def find_span(folder: Path, covering_ms: int, *, ends: Ends) -> tuple[int, int]:
+    """Return the span [start, end) in ms of what is played of a folder where the candles cover an instant.
+
+    TimeRangeError where none do.
+    """
+    return _choose(survey(folder), covering_ms, ends)[1]
+
+
 def align_marks(last: BarArrays, bar_ms: int, mark: BarArrays, mark_bar_ms: int, decimals: int) -> BarArrays:
     """Return mark prices on the bars of `last`, with nothing that is not known at a bar's end.
 

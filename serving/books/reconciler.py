@@ -22,6 +22,7 @@ from serving.books.rebalancer import FindRefusal, Rebalancer
 from serving.books.stops import DisasterStops
 from serving.execution.executor import Executor
 from serving.execution.facts import SKEW
+from serving.execution.resting_stops import RestingStops
 from serving.journal import BookRecord, IntentState, Purpose, is_of_pairity
 from serving.reconcile.report import ReconcileReport
 from serving.reconcile.spaced_exits import SpacedExits
@@ -86,10 +87,11 @@ class BookReconciler:
         except VenueError as error:
             failure = error
         # Whatever could not be read: what is held must have its stop.
-        failure = await self._protect(report) or failure
+        stops = RestingStops(self._desk.venue, self._desk.pace.monotonic)
+        failure = await self._protect(report, stops) or failure
         if failure is not None:
             raise failure
-        await self._cancel_orphans(report)
+        await self._cancel_orphans(report, stops)
         self.certain = not (report.doubts or report.unresolved or report.disagreements)
         return report
 
@@ -180,7 +182,7 @@ class BookReconciler:
             begun.append(replace(move, contracts=move.contracts + filled))
         return begun
 
-    async def _protect(self, report: ReconcileReport) -> VenueError | None:
+    async def _protect(self, report: ReconcileReport, stops: RestingStops) -> VenueError | None:
         """See to it that what is held has its stops; return what the venue did not answer."""
         newest = self._journal.books.newest()
         if newest is None:
@@ -190,12 +192,12 @@ class BookReconciler:
         prices = {one.name: one.price for one in newest.names if one.price is not None}
         mark = {name: name_position(newest, name) for name in names}
         try:
-            await self._stops.cover(held, prices, mark, report, settled=not self.under_way)
+            await self._stops.cover(held, prices, mark, report, settled=not self.under_way, stops=stops)
         except VenueError as error:
             return error
         return None
 
-    async def _cancel_orphans(self, report: ReconcileReport) -> None:
+    async def _cancel_orphans(self, report: ReconcileReport, stops: RestingStops) -> None:
         """Cancel orders of ours that serve no intention, and note those of others of this program."""
         alive = {intent.client_order_id for intent in self._journal.unsettled()}
         for order in await self._desk.venue.open_orders():
@@ -211,7 +213,7 @@ class BookReconciler:
                 report.problems.append(error.what)
             else:
                 report.cancelled.append(name)
-        for algo in await self._desk.venue.algo_orders():
+        for algo in await stops.list():
             if is_of_pairity(algo.client_order_id) and not self._is_ours(algo.client_order_id):
                 report.rivals[algo.client_order_id] = algo.created_at
 

@@ -20,6 +20,7 @@ from serving.execution.contracts import get_contract
 from serving.execution.executor import Executor
 from serving.execution.order_sizes import split_contracts
 from serving.execution.protection import closes
+from serving.execution.resting_stops import RestingStops
 from serving.execution.venue_records import Missing, Unclear, VenueAlgo
 from serving.journal import Intent, IntentState, Purpose, client_order_id
 from serving.reconcile.report import ReconcileReport
@@ -72,14 +73,15 @@ class DisasterStops:
         report: ReconcileReport,
         *,
         settled: bool,
+        stops: RestingStops,
     ) -> None:
         """See to it that every name that is held has its stop, and nothing else of ours rests.
 
         `held` by instrument, `closes_` by name: what stops are placed at. `mark`: by name, the position id that a
-        stop's order gets. While not `settled` a stop that covers what is held stays as it is. What the venue refuses
-        is in the report. Raises VenueError where the venue cannot be read.
+        stop's order gets. `stops`: the list of this pass. While not `settled` a stop that covers what is held stays as
+        it is. What the venue refuses is in the report. Raises VenueError where the venue cannot be read.
         """
-        resting = [algo for algo in await self._desk.venue.algo_orders() if self._journal.owns(algo.client_order_id)]
+        resting = [algo for algo in await stops.list() if self._journal.owns(algo.client_order_id)]
         for instrument in sorted({*held, *(algo.instrument for algo in resting)}):
             own = [algo for algo in resting if algo.instrument == instrument]
             contracts, name = held.get(instrument, Decimal(0)), short_name(instrument)

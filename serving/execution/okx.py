@@ -73,6 +73,11 @@ class OkxVenue:
         self._margin_modes: dict[str, str] = {}
         """By the venue's id, of orders that others sent: it never changes."""
 
+    @property
+    def sent(self) -> int:
+        """Number of writes that were begun so far, whatever became of them."""
+        return self._connection.sent
+
     async def server_time(self) -> datetime:
         """Return the time of the venue's clock."""
         return await self._connection.server_time()

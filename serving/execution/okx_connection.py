@@ -39,6 +39,8 @@ class OkxConnection:
         self._client = client
         self._retries = retries
         self._sleep = sleep
+        self.sent = 0
+        """Number of writes that were begun."""
 
     async def server_time(self) -> datetime:
         """Return the time of the venue's clock."""
@@ -103,6 +105,7 @@ class OkxConnection:
 
     async def write(self, method: str, params: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[Any]:
         """Send a write once: a repeated one could take effect twice."""
+        self.sent += 1
         return await call(self._client, method, params, retries=0)
 
     async def look_up(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any] | Missing | Unclear:

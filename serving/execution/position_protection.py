@@ -15,6 +15,7 @@ from serving.execution.contracts import get_contract
 from serving.execution.leg_order import find_leg_number
 from serving.execution.orders import OrderDesk
 from serving.execution.protection import Claim, Protector, Shield
+from serving.execution.resting_stops import RestingStops
 
 
 class Confirmation(NamedTuple):
@@ -35,15 +36,20 @@ class PositionProtector:
         """The last look at each position's stops that could read them, by position id."""
 
     async def protect(
-        self, position: PairPosition, decision_id: str | None, *, expected: bool = False
+        self,
+        position: PairPosition,
+        decision_id: str | None,
+        *,
+        expected: bool = False,
+        stops: RestingStops | None = None,
     ) -> tuple[PairPosition, list[str], bool]:
         """Make the stops of every leg true on the venue.
 
         Returns the position with the stops that rest there, problems, and whether every leg has a stop-loss.
-        `expected`: the venue should be creating them, so they are given a moment. Raises VenueError where the venue
-        cannot be read: then nothing is known.
+        `expected`: the venue should be creating them, so they are given a moment. `stops`: the list of a pass over
+        several positions. Raises VenueError where the venue cannot be read: then nothing is known.
         """
-        shields = await self._ensure_all(position, decision_id, expected=expected)
+        shields = await self._ensure_all(position, decision_id, expected=expected, stops=stops)
         legs = tuple(_apply_shield(leg, shield) for leg, shield in zip(position.legs, shields, strict=True))
         protected = replace(position, legs=legs)
         if protected != position:
@@ -76,9 +82,11 @@ class PositionProtector:
         shields = await self._ensure_all(position, decision_id, expected=True)
         return [shield.problem for shield in shields if shield.problem], all(shield.protected for shield in shields)
 
-    async def _ensure_all(self, position: PairPosition, decision_id: str | None, *, expected: bool) -> list[Shield]:
+    async def _ensure_all(
+        self, position: PairPosition, decision_id: str | None, *, expected: bool, stops: RestingStops | None = None
+    ) -> list[Shield]:
         claims = [self._make_claim(position, index, decision_id) for index in range(len(position.legs))]
-        shields = [await self.protector.ensure(claim, expected=expected) for claim in claims]
+        shields = [await self.protector.ensure(claim, expected=expected, stops=stops) for claim in claims]
         if any(shield.problem and not shield.protected for shield in shields):
             shields = await self._try_listed(claims, shields)
         by_asset = {leg.asset: shield for leg, shield in zip(position.legs, shields, strict=True)}

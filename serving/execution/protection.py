@@ -20,6 +20,7 @@ from pairity.universe import ContractSpec
 from serving.execution.facts import Facts, is_resting
 from serving.execution.order_sizes import split_contracts
 from serving.execution.orders import OrderDesk
+from serving.execution.resting_stops import RestingStops
 from serving.execution.venue_records import AlgoState, Missing, VenueAlgo
 from serving.journal import Intent, IntentState, Purpose, client_order_id
 
@@ -98,13 +99,14 @@ class Protector:
         self._desk = desk
         self._facts = Facts(desk.venue, desk.journal)
 
-    async def ensure(self, claim: Claim, *, expected: bool) -> Shield:
+    async def ensure(self, claim: Claim, *, expected: bool, stops: RestingStops | None = None) -> Shield:
         """Read the leg's protection back; place it if it is missing or differs; drop what is superfluous.
 
-        `expected`: the venue should be creating it, so it is given a moment. Raises VenueError only where the venue
-        cannot be read at all (nothing is known then, and nothing was concluded).
+        `expected`: the venue should be creating it, so it is given a moment; otherwise the list of a pass, `stops`,
+        stands in for one of its own. Raises VenueError only where the venue cannot be read at all (nothing is known
+        then, and nothing was concluded).
         """
-        resting = await self._resting(claim, expected=expected)
+        resting = await self._resting(claim, expected=expected, stops=stops)
         # Of this journal and this position: another one's may be cancelled, or triggered, without our knowing.
         known = self._desk.journal.intents(claim.position_id, claim.leg, Purpose.PROTECT)
         if not resting and await self._was_triggered({i.client_order_id for i in known}, claim.instrument):
@@ -167,14 +169,11 @@ class Protector:
             await self._desk.pace.wait(look)
         else:
             return [f"{position_id}: protective orders {', '.join(a.algo_id for a in ours)} cannot be cancelled"]
-        await self.settle(position_id, over=True)
+        await self._end_unsettled(position_id)
         return []
 
-    async def settle(self, position_id: str, *, over: bool = False) -> list[VenueAlgo]:
-        """Bring the journal's protective orders of a position up to date; return those that the venue triggered.
-
-        `over`: the position is closed and nothing of ours rests there, so an order that does not exist never will.
-        """
+    async def settle(self, position_id: str) -> list[VenueAlgo]:
+        """Bring the journal's protective orders of a position up to date; return those that the venue triggered."""
         triggered = []
         for intent in self._desk.journal.intents(position_id, purpose=Purpose.PROTECT):
             lookup = await self._desk.venue.find_algo(intent.instrument, intent.client_order_id)
@@ -183,10 +182,22 @@ class Protector:
                     triggered.append(lookup)
                 if not intent.state.final:
                     self._book(intent, lookup)
-            elif over and isinstance(lookup, Missing) and not intent.state.final:
+        return triggered
+
+    async def _end_unsettled(self, position_id: str) -> None:
+        """End the journal's protective orders of a closed position of which nothing of ours rests.
+
+        What the journal knows the end of is not asked for again; what does not exist never will.
+        """
+        for intent in self._desk.journal.intents(position_id, purpose=Purpose.PROTECT):
+            if intent.state.final:
+                continue
+            lookup = await self._desk.venue.find_algo(intent.instrument, intent.client_order_id)
+            if isinstance(lookup, VenueAlgo):
+                self._book(intent, lookup)
+            elif isinstance(lookup, Missing):
                 now = self._desk.clock.now()
                 self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, now, lookup.answer)
-        return triggered
 
     async def _settle_others(self, claim: Claim, kept: set[str]) -> None:
         """Bring the journal's other stops of a protected leg to their end: those that a crash or a person left behind.
@@ -233,9 +244,11 @@ class Protector:
                 return True
         return False
 
-    async def _resting(self, claim: Claim, *, expected: bool) -> list[VenueAlgo]:
+    async def _resting(self, claim: Claim, *, expected: bool, stops: RestingStops | None) -> list[VenueAlgo]:
+        # What the venue is about to create is not in a list of before.
+        shared = None if expected else stops
         for look in range(_LOOKS if expected else 1):
-            resting = [algo for algo in await self._ours(claim.instrument) if algo.side is claim.side.opposite]
+            resting = [algo for algo in await self._ours(claim.instrument, shared) if algo.side is claim.side.opposite]
             if resting:
                 break
             if expected:
@@ -252,8 +265,8 @@ class Protector:
             if is_resting(stop)
         ]
 
-    async def _ours(self, instrument: str) -> list[VenueAlgo]:
-        orders = await self._desk.venue.algo_orders()
+    async def _ours(self, instrument: str, stops: RestingStops | None = None) -> list[VenueAlgo]:
+        orders = await self._desk.venue.algo_orders() if stops is None else await stops.list()
         owns = self._desk.journal.owns
         return [algo for algo in orders if algo.instrument == instrument and owns(algo.client_order_id)]
 

@@ -37,6 +37,11 @@ from serving.execution.venue_records import (
 class VenuePort(Protocol):
     """A venue, as execution, reconciliation and the account view use it."""
 
+    @property
+    def sent(self) -> int:
+        """Number of writes that were begun so far, whatever became of them."""
+        ...
+
     async def server_time(self) -> datetime:
         """Return the time of the venue's clock."""
         ...

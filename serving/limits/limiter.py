@@ -9,7 +9,7 @@ from decimal import Decimal
 from pairity.errors import UnconfirmedError, VenueError
 from pairity.strategy.types import Entry
 from pairity.universe import exact, inst_id
-from serving.execution.venue_records import Balance, VenuePosition
+from serving.execution.venue_records import Balance, VenueBill, VenuePosition
 from serving.limits.account_limits import check_account
 from serving.limits.confirmation import Confirmation
 from serving.limits.entry_limits import check_entry, check_increase
@@ -63,8 +63,8 @@ class Limiter:
         journal, limits = self._parts.journal, self._parts.settings.limits
         balance = await self._venue.balance()
         try:
-            balance, rows = await self._confirm(balance)
-            mark = await mark_equity(self._venue, journal, balance, self._parts.clock.now())
+            balance, rows, newest, at = await self._confirm(balance)
+            mark = await mark_equity(self._venue, journal, balance, at, newest)
         except VenueError as error:
             read = isinstance(error, UnconfirmedError)
             self._measured, self._unread_at = None, None if read else self._parts.clock.now()
@@ -82,9 +82,10 @@ class Limiter:
             self._supervisor.clear(CAUSE)
         return balance
 
-    async def _confirm(self, balance: Balance) -> tuple[Balance, Sequence[VenuePosition]]:
-        """Return the balance, read anew where its equity has to be confirmed once more, and the positions.
+    async def _confirm(self, balance: Balance) -> tuple[Balance, Sequence[VenuePosition], VenueBill | None, datetime]:
+        """Return the balance, read anew where its equity has to be confirmed once more, and what confirms it.
 
+        That are the positions and the newest bill, with the instant at which it was asked for.
         Raises UnconfirmedError where nothing confirms it, another VenueError where what would cannot be read.
         """
         clock, doubt = self._parts.clock, ""
@@ -93,11 +94,12 @@ class Limiter:
                 await clock.sleep_until(clock.now() + _APART)
                 balance = await self._venue.balance()
             rows = await self._venue.position_rows()
+            asked_at = clock.now()
             bill = await self._venue.newest_bill(_USDT)
             last = self._parts.journal.equity.last()
             found = self._confirmation.find_doubt(balance, bill, rows, last, clock.now())
             if found is None:
-                return balance, rows
+                return balance, rows, bill, asked_at
             doubt = found
         raise UnconfirmedError(doubt, "compare the account with what the venue's site shows, if that stays so")
 

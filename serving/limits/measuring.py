@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pairity.margin import MarginMode
-from pairity.timeline import DAY, HOUR, floor_to
+from pairity.timeline import DAY, HOUR, floor_to, to_ms
 from pairity.universe import ContractSpec, inst_id, short_name
 from serving.execution.venue import VenuePort
-from serving.execution.venue_records import Balance, BillKind, VenuePosition
+from serving.execution.venue_records import Balance, BillKind, VenueBill, VenuePosition
 from serving.journal import EquityMark, IntentState, Journal
 from serving.limits.records import AccountMeasures
 
@@ -18,10 +18,14 @@ _USDT = "USDT"
 _TICK = timedelta(milliseconds=1)
 
 
-async def mark_equity(venue: VenuePort, journal: Journal, balance: Balance, at: datetime) -> EquityMark:
+async def mark_equity(
+    venue: VenuePort, journal: Journal, balance: Balance, at: datetime, newest: VenueBill | None = None
+) -> EquityMark:
     """Write the account's equity at `at` into the journal, and return the mark.
 
     What was paid in or out since the mark before is read from the venue's bills: a payment is neither gain nor loss.
+    `newest` is the newest bill in USDT as it was read at `at` or later: where it is no younger than the mark before,
+    nothing was paid since, and nothing more is read. What comes after `at` counts at the next mark.
     The peak begins anew where a person resumed trading since that mark: the fall to it has been seen. Raises VenueError
     where the bills cannot be read; nothing is written then.
     """
@@ -29,10 +33,13 @@ async def mark_equity(venue: VenuePort, journal: Journal, balance: Balance, at: 
     if last is not None and at <= last.at:
         return last
     paid_in, peak = Decimal(0), balance.equity
-    if last is not None:
+    if last is not None and newest is not None and to_ms(newest.at) <= to_ms(last.at):
+        paid_in = last.paid_in_usdt
+    elif last is not None:
         # A bill of the very millisecond of the mark was in its equity.
         bills = await venue.bills(last.at + _TICK, at, BillKind.TRANSFER)
         paid_in = last.paid_in_usdt + sum((bill.change for bill in bills if bill.currency == _USDT), Decimal(0))
+    if last is not None:
         resumed = journal.states.last_resumption()
         peak = balance.equity - paid_in
         if resumed is None or resumed.at <= last.at:

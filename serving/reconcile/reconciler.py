@@ -14,6 +14,7 @@ from pairity.universe import inst_id
 from serving.execution.executor import Executor
 from serving.execution.exits import UNPROTECTED
 from serving.execution.protection import closes
+from serving.execution.resting_stops import RestingStops
 from serving.journal import Purpose, is_of_pairity
 from serving.reconcile.comparison import PositionComparison
 from serving.reconcile.interrupted import InterruptedOrders
@@ -50,7 +51,7 @@ class Reconciler:
         report, failure = ReconcileReport(), None
         if any(intent.purpose is not Purpose.PROTECT for intent in self._journal.unsettled()):
             # To settle an order in doubt may take minutes, and a stop that is gone must be back in seconds.
-            await self._protect(report)
+            await self._protect(report, self._list_stops())
         # The order matters: entries and exits in doubt change positions, so they come to their end before positions are
         # compared; protection follows the compared sizes; an order is an orphan only when no position is left for it.
         for step in (
@@ -69,10 +70,12 @@ class Reconciler:
                 failure = error
                 break
         # Whatever could not be read: a stop that is gone is placed again. It can only reduce.
-        failure = await self._protect(report) or failure
+        # From here on one list of stops serves all positions, and orphans; not one of before the comparison.
+        stops = self._list_stops()
+        failure = await self._protect(report, stops) or failure
         if failure is not None:
             raise failure
-        await self._cancel_orphans(report)
+        await self._cancel_orphans(report, stops)
         await self._late_records.complete()
         report.positions = tuple(record.position for record in self._journal.open_positions())
         return report
@@ -82,7 +85,10 @@ class Reconciler:
         self._stops.forget_all()
         self.exits.forget_refusals()
 
-    async def _protect(self, report: ReconcileReport) -> VenueError | None:
+    def _list_stops(self) -> RestingStops:
+        return RestingStops(self._desk.venue, self._desk.pace.monotonic)
+
+    async def _protect(self, report: ReconcileReport, stops: RestingStops) -> VenueError | None:
         """See to it that every open position has its stops, or close it; return what the venue did not answer."""
         failure = None
         for record in self._journal.open_positions():
@@ -96,7 +102,7 @@ class Reconciler:
                 if intent.purpose is not Purpose.PROTECT
             )
             try:
-                position, problems, safe = await self._executor.protection.protect(record.position, None)
+                position, problems, safe = await self._executor.protection.protect(record.position, None, stops=stops)
             except VenueError as error:
                 failure = error
                 continue
@@ -108,7 +114,7 @@ class Reconciler:
                 await self.exits.close(position, UNPROTECTED, None, report)
         return failure
 
-    async def _cancel_orphans(self, report: ReconcileReport) -> None:
+    async def _cancel_orphans(self, report: ReconcileReport, stops: RestingStops) -> None:
         """Cancel orders of ours that serve no open position and no intention."""
         alive = {
             intent.client_order_id for intent in self._journal.unsettled() if intent.purpose is not Purpose.PROTECT
@@ -133,7 +139,7 @@ class Reconciler:
             for intent in self._journal.unsettled()
             if intent.purpose is Purpose.ENTRY
         }
-        for algo in await self._desk.venue.algo_orders():
+        for algo in await stops.list():
             # What would close a position stays, whatever its id and size: `_protect` keeps nothing else if it can.
             if not is_of_pairity(algo.client_order_id):
                 continue

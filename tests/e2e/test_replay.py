@@ -96,14 +96,15 @@ def test_another_backtest_is_told_apart(recording, tmp_path):
     assert "holds data that no replay made" in refused.stderr
 
 
-def test_models_that_are_trained_on_the_way_decide_from_their_promotion_on(recording, tmp_path):
-    """A first model on trial, and what the gate lets through after it; the backtest takes the same scores."""
+@pytest.mark.parametrize("more", [(), ("--promote-refused",)])
+def test_models_that_are_trained_on_the_way_decide_from_their_promotion_on(recording, tmp_path, more):
+    """A first model on trial, and what the gate lets through after it, or all; the backtest takes the same scores."""
     place = Place(tmp_path / "home", {**SETTINGS, "PAIRITY_RETRAIN__AT": "05:30"})
     until = SINCE + timedelta(hours=HOURS)
     done = place.run(
         "replay",
         *("--data", str(recording), "--from", SINCE.isoformat(), "--to", until.isoformat()),
-        *("--retrain-every", "1", "--history", "20", "--home", str(tmp_path / "walked")),
+        *("--retrain-every", "1", "--history", "20", "--home", str(tmp_path / "walked"), *more),
         timeout_s=1700,
     )
     print(done.stdout)
@@ -111,3 +112,5 @@ def test_models_that_are_trained_on_the_way_decide_from_their_promotion_on(recor
     assert ", 0 unexplained differences" in done.stdout
     assert "decided by version 1" in done.stdout or "version 2" in done.stdout
     assert "version 3" in done.stderr, "three trainings: before the first decision, and at two slots"
+    if more:
+        assert all(f"version {number}" in done.stdout for number in (1, 2, 3)), done.stdout

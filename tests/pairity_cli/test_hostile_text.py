@@ -27,6 +27,7 @@ PARSED = frozenset(
         "begins",
         "clock",
         "control_url",
+        "covering",
         "daily_at",
         "day",
         "exchange_url",

@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 
 import pytest
 
@@ -15,7 +14,7 @@ from pairity.settings import Settings
 from pairity.timeline import to_ms
 from pairity_cli.replay.disturbances import PROCESS_DOWN, VENUE_OUT, explain_silence, read_events
 from pairity_cli.replay.plan import ReplayPlan
-from pairity_cli.replay.trading import list_collections, list_stretches
+from pairity_cli.replay.trading import list_stretches
 from paper_exchange.events.script import Event
 
 SINCE = datetime(2025, 3, 1, 5, tzinfo=UTC)
@@ -107,17 +106,3 @@ def recording(tmp_path_factory):
     from tests.e2e.made_up_recording import make_recording
 
     return make_recording(tmp_path_factory.mktemp("recorded"), ("BTC",), 24 * 24)
-
-
-def test_settlements_are_collected_before_the_venue_serves_them_no_more():
-    """A year is collected in parts: each settlement since the first collection minus 92 days is within one of them."""
-    begin, since, until = SINCE - 40 * DAY, SINCE, SINCE + 365 * DAY
-    instants = list_collections(begin, since, until)
-    assert instants[0] >= since
-    assert instants[-1] == until
-    assert instants == sorted(set(instants))
-    assert instants[0] - 92 * DAY <= begin
-    assert all(later - earlier < 92 * DAY for earlier, later in pairwise(instants))
-    assert list_collections(begin, since, since + 14 * DAY) == [since + 14 * DAY]
-    # Nothing before the exchange's own beginning, however much history is wanted.
-    assert list_collections(SINCE - 900 * DAY, since, since + 5 * DAY) == [since, since + 5 * DAY]

@@ -155,6 +155,10 @@ def test_a_rule_says_the_same_of_every_pair_and_has_seen_nothing():
             "leave out one of the two",
         ),
         (("--data", ".", "--from", "2025-03-01", "--to", "2025-03-02", "--rule", "magic"), "is no rule"),
+        (
+            ("--data", ".", "--from", "2025-03-01", "--to", "2025-03-02", "--promote-refused"),
+            "--promote-refused is given without --retrain-every",
+        ),
     ],
 )
 def test_what_cannot_be_replayed_is_refused_before_anything_begins(options, said, tmp_path, monkeypatch):
@@ -191,6 +195,18 @@ def test_features_of_a_book_serve_pairs_too_but_not_the_other_way_round(plan):
     note_features(Settings(), plan)
     with pytest.raises(ConfigError, match="leave out --again"):
         prepare_home(Settings(), replace(book, again=True))
+
+
+def test_features_of_a_longer_history_serve_a_shorter_one_but_not_the_other_way_round(plan):
+    learning = replace(plan, history_days=180)
+    prepare_home(Settings(), learning)
+    note_features(Settings(), learning)
+    for days in (180, 60, 0):
+        prepare_home(Settings(), replace(plan, history_days=days, again=True))
+    with pytest.raises(ConfigError, match="leave out --again"):
+        prepare_home(Settings(), replace(plan, history_days=181, again=True))
+    with pytest.raises(ConfigError, match="leave out --again"):
+        prepare_home(Settings(), replace(plan, book="trend_carry_book", again=True))
 
 
 def test_the_book_is_traded_with_stops_that_are_out_of_the_way(plan):

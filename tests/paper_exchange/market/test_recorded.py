@@ -14,7 +14,7 @@ from paper_exchange.events.scripted_market import ScriptedMarket
 from paper_exchange.faults.catalogue import FaultPlan
 from paper_exchange.market.candles import HOUR_MS, MINUTE_MS
 from paper_exchange.market.prices import best_quotes, price_at
-from paper_exchange.market.recorded import RecordedMarket
+from paper_exchange.market.recorded import RecordedMarket, find_span
 from paper_exchange.run import list_ends, open_market
 from tests.paper_exchange.exchange_server import client, get, serving
 
@@ -171,6 +171,20 @@ def test_default_start_leaves_history_behind(folder):
     market, clock = open_market("recorded", data=folder, start=None, clock="stepped", seed=1)
     assert market.start_ms < clock.now_ms() < market.end_ms
     assert clock.now_ms() % HOUR_MS == 0
+
+
+def test_a_clock_may_begin_before_what_decides_which_bars_are_played(folder):
+    """Minutes cover T0 and hours what precedes it: the clock begins in hours that go on, or in the minutes alone."""
+    span = find_span(folder, T0 + 150 * HOUR_MS // 2, ends="each")
+    late = {"data": folder, "clock": "stepped", "seed": 1, "ends": "each"}
+    market, clock = open_market("recorded", start="2025-03-15T12:00", covering="2025-03-21T12:00", **late)
+    assert (market.start_ms, market.end_ms) == span
+    assert clock.now_ms() < T0
+    assert market.bar_ms(BTC) == HOUR_MS
+    with pytest.raises(TimeRangeError, match="lies outside of what covers --covering"):
+        open_market("recorded", start="2025-03-15T12:00", covering="2025-03-18T13:00", **late)
+    with pytest.raises(ConfigError, match="--covering is for a recorded market"):
+        open_market("synthetic", data=None, start=None, clock="stepped", seed=1, covering="2025-03-18T13:00")
 
 
 def test_recorded_quote_volume_is_served(tmp_path):

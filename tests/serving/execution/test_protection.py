@@ -107,6 +107,17 @@ def test_an_unreadable_list_of_stops_is_not_an_empty_one(desk: Desk, tiny: TinyO
     assert [position.legs[0].stop_price for position in report.positions] == [82400.0]
 
 
+def test_an_exit_looks_each_stop_up_once_and_those_in_doubt_again(desk: Desk, tiny: TinyOkx) -> None:
+    """What was cancelled is over in the journal: only whether one was triggered is asked, for the result."""
+    tiny.prices[BTC] = Decimal(81000)  # the attached stop is replaced: there are two to ask for
+    position = asyncio.run(opened(desk))
+    tiny.calls.clear()
+    asyncio.run(desk.executor.close(position, "z_cross", None))
+    asked = [params["algoClOrdId"] for params in tiny.sent("privateGetTradeOrderAlgo")]
+    assert len(asked) == len(set(asked)) == 2
+    assert tiny.live_algos(BTC) == []
+
+
 def test_an_exit_leaves_nothing_behind(desk: Desk, tiny: TinyOkx) -> None:
     position = asyncio.run(opened(desk))
     tiny.move(BTC, Decimal(79000))

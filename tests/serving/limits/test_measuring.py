@@ -87,6 +87,38 @@ def test_a_mark_is_written_once_and_its_own_millisecond_counts_once(journal):
     assert mark(venue, journal, MIDNIGHT + HOUR, 10_000).paid_in_usdt == 0
 
 
+def test_bills_are_read_only_where_there_is_one_since_the_mark_before(journal):
+    """The newest bill says whether there is any; what is paid after it was asked for counts at the next mark."""
+    venue, asked = Statements(), []
+    plain = venue.bills
+
+    async def bills(since, until, kind=None):
+        asked.append((since, until))
+        return await plain(since, until, kind)
+
+    venue.bills = bills
+
+    def mark_with(newest, at, equity):
+        return asyncio.run(mark_equity(venue, journal, Balance("USDT", Decimal(equity), Decimal(equity)), at, newest))
+
+    mark_with(None, MIDNIGHT, 10_000)
+    venue.pay(MIDNIGHT - HOUR, Decimal(10_000))
+    old = venue.transfers[-1]
+    for newest, hour in ((old, 1), (replace(old, at=MIDNIGHT), 2)):
+        assert mark_with(newest, MIDNIGHT + hour * HOUR, 10_000).paid_in_usdt == 0
+    assert asked == []
+    # Nothing is known without one, and a younger one may be a payment: both are asked about.
+    assert mark_with(None, MIDNIGHT + 3 * HOUR, 10_000).paid_in_usdt == 0
+    venue.pay(MIDNIGHT + 3.5 * HOUR, Decimal(500))
+    assert mark_with(venue.transfers[-1], MIDNIGHT + 4 * HOUR, 10_500).paid_in_usdt == 500
+    # Between the question and the mark's being written: the question's instant is the mark's, so that it counts now.
+    venue.pay(MIDNIGHT + 5 * HOUR + timedelta(milliseconds=3), Decimal(70))
+    assert mark_with(venue.transfers[-2], MIDNIGHT + 5 * HOUR, 10_500).paid_in_usdt == 500
+    assert mark_with(venue.transfers[-1], MIDNIGHT + 6 * HOUR, 10_570).paid_in_usdt == 570
+    assert len(asked) == 3
+    assert (journal.equity.last().peak_usdt, journal.equity.last().earned_usdt) == (10_000, 10_000)
+
+
 STEPS = st.lists(st.tuples(st.integers(-500, 500), st.integers(-2_000, 2_000)), min_size=1, max_size=30)
 
 
