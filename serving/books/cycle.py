@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -25,6 +26,7 @@ from serving.books.parts import BookDesk, BookParts
 from serving.error_states import describe, may_be_survived
 from serving.execution.venue_records import Balance, VenuePosition
 from serving.journal import BookRecord, DecisionRecord, TradingState, decision_id
+from serving.journal.book_records import RealisedVolatility
 from serving.journal.event_records import Severity
 from serving.models.following import follow_champion
 from serving.report import Reporter
@@ -186,8 +188,9 @@ class BookCycle:
         """
         parts, terms = self._parts, self._parts.name_terms()
         before, able = parts.journal.books.newest(), frozenset(terms.specs)
+        known_at = parts.clock.now()
         measuring = asyncio.to_thread(
-            parts.measure_book, self._settings, terms.family, terms.limits, able, close=due, now=parts.clock.now()
+            parts.measure_book, self._settings, terms.family, terms.limits, able, close=due, now=known_at
         )
         realised = await self._watch.look_while(measuring)
         name, now = decision_id(parts.journal.scope, due), parts.clock.now()
@@ -214,6 +217,10 @@ class BookCycle:
         unknown = {name for name in held.contracts if name in present.missing}
         others = self._count_others(balance, rows)
         book = decide(terms, present, held, unknown, decision_id=name, close=due, before=before, others=others)
+        if (target := terms.limits.volatility) is not None:
+            own = tuple(name for name in self._settings.universe.assets if name in able)
+            measured = RealisedVolatility(value=realised, target=target, names=own, known_at=known_at)
+            book = replace(book, volatility=measured)
         record = make_record(
             book, terms, run_id=parts.run_id, decision_time=now, available_usdt=float(balance.available)
         )

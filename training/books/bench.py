@@ -130,6 +130,7 @@ class BookBench:
             costs,
             capital,
             band=self.family.band,
+            margin=self.terms.limits.margin,
             first=self.first,
             delay_h=delay_h,
         )
