@@ -14,10 +14,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import NamedTuple
 
+from pairity.books.present import MeasureBook
 from pairity.bounded_files import read_json_file
 from pairity.durable import make_folder, replace_file
 from pairity.errors import ConfigError
-from pairity.books.present import MeasureBook
 from pairity.layout import Layout
 from pairity.private_files import require_private
 from pairity.settings import Settings

@@ -55,8 +55,8 @@ def _train_now(settings: Settings, as_known_at: str) -> None:
     from pairity.timeline import parse_instant
     from pairity_cli.console import ConsoleProgress
     from serving.parity_verdicts import live_parity
-    from training.books.present import measure_book
     from serving.retraining_outcome import say_outcome
+    from training.books.present import measure_book
     from training.family_job import train_families
     from venue.clock import SystemClock
 

@@ -126,8 +126,12 @@ class WalkForwardOutcomes:
         """
         midnights = self.days.list_until(hour)
         today = midnights[-1] if midnights and midnights[-1].hour == hour else self.days.read(hour)
+        return self.look_at(today)
+
+    def look_at(self, today: PairDay) -> dict[PairNames, Outlook | None]:
+        """Return the same of a decision, whose names need not be those that the models learnt from."""
         pairs = list_pairs(today.names)
-        fitted = self._find(hour)
+        fitted = self._find(today.hour)
         if fitted is None or fitted.margin is None or not pairs:
             return dict.fromkeys(pairs)
         needed = fitted.margin * compute_round_trip(self.days.costs)
