@@ -16,11 +16,12 @@ from decimal import Decimal
 from feature_repo.catalog import ASSET_BOOKS, ASSET_HOURLY, PAIR_HOURLY
 from pairity.books.decision import HeldBook
 from pairity.books.present import PresentMarket
-from pairity.errors import MissingDataError, VenueAnswerError
+from pairity.errors import MissingDataError, VenueAnswerError, VenueError
 from pairity.layout import Layout
 from pairity.timeline import HOUR, MINUTE, floor_to, format_instant, month_start
 from pairity.universe import exact, inst_id, short_name
 from serving.books.deciding import decide, make_record
+from serving.books.funding import collect_funding
 from serving.books.online import read_market
 from serving.books.parts import BookDesk, BookParts
 from serving.error_states import describe, may_be_survived
@@ -91,6 +92,7 @@ class BookCycle:
             self._skip(close)
             return None
         problems = list(reconciled.problems)
+        problems += await self._collect_funding()
         due = floor_to(close, self._every)
         # A decision that is made up for is made online, too: nothing later than its bar comes in before it.
         owed = self._is_due(due) and self._supervisor.state is not TradingState.HALTED
@@ -132,6 +134,14 @@ class BookCycle:
         await self._work_after(due)
         self._parts.events.flush()
         return True
+
+    async def _collect_funding(self) -> list[str]:
+        """Journal what was settled since the last time; return what could not be read: it is asked for again."""
+        parts = self._parts
+        try:
+            return await collect_funding(parts.executor.desk.venue, parts.journal, parts.clock.now())
+        except VenueError as error:
+            return [f"the funding of the book was not read: {error.what}"]
 
     async def _work_after(self, due: datetime) -> None:
         """Do what may wait until the orders are out: nothing of it is a reason not to trade."""
