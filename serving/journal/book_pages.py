@@ -120,11 +120,11 @@ class BookPages:
             .where(fills.c.position_id.not_in(select(tables.positions.c.position_id)))
             .order_by(fills.c.at, fills.c.trade_id)
         )
-        read = []
+        read, own = [], [*fills.c.keys(), "amount", "currency"]
         for row in self._rows(query):
-            values = dict(row)
-            purpose, decision = values.pop("purpose"), values.pop("decision_id")
-            read.append(Execution(codec.fill_from_row(values), None if purpose is None else Purpose(purpose), decision))
+            fill = codec.fill_from_row({name: row[name] for name in own})
+            purpose = None if row["purpose"] is None else Purpose(row["purpose"])
+            read.append(Execution(fill, purpose, row["decision_id"]))
         return read
 
     def find_first_execution(self) -> datetime | None:

@@ -158,7 +158,7 @@ class OrderChainView(View):
     features: list[FeatureView]
     model: ChainModel | None
     score: ChainScore | None
-    volatility: ChainVolatility | None = Field(description="Of a book with a target of volatility.")
+    volatility: ChainVolatility | None = Field(default=None, description="Of a book with a target of volatility.")
     raw: ChainRaw | None
     raw_fault: str | None = Field(description="Why the raw data could not be read.")
     code: ChainCode | None

@@ -172,4 +172,3 @@ def test_trips_and_what_is_open_are_what_the_account_earned_to_the_cent(traded):
     assert abs(earned - (account.equity() - EQUITY)) < Decimal("0.005")
     settled = sum((one.amount_usdt for one in known.settlements), Decimal(0))
     assert sum((one.funding_usdt for one in trips), Decimal(0)) == settled
-

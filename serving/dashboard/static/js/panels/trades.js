@@ -1,6 +1,7 @@
 // Closed trades: filters, result and reason, CSV; per pair with its interval; calendar by day, week and month.
 
 import { getText } from "../api.js";
+import { whyLink } from "../copy.js";
 import { el, fill, notify } from "../dom.js";
 import { figure, number, pairName, signed, stamp } from "../format.js";
 import { estimate, result } from "../figures.js";
@@ -89,7 +90,7 @@ export function tradesPanel(resources, choice) {
   const nothingClosed = () => {
     const last = resources.heatmap.value;
     return last?.decision_id && !last.cells.length
-      ? "No position of pairs was closed yet. What a book reduced stands under Orders and fills."
+      ? "No name of the book was closed yet. What one that is smaller now has realised stands with the open positions."
       : "No trade was closed yet.";
   };
 
@@ -106,10 +107,10 @@ export function tradesPanel(resources, choice) {
 const LIST = [
   { name: "closed", text: true, of: (row) => row.closed_at, show: (row) => stamp(row.closed_at) },
   {
-    name: "pair",
+    name: "pair or name",
     text: true,
     of: (row) => row.pair ?? "",
-    show: (row) => `${row.direction ?? ""} ${row.pair ? pairName(row.pair) : "book"}`,
+    show: (row) => `${row.direction ?? ""} ${pairName(row.pair)}`,
   },
   { name: "result USDT", of: (row) => figure(row.result_usdt), show: (row) => result(row.result_usdt) },
   { name: "price", of: (row) => figure(row.price_usdt), show: (row) => signed(figure(row.price_usdt)) },
@@ -117,6 +118,19 @@ const LIST = [
   { name: "funding", of: (row) => figure(row.funding_usdt), show: (row) => signed(figure(row.funding_usdt)) },
   { name: "hours", of: (row) => row.hours_held, show: (row) => number(row.hours_held, 1) },
   { name: "why closed", text: true, of: (row) => row.exit_reason ?? "" },
+  {
+    name: "why?",
+    text: true,
+    of: (row) => row.exit_order_id ?? "",
+    show: (row) =>
+      el(
+        "span",
+        { class: "nowrap" },
+        row.entry_order_id ? whyLink(row.entry_order_id, "opened") : null,
+        row.entry_order_id && row.exit_order_id ? " · " : null,
+        row.exit_order_id ? whyLink(row.exit_order_id, "closed") : null,
+      ),
+  },
 ];
 
 const PAIRS = [
