@@ -117,7 +117,7 @@ def _prepare_view(
         if able == learnt:
             return lambda hour, _: {"outlooks": outcomes.look(hour)}
         days = PairDays(history, able, family.size, costs)
-        return lambda hour, _: {"outlooks": outcomes.look_at(days.read(hour))}
+        return lambda hour, _: {"outlooks": outcomes.look_among(days, hour)}
     if family.members:
         plans = {name: _plan_member(history, BOOK_FAMILIES[name], basis) for name in family.members}
         books = WalkForwardBooks(history.panel, plans, costs)

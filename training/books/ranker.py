@@ -85,6 +85,13 @@ class WalkForwardRanker:
         self._days += [self._read_day(one) for one in range(begin, hour + 1, 24)]
 
     def _read_day(self, hour: int) -> _Day:
+        """Return a decision, which rankers of all kinds see alike."""
+        days = self.history.keep("days of rankers", (self.able, self.size), dict[int, _Day])
+        if hour not in days:
+            days[hour] = self._describe_day(hour)
+        return days[hour]
+
+    def _describe_day(self, hour: int) -> _Day:
         panel = self.history.panel
         known = {name: one for name, one in self.history.name_features(hour).items() if name in self.able}
         names = tuple(sorted(choose_universe(known, self.size)))

@@ -136,7 +136,7 @@ def test_the_command_lists_and_exports_them(scene, seen, monkeypatch, tmp_path):
     closed, opened = json.loads(done.stdout)["tables"]
     assert [row["opened_by"] for row in closed["rows"]] == [one.entry_order_id for one in whole]
     total = sum(Decimal(one.result_usdt) for one in whole)
-    assert sum(row["result_usdt"] for row in closed["rows"]) == pytest.approx(float(total))
+    assert sum(Decimal(row["result_usdt"]) for row in closed["rows"]) == total
     assert {row["name"] for row in opened["rows"]} == {short_name(one) for one in seen.journal.books.count_held()}
     shown = CliRunner().invoke(main, ["trades", "--wide", "--export", "own.csv"])
     assert shown.exit_code == 0, shown.output
