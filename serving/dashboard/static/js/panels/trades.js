@@ -110,31 +110,26 @@ const LIST = [
     name: "pair or name",
     text: true,
     of: (row) => row.pair ?? "",
-    show: (row) => `${row.direction ?? ""} ${pairName(row.pair)}`,
+    show: (row) => linked(`${row.direction ?? ""} ${pairName(row.pair)}`, row.entry_order_id),
   },
   { name: "result USDT", of: (row) => figure(row.result_usdt), show: (row) => result(row.result_usdt) },
   { name: "price", of: (row) => figure(row.price_usdt), show: (row) => signed(figure(row.price_usdt)) },
   { name: "fees", of: (row) => figure(row.fees_usdt), show: (row) => signed(figure(row.fees_usdt)) },
   { name: "funding", of: (row) => figure(row.funding_usdt), show: (row) => signed(figure(row.funding_usdt)) },
   { name: "hours", of: (row) => row.hours_held, show: (row) => number(row.hours_held, 1) },
-  { name: "why closed", text: true, of: (row) => row.exit_reason ?? "" },
   {
-    name: "why?",
+    name: "why closed",
     text: true,
-    of: (row) => row.exit_order_id ?? "",
-    show: (row) =>
-      el(
-        "span",
-        { class: "nowrap" },
-        row.entry_order_id ? whyLink(row.entry_order_id, "opened") : null,
-        row.entry_order_id && row.exit_order_id ? " · " : null,
-        row.exit_order_id ? whyLink(row.exit_order_id, "closed") : null,
-      ),
+    of: (row) => row.exit_reason ?? "",
+    show: (row) => linked(row.exit_reason ?? "", row.exit_order_id),
   },
 ];
 
+/** Words that lead to why their order was sent, where it is known: of a name what opened and what closed it. */
+const linked = (words, order) => (order ? whyLink(order, words) : words);
+
 const PAIRS = [
-  { name: "pair", text: true, of: (row) => row.pair, show: (row) => pairName(row.pair) },
+  { name: "pair or name", text: true, of: (row) => row.pair, show: (row) => pairName(row.pair) },
   { name: "trades", of: (row) => row.trades },
   { name: "won", of: (row) => row.won, show: (row) => `${row.won} of ${row.trades}` },
   { name: "result USDT", of: (row) => row.total, show: (row) => number(row.total) },
