@@ -90,6 +90,13 @@ def test_a_line_is_the_book_of_the_engine_over_these_hours(compared):
     assert alone.equity.equals(line.equity)
 
 
+def test_the_margin_of_the_account_binds_on_the_board(compared):
+    settings, board, _ = compared
+    assert settings.strategy.leverage == 1
+    reasons = by_name(board)["trend_book"].contender.result.decisions["reason"].to_list()
+    assert any("initial margin: gross 1, at most 0.99" in one for one in reasons)
+
+
 def test_a_ranker_that_has_too_little_to_learn_from_holds_nothing_and_says_so(compared):
     _, board, _ = compared
     for name in ("book_ranker", "book_ranker_ridge"):
