@@ -21,18 +21,17 @@ async def collect_funding(venue: VenuePort, journal: Journal, now: datetime) -> 
 
     Nothing is asked before the book has traded. What the venue keeps no more is noted as a gap. Raises VenueError.
     """
-    first = journal.books.find_first_execution()
-    if first is None:
-        return []
     until, known = now - _SETTLING, journal.funding.read_until()
-    since = first if known is None else known - _AGAIN
+    since = journal.books.find_first_execution() if known is None else known - _AGAIN
+    if since is None:
+        return []
     gap = None
     if now - since > KEPT - _AGAIN:
         since, gap = now - KEPT + _AGAIN, (since, now - KEPT + _AGAIN)
     if until <= (known or since):
         return []
-    names = journal.books.list_instruments()
     bills = await venue.bills(since, until, BillKind.FUNDING)
+    names = journal.books.list_instruments() if bills else set()
     own = [Settlement(one.bill_id, one.instrument, one.at, one.pnl) for one in bills if one.instrument in names]
     journal.funding.record(own, until, gap)
     if gap is None:

@@ -127,6 +127,12 @@ class BookPages:
             read.append(Execution(fill, purpose, row["decision_id"]))
         return read
 
+    def stamp_executions(self) -> tuple[int, str | None]:
+        """Return what is another value once there is another execution: executions only come in."""
+        fills = tables.fills.c
+        (row,) = self._rows(select(func.count().label("count"), func.max(fills.at).label("newest")))
+        return int(row["count"]), row["newest"]
+
     def find_first_execution(self) -> datetime | None:
         """Return when a book first executed something; None before that."""
         own = tables.fills.c.position_id.not_in(select(tables.positions.c.position_id))
