@@ -136,9 +136,9 @@ def _export(journal: ReadingJournal, wanted: TradeFilter, path: Path) -> None:
     from pairity.durable import replace_file
     from pairity.errors import ConfigError
     from pairity_cli.tables import print_line
-    from serving.views.trades import write_csv
+    from serving.views.trades import render_csv
 
     if path.suffix != ".csv":
         raise ConfigError(f"--export {path} is no .csv file", "give it a name that ends in .csv")
-    replace_file(path, write_csv(journal, wanted).encode())
+    replace_file(path, render_csv(journal, wanted).encode())
     print_line(f"trades written to {path}")

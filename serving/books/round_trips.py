@@ -137,7 +137,7 @@ def _walk(instrument: str, executions: Sequence[Execution]) -> Iterator[_Walk]:
                 yield walk
                 walk = None
         if left:
-            walk = walk or _Walk(instrument, fill.side, fill.at, one)
+            walk = walk or _Walk(instrument=instrument, side=fill.side, opened_at=fill.at, first=one)
             walk.take(one, left, fee, closing=False)
     if walk is not None:
         yield walk

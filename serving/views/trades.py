@@ -62,10 +62,10 @@ def list_trades(journal: ReadingJournal, wanted: TradeFilter) -> list[TradeView]
 
 def write_trades_csv(seen: Inputs, wanted: TradeFilter | None = None) -> str:
     """Return closed trades as CSV with a line of names; numbers are exact, what is not known is empty."""
-    return write_csv(seen.journal, wanted or TradeFilter())
+    return render_csv(seen.journal, wanted or TradeFilter())
 
 
-def write_csv(journal: ReadingJournal, wanted: TradeFilter) -> str:
+def render_csv(journal: ReadingJournal, wanted: TradeFilter) -> str:
     """Return the same of a journal."""
     import polars as pl
 
