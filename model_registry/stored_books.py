@@ -40,7 +40,7 @@ _FIELDS = (
     "registration",
 )
 _COSTS = ("initial_equity_usdt", "fee_bps", "slippage_bps", "impact")
-_HIGHEST = {"volatility": 5.0, "gross": 10.0, "net": 10.0}
+_HIGHEST = {"volatility": 5.0, "gross": 10.0, "net": 10.0, "margin": 125.0}
 _MOST_COST = 1e12
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -73,7 +73,7 @@ class StoredBook:
             "size": family.size,
             "every_hours": family.every_hours,
             "band": family.band,
-            "limits": {"volatility": limits.volatility, "gross": limits.gross, "net": limits.net},
+            "limits": {name: getattr(limits, name) for name in _HIGHEST},
             "costs": {name: self.costs[name] for name in _COSTS},
             "venue": self.venue,
             "universe": list(self.universe),

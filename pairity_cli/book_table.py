@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pairity.number_formats import format_exact, format_fixed, format_percent
+from pairity.number_formats import format_exact, format_fixed, format_percent, format_plain
 from pairity.timeline import format_instant
 from pairity_cli.exact_values import write_exactly
 from pairity_cli.tables import print_heading, print_line, print_table
@@ -14,6 +14,7 @@ from serving.journal import BookRecord
 
 if TYPE_CHECKING:
     from serving.books.lineage import WeightRecomputation
+    from serving.books.volatility import VolatilityRecomputation
 
 
 def show_book(book: BookRecord) -> None:
@@ -55,3 +56,14 @@ def show_weight(weight: WeightRecomputation, known: Mapping[tuple[str, str], dat
         if since is not None:
             print_line(f"known here since {since:%Y-%m-%d %H:%M:%S} UTC")
         print_table(("feature", "value"), [(name, write_exactly(value)) for name, value in vector.values.items()])
+
+
+def show_volatility(one: VolatilityRecomputation) -> None:
+    """Print the volatility that the target was compared with, and what it is when measured again."""
+    recorded = one.recorded
+    same = one.fault or ("the same float" if one.is_same else "NOT THE SAME")
+    print_line(
+        f"volatility of the book over sixty days in the journal {recorded.value!r} (target "
+        f"{format_plain(recorded.target)}, {len(recorded.names)} names, as known at "
+        f"{recorded.known_at:%Y-%m-%d %H:%M:%S} UTC), measured again {one.again!r}: {same}"
+    )

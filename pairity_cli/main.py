@@ -71,6 +71,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "doctor": ("doctor", "doctor", "What is wrong here, how sure that is, and what mends it."),
     "demo": ("demo", "demo", "From market to protected order, end to end."),
     "account": ("account", "account", "Show balance, positions, orders and fills."),
+    "trades": ("trades", "trades", "Closed trades of pairs and of a book's names, and what they earned."),
     "ledger": ("ledger", "ledger", "Compare the journal's money with the venue's bills."),
     "why": ("why", "why", "Why a pair was traded at a bar, or why it was not."),
     "trace": ("trace", "trace", "From an order back to decision, features, model and data."),

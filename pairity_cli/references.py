@@ -78,9 +78,9 @@ def find_version_number(settings: Settings, text: str) -> str:
 
 def _list_orders(settings: Settings) -> Known:
     from pairity.layout import Layout
-    from serving.journal import Journal
+    from serving.journal.reading import ReadingJournal
 
-    journal = Journal.read(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal)
     try:
         return [(name, "") for name, _ in journal.order_names()]
     finally:
@@ -89,9 +89,9 @@ def _list_orders(settings: Settings) -> Known:
 
 def _list_open_positions(settings: Settings) -> Known:
     from pairity.layout import Layout
-    from serving.journal import Journal
+    from serving.journal.reading import ReadingJournal
 
-    journal = Journal.read(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal)
     try:
         return [(record.position.position_id, "") for record in journal.open_positions()]
     finally:

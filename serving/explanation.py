@@ -13,7 +13,8 @@ from pairity.layout import Layout
 from pairity.number_formats import Figure, format_against, format_fixed
 from pairity.settings import Settings
 from pairity.strategy.types import PairAssessment
-from serving.journal import BookRecord, DecisionRecord, Journal
+from serving.journal import BookRecord, DecisionRecord
+from serving.journal.reading import ReadingJournal
 
 _LIMIT = re.compile(r"(?P<what>\|z\||probability) not above (?P<limit>\d+(?:\.\d+)?)")
 """How `pairity.strategy.selection` names a limit that a pair did not reach."""
@@ -24,7 +25,7 @@ def read_decision_at(settings: Settings, instant: datetime) -> DecisionRecord:
 
     MissingDataError where nothing had been decided by then, JournalError where the journal cannot be read.
     """
-    journal = Journal.read(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal)
     try:
         decision, first = journal.decision_at(instant), journal.first_bar()
     finally:
@@ -40,7 +41,7 @@ def read_decision_at(settings: Settings, instant: datetime) -> DecisionRecord:
 
 def read_book(settings: Settings, record: DecisionRecord) -> BookRecord | None:
     """Read what a decision of a book says of its names; None for a decision on pairs. Raises JournalError."""
-    journal = Journal.read(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal)
     try:
         return journal.books.get(record.decision_id)
     finally:

@@ -11,7 +11,8 @@ from pairity.layout import Layout
 from pairity.names import ORDER_ID
 from pairity.references import find_named
 from pairity.settings import Settings
-from serving.journal import DecisionRecord, FeatureVector, Journal, Trace
+from serving.journal import DecisionRecord, FeatureVector, Trace
+from serving.journal.reading import ReadingJournal
 from serving.models.rescoring import RescoredDecision, rescore
 from validation.parity import is_same
 
@@ -39,7 +40,7 @@ def read_trace(settings: Settings, order: str) -> Trace:
     `latest`. ConfigError for what can be neither, and where several begin so; MissingDataError where nothing was sent.
     """
     ORDER_ID.check(order)
-    journal = Journal.read(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal)
     try:
         known = journal.order_names()
         if not known:
@@ -56,7 +57,7 @@ def find_entry(settings: Settings, trace: Trace) -> str | None:
 
     None where no decision did: the position was adopted.
     """
-    journal = Journal.read(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal)
     try:
         orders = journal.intents(trace.intent.position_id)
     finally:

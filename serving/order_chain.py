@@ -8,15 +8,17 @@ from the vectors of the journal, and from the raw lake.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from model_registry.run_origin import read_origin
+from pairity.books.present import MeasureBook
 from pairity.errors import PairityError
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.universe import short_name
 from serving.books.lineage import WeightRecomputation, recompute_weight, recompute_weight_from_lake
+from serving.books.volatility import VolatilityRecomputation, measure_again
 from serving.explanation import read_book
 from serving.journal import BookRecord, DecisionRecord, FeatureVector, Trace
 from serving.knowledge_times import read_known_times
@@ -38,6 +40,8 @@ class OrderChain:
     """The decision's names, where a book decided: no model scored them."""
     weight: WeightRecomputation | None = None
     """Of a book: the weight behind the order."""
+    volatility: VolatilityRecomputation | None = None
+    """Of a book with a target of volatility: what the target was compared with."""
     again: Recomputation | None = None
     origin: tuple[str, ...] = ()
     """Lines on training rows, label, folds and code."""
@@ -47,8 +51,12 @@ class OrderChain:
     """Why the raw lake could not be read."""
 
 
-def walk_chain(settings: Settings, order: str, *, from_lake: bool = True) -> OrderChain:
+def walk_chain(
+    settings: Settings, order: str, *, from_lake: bool = True, measure: MeasureBook | None = None
+) -> OrderChain:
     """Walk from an order to its raw data and code; without `from_lake` the raw data are left out.
+
+    With `measure` the volatility that a book's target was compared with is measured again.
 
     Raises what `read_trace` and `recompute` raise; a run or a lake that cannot be read is said in the chain.
     """
@@ -56,7 +64,8 @@ def walk_chain(settings: Settings, order: str, *, from_lake: bool = True) -> Ord
     if trace.decision is None:
         return OrderChain(trace=trace, entry=find_entry(settings, trace), known={})
     if (book := read_book(settings, trace.decision)) is not None:
-        return _walk_book(settings, trace, trace.decision, book, from_lake=from_lake)
+        chain = _walk_book(settings, trace, trace.decision, book, from_lake=from_lake)
+        return chain if measure is None else replace(chain, volatility=measure_again(settings, book, measure))
     again = recompute(settings, trace, trace.decision)
     entities = (again.pair_id, *again.pair_id.split("__"))
     vectors = tuple(vector for vector in trace.vectors if vector.entity in entities)

@@ -13,11 +13,13 @@ import polars as pl
 from feature_repo.catalog import EVENT_TIME, find_service, find_view
 from feature_repo.feature_store import open_store, read_historical
 from feature_repo.offline_files import make_schema, read_row_until
+from pairity.books.present import MeasureBook
 from pairity.layout import Layout
 from pairity.number_formats import format_count
 from pairity.settings import Settings
 from pairity.timeline import HOUR
-from serving.journal import DecisionRecord, FeatureVector, Journal
+from serving.books.volatility import FEATURE, SERVICE, VolatilityRecomputation, measure_all_again
+from serving.journal import BookRecord, DecisionRecord, FeatureVector, Journal
 from serving.parity_causes import Cause, name_cause, read_versions
 from validation.parity import Mismatch, Value, compare_rows
 
@@ -90,10 +92,17 @@ class ParityReport:
         )
 
 
-def check_parity(settings: Settings, *, since: datetime | None = None, until: datetime | None = None) -> ParityReport:
+def check_parity(
+    settings: Settings,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    measure: MeasureBook | None = None,
+) -> ParityReport:
     """Compare every journalled feature vector with the offline store's answer for its decision time.
 
-    Those of decisions on bars that closed from `since` to before `until`, all without them. Nothing is kept of it:
+    Those of decisions on bars that closed from `since` to before `until`, all without them. With `measure` the
+    volatility that a book's target was compared with is measured again, too. Nothing is kept of it:
     `serving.parity_verdicts` does that. Raises JournalError where there is no journal.
     """
     layout, store = Layout.of(settings), open_store(settings)
@@ -106,6 +115,9 @@ def check_parity(settings: Settings, *, since: datetime | None = None, until: da
             vectors = [vector for key in decisions for vector in journal.vectors(key)]
             for name in sorted({vector.service for vector in vectors}):
                 tally.add(store, name, [vector for vector in vectors if vector.service == name], decisions)
+        if measure is not None:
+            books = (journal.books.get(record.decision_id) for record in chosen)
+            tally.add_volatilities(*measure_all_again(settings, filter(None, books), measure))
     finally:
         journal.close()
     return tally.report(tuple(record.event_timestamp for record in chosen))
@@ -151,6 +163,26 @@ class _Tally:
             )
             vector = vectors[mismatch.row]
             self._found.append(self._describe(service, vector, decisions[vector.decision_id], mismatch))
+
+    def add_volatilities(
+        self, counts: Counter[str], different: Sequence[tuple[BookRecord, VolatilityRecomputation]]
+    ) -> None:
+        """Count the volatilities of books that were measured again."""
+        if not counts:
+            return
+        self._counts[SERVICE, FEATURE] = counts
+        for book, one in different:
+            self._found.append(
+                Difference(
+                    service=SERVICE,
+                    entity=book.family,
+                    bar=book.close,
+                    feature=FEATURE,
+                    online=one.recorded.value,
+                    offline=one.again,
+                    cause=name_cause(one.recorded.value, one.again, None, ()),
+                )
+            )
 
     def report(self, bars: tuple[datetime, ...]) -> ParityReport:
         """Return everything that was counted."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import NamedTuple
 
+from pairity.books.present import MeasureBook
 from pairity.bounded_files import read_json_file
 from pairity.durable import make_folder, replace_file
 from pairity.errors import ConfigError
@@ -112,8 +113,10 @@ def read_verdicts(layout: Layout) -> list[ParityVerdict]:
         journal.close()
 
 
-def check_new(settings: Settings, by: str) -> ParityVerdict | None:
+def check_new(settings: Settings, by: str, measure: MeasureBook | None = None) -> ParityVerdict | None:
     """Check the decisions that no check has compared yet, and keep the verdict; None where there are none.
+
+    `measure`: that of `check_parity`.
 
     Raises what reading journal and features raises: nothing is kept then.
     """
@@ -121,15 +124,15 @@ def check_new(settings: Settings, by: str) -> ParityVerdict | None:
     if not layout.journal.is_file():
         return None
     since = find_next_bar(read_verdicts(layout))
-    verdict = make_verdict(check_parity(settings, since=since), by, since=since)
+    verdict = make_verdict(check_parity(settings, since=since, measure=measure), by, since=since)
     if verdict is not None:
         keep_verdict(layout, verdict)
     return verdict
 
 
-def ask_standing(settings: Settings, by: str) -> Standing:
+def ask_standing(settings: Settings, by: str, measure: MeasureBook | None = None) -> Standing:
     """Check what is new, and return what parity says over all that was checked. Raises what `check_new` raises."""
-    newest = check_new(settings, by)
+    newest = check_new(settings, by, measure)
     verdicts = read_verdicts(Layout.of(settings))
     standing = find_standing(verdicts)
     if standing is not None:
@@ -138,9 +141,9 @@ def ask_standing(settings: Settings, by: str) -> Standing:
     return Standing("nothing was decided on live yet" if newest is None else newest.explain(), None)
 
 
-def require_parity(settings: Settings) -> str:
+def require_parity(settings: Settings, measure: MeasureBook | None = None) -> str:
     """Return what parity says before a promotion. ConfigError, with the verdict's words, while differences stand."""
-    words, mismatch = ask_standing(settings, "promotion")
+    words, mismatch = ask_standing(settings, "promotion", measure)
     if mismatch is not None:
         raise ConfigError(
             f"no version is promoted: {words}",
@@ -150,7 +153,7 @@ def require_parity(settings: Settings) -> str:
     return words
 
 
-def live_parity(settings: Settings) -> Callable[[], tuple[int, str]] | None:
+def live_parity(settings: Settings, measure: MeasureBook | None = None) -> Callable[[], tuple[int, str]] | None:
     """Return the comparison for the promotion gate, or None before the first live decision.
 
     Called, it checks what is new, and returns the values that differ as far as that still stands, with words.
@@ -159,7 +162,7 @@ def live_parity(settings: Settings) -> Callable[[], tuple[int, str]] | None:
         return None
 
     def check() -> tuple[int, str]:
-        words, mismatch = ask_standing(settings, "training")
+        words, mismatch = ask_standing(settings, "training", measure)
         return (0 if mismatch is None else mismatch.different), words
 
     return check

@@ -127,9 +127,10 @@ def _show(report: BooksReport) -> None:
             [(other.name, *(format_measure(key, other.metrics, span) for key in _BRIEF)) for other in one.variations],
             one.family.name,
         )
-        if one.left_out:
+        if any(sharpe is not None for _, sharpe in one.left_out):
             worst = ", ".join(f"{name} {format_fixed(sharpe)}" for name, sharpe in one.left_out[:3])
-            print_line(f"Sharpe ratio without one name: lowest {worst}")
+            kept = ", its models as they are" if one.family.learns or one.family.members else ""
+            print_line(f"Sharpe ratio without one name{kept}: lowest {worst}")
     names = list(report.correlations)
     print_table(
         ("", *names),

@@ -177,6 +177,7 @@ def promote(version: str, force: bool, despite_parity: bool, reason: str | None)
     from model_registry.records import DESPITE_PARITY
     from pairity.errors import ConfigError
     from serving.parity_verdicts import require_parity
+    from training.books.present import measure_book
     from venue.clock import SystemClock
 
     settings = settings_from()
@@ -194,7 +195,7 @@ def promote(version: str, force: bool, despite_parity: bool, reason: str | None)
     if not passed:
         recorded = f"forced: {recorded}"
     if not despite_parity:
-        echo(require_parity(settings))
+        echo(require_parity(settings, measure_book))
     elif (found := _find_mismatch(settings)) is not None:
         recorded = f"{DESPITE_PARITY} ({found}): {recorded}"
     promoted = registry.promote(settings, version, recorded, SystemClock().now())

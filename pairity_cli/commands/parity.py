@@ -43,13 +43,15 @@ def parity(since: str | None, until: str | None, everything: bool, job: bool) ->
     from pairity.timeline import parse_instant
     from serving.parity import check_parity
     from serving.parity_verdicts import keep_verdict, make_verdict
+    from training.books.present import measure_book
 
     if job:
         _check_as_job(limited=since is not None or until is not None or everything)
         return
     settings, now = settings_from(), datetime.now(UTC)
     first = parse_instant(since, now=now, name="--since") if since else None
-    report = check_parity(settings, since=first, until=parse_instant(until, now=now, name="--until") if until else None)
+    last = parse_instant(until, now=now, name="--until") if until else None
+    report = check_parity(settings, since=first, until=last, measure=measure_book)
     _show(report, everything=everything)
     echo(report.summary)
     verdict = make_verdict(report, "command", since=first)
@@ -64,12 +66,13 @@ def _check_as_job(*, limited: bool) -> None:
 
     from pairity.errors import ConfigError
     from serving.parity_verdicts import check_new
+    from training.books.present import measure_book
 
     if limited:
         raise ConfigError("--job checks what no check has compared yet", "give it without --since, --until and --all")
     settings = settings_from()
     os.nice(settings.parity.niceness)
-    verdict = check_new(settings, "job")
+    verdict = check_new(settings, "job", measure_book)
     echo("nothing was decided on since the last check" if verdict is None else verdict.explain())
 
 

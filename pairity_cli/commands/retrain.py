@@ -56,6 +56,7 @@ def _train_now(settings: Settings, as_known_at: str) -> None:
     from pairity_cli.console import ConsoleProgress
     from serving.parity_verdicts import live_parity
     from serving.retraining_outcome import say_outcome
+    from training.books.present import measure_book
     from training.family_job import train_families
     from venue.clock import SystemClock
 
@@ -64,7 +65,7 @@ def _train_now(settings: Settings, as_known_at: str) -> None:
     signal.signal(signal.SIGTERM, _exit_on_signal)
     os.nice(settings.retrain.niceness)
     with _locked(settings), ConsoleProgress() as progress:
-        reports = train_families(settings, progress, now=now, parity=live_parity(settings))
+        reports = train_families(settings, progress, now=now, parity=live_parity(settings, measure_book))
     # A new champion comes last: that line is the outcome of all of them.
     for report in sorted(reports, key=lambda one: one.outcome.promoted):
         echo(say_outcome(report.model.version, report.outcome.reason, promoted=report.outcome.promoted))

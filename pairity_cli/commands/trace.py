@@ -45,12 +45,13 @@ def trace(order: str, from_lake: bool, as_chain: bool) -> None:
 def show_chain(order: str, *, from_lake: bool = True, as_chain: bool = False) -> None:
     """Print the chain behind an order: in words and tables, or as JSON."""
     from pairity.layout import Layout
-    from pairity_cli.book_table import show_book, show_weight
+    from pairity_cli.book_table import show_book, show_volatility, show_weight
     from pairity_cli.prices import Ticks
     from serving.order_chain import walk_chain
+    from training.books.present import measure_book
 
     settings = settings_from()
-    chain = walk_chain(settings, order, from_lake=from_lake)
+    chain = walk_chain(settings, order, from_lake=from_lake, measure=measure_book)
     if as_chain:
         from serving.views.order_chain import view_chain
 
@@ -70,6 +71,8 @@ def show_chain(order: str, *, from_lake: bool = True, as_chain: bool = False) ->
     if chain.weight is not None:
         _show_code(chain.trace)
         show_weight(chain.weight, chain.known)
+        if chain.volatility is not None:
+            show_volatility(chain.volatility)
         _show_lake(chain, chain.trace.decision, chain.weight.name)
 
 

@@ -58,6 +58,7 @@ def train(
     from pairity_cli.console import ConsoleProgress
     from pairity_cli.summaries import show_training
     from serving.parity_verdicts import live_parity
+    from training.books.present import measure_book
     from training.books.train_report import BookTrainReport
     from training.family_job import choose_families, train_families
     from venue.clock import SystemClock
@@ -77,7 +78,7 @@ def train(
         except MissingDataError as error:  # too little to walk forward, and perhaps enough to train on
             echo(f"no leaderboard: {error.what} (evaluation.train_bars, evaluation.test_bars)")
     with ConsoleProgress() as progress:
-        reports = train_families(settings, progress, now=now, parity=live_parity(settings), reason=reason)
+        reports = train_families(settings, progress, now=now, parity=live_parity(settings, measure_book), reason=reason)
     for report in reports:
         if isinstance(report, BookTrainReport):
             show_book_training(report)

@@ -7,6 +7,7 @@ from pairity_cli.hints import write_command
 from pairity_cli.summaries import show_hour_costs, show_ingest, show_serving, show_training
 from pairity_cli.tables import print_heading, print_line
 from serving.parity import check_parity
+from training.books.present import measure_book
 from validation.checkpoint import build_docs
 
 
@@ -22,7 +23,7 @@ def show_demo(report: DemoReport, *, elapsed_s: float) -> None:
     print_line(f"trading {report.served_s:.1f} s, {report.served_s / max(served.cycles, 1):.2f} s per decision")
     show_hour_costs(served)
     print_heading("Parity")
-    print_line(check_parity(settings).summary)
+    print_line(check_parity(settings, measure=measure_book).summary)
     print_heading("Where to look next")
     home = settings.root
     print_line(f"models and figures   {write_command(settings, 'ui')}")

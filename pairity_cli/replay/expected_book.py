@@ -9,7 +9,6 @@ from datetime import datetime
 from feature_repo.contract_specs import read_contracts
 from pairity.books.families import BookFamily
 from pairity.books.limits import VOLATILITY_HOURS
-from pairity.books.margin import with_margin
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import HOUR, MINUTE
@@ -49,7 +48,6 @@ def backtest_book(
     terms = replace(
         terms,
         costs=replace(terms.costs, slippage_bps=0.0, impact=0.0, quotes=make_quotes(contracts)),
-        limits=with_margin(terms.limits, settings.strategy.leverage),
         marks=read_settlement_marks(settings, settled),
     )
     first = (since - panel.start) // HOUR

@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from feature_repo.catalog import ASSET_BOOKS, ASSET_HOURLY, PAIR_HOURLY
 from pairity.books.decision import HeldBook
 from pairity.books.present import PresentMarket
-from pairity.errors import MissingDataError, VenueAnswerError
+from pairity.errors import MissingDataError, VenueAnswerError, VenueError
 from pairity.layout import Layout
 from pairity.timeline import HOUR, MINUTE, floor_to, format_instant, month_start
 from pairity.universe import exact, inst_id, short_name
 from serving.books.deciding import decide, make_record
+from serving.books.funding import collect_funding
 from serving.books.online import read_market
 from serving.books.parts import BookDesk, BookParts
 from serving.error_states import describe, may_be_survived
 from serving.execution.venue_records import Balance, VenuePosition
 from serving.journal import BookRecord, DecisionRecord, TradingState, decision_id
+from serving.journal.book_records import RealisedVolatility
 from serving.journal.event_records import Severity
 from serving.models.following import follow_champion
 from serving.report import Reporter
@@ -89,6 +92,7 @@ class BookCycle:
             self._skip(close)
             return None
         problems = list(reconciled.problems)
+        problems += await self._collect_funding()
         due = floor_to(close, self._every)
         # A decision that is made up for is made online, too: nothing later than its bar comes in before it.
         owed = self._is_due(due) and self._supervisor.state is not TradingState.HALTED
@@ -130,6 +134,14 @@ class BookCycle:
         await self._work_after(due)
         self._parts.events.flush()
         return True
+
+    async def _collect_funding(self) -> list[str]:
+        """Journal what was settled since the last time; return what could not be read: it is asked for again."""
+        parts = self._parts
+        try:
+            return await collect_funding(parts.executor.desk.venue, parts.journal, parts.clock.now())
+        except VenueError as error:
+            return [f"the funding of the book was not read: {error.what}"]
 
     async def _work_after(self, due: datetime) -> None:
         """Do what may wait until the orders are out: nothing of it is a reason not to trade."""
@@ -186,8 +198,9 @@ class BookCycle:
         """
         parts, terms = self._parts, self._parts.name_terms()
         before, able = parts.journal.books.newest(), frozenset(terms.specs)
+        known_at = parts.clock.now()
         measuring = asyncio.to_thread(
-            parts.measure_book, self._settings, terms.family, terms.limits, able, close=due, now=parts.clock.now()
+            parts.measure_book, self._settings, terms.family, terms.limits, able, close=due, now=known_at
         )
         realised = await self._watch.look_while(measuring)
         name, now = decision_id(parts.journal.scope, due), parts.clock.now()
@@ -214,6 +227,10 @@ class BookCycle:
         unknown = {name for name in held.contracts if name in present.missing}
         others = self._count_others(balance, rows)
         book = decide(terms, present, held, unknown, decision_id=name, close=due, before=before, others=others)
+        if (target := terms.limits.volatility) is not None:
+            own = tuple(name for name in self._settings.universe.assets if name in able)
+            measured = RealisedVolatility(value=realised, target=target, names=own, known_at=known_at)
+            book = replace(book, volatility=measured)
         record = make_record(
             book, terms, run_id=parts.run_id, decision_time=now, available_usdt=float(balance.available)
         )

@@ -11,7 +11,8 @@ from pairity.books.families import BOOK_FAMILIES, PairSides
 from pairity.layout import Layout
 from pairity.settings import Settings
 from serving.books.online import view_market
-from serving.journal import BookRecord, DecisionRecord, FeatureVector, Journal
+from serving.journal import BookRecord, DecisionRecord, FeatureVector
+from serving.journal.reading import ReadingJournal
 from serving.lineage import LakeRecomputation
 from validation.parity import is_same
 
@@ -44,7 +45,7 @@ def recompute_weight(
     settings: Settings, book: BookRecord, name: str, vectors: Sequence[FeatureVector]
 ) -> WeightRecomputation:
     """Let the family decide again on the vectors of a decision. Raises JournalError."""
-    journal = Journal.read(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal)
     try:
         before = journal.books.before(book.close)
     finally:

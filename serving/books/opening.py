@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from pairity.books.margin import with_margin
+from pairity.books.account_limits import make_limits
 from pairity.books.present import MeasureBook
 from pairity.errors import ConfigError
 from pairity.progress import Progress
@@ -14,7 +14,7 @@ from serving.books.kind import Trading
 from serving.books.parts import BookParts, choose_book
 from serving.child_jobs import DailyJob
 from serving.execution.okx import OkxVenue
-from serving.models.book_champion import BookChampion, make_limits
+from serving.models.book_champion import BookChampion
 from serving.opening import Opening, make_run
 from serving.parts import GuardParts
 from serving.presence import Presence
@@ -85,7 +85,7 @@ class BookOpening(Opening):
         champion = self._book_champion
         terms = TradedBook(
             self.family,
-            with_margin(make_limits(settings), settings.strategy.leverage),
+            make_limits(settings),
             guard.contracts,
             version=None if champion is None else champion.ref,
         )

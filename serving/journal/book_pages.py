@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, Table, func, insert, select, tuple_
+from sqlalchemy import Connection, Select, Table, and_, func, insert, select, tuple_
 
 from pairity.errors import JournalError
 from pairity.strategy.types import Side
@@ -16,10 +16,18 @@ from pairity.timeline import format_instant
 from serving.journal import codec, tables
 from serving.journal.book_records import BookRecord, book_from_json, book_to_json
 from serving.journal.order_pages import select_intents
-from serving.journal.records import DecisionRecord, FeatureVector, Intent, IntentState, Purpose
+from serving.journal.records import DecisionRecord, FeatureVector, Fill, Intent, IntentState, Purpose
 
 TRADES = (Purpose.INCREASE, Purpose.REDUCE)
 """Purposes of the orders of a rebalance."""
+
+
+class Execution(NamedTuple):
+    """One execution of a book; purpose and decision are None where no order of ours brought it about."""
+
+    fill: Fill
+    purpose: Purpose | None
+    decision_id: str | None
 
 
 class BookPages:
@@ -98,6 +106,43 @@ class BookPages:
         alive = table.state.in_([state.value for state in IntentState if not state.final])
         query = select_intents().where(of_book, alive).order_by(table.created_at, table.attempt)
         return [codec.intent_from_row(row) for row in self._rows(query)]
+
+    def executions(self) -> list[Execution]:
+        """Return the executions of books, each with the purpose and the decision of its order, oldest first."""
+        fills, fees, intents = tables.fills, tables.fees, tables.intents
+        if not self._has(tables.book_decisions):
+            return []
+        same = [fills.c[name] == fees.c[name] for name in ("instrument", "trade_id", "order_id")]
+        of_order = fills.c.client_order_id == intents.c.client_order_id
+        query = (
+            select(fills, fees.c.amount, fees.c.currency, intents.c.purpose, intents.c.decision_id)
+            .select_from(fills.outerjoin(fees, and_(*same)).outerjoin(intents, of_order))
+            .where(fills.c.position_id.not_in(select(tables.positions.c.position_id)))
+            .order_by(fills.c.at, fills.c.trade_id)
+        )
+        read, own = [], [*fills.c.keys(), "amount", "currency"]
+        for row in self._rows(query):
+            fill = codec.fill_from_row({name: row[name] for name in own})
+            purpose = None if row["purpose"] is None else Purpose(row["purpose"])
+            read.append(Execution(fill, purpose, row["decision_id"]))
+        return read
+
+    def stamp_executions(self) -> tuple[int, str | None]:
+        """Return what is another value once there is another execution: executions only come in."""
+        fills = tables.fills.c
+        (row,) = self._rows(select(func.count().label("count"), func.max(fills.at).label("newest")))
+        return int(row["count"]), row["newest"]
+
+    def find_first_execution(self) -> datetime | None:
+        """Return when a book first executed something; None before that."""
+        own = tables.fills.c.position_id.not_in(select(tables.positions.c.position_id))
+        rows = self._rows(select(func.min(tables.fills.c.at).label("at")).where(own))
+        return None if rows[0]["at"] is None else codec.time_from_text(rows[0]["at"])
+
+    def list_instruments(self) -> set[str]:
+        """Return the instruments that a book ever executed anything in."""
+        own = tables.fills.c.position_id.not_in(select(tables.positions.c.position_id))
+        return {row["instrument"] for row in self._rows(select(tables.fills.c.instrument).where(own).distinct())}
 
     def count_held(self) -> dict[str, Decimal]:
         """Return the contracts (signed) that a book holds by instrument, without those of which it holds none.

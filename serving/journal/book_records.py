@@ -46,6 +46,21 @@ class BookName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RealisedVolatility:
+    """What a target of volatility was compared with: of the unscaled book over the sixty days to the decision's close.
+
+    It follows from the stored bars and features of `names` as known at `known_at`, and so can be measured again.
+    """
+
+    value: float | None
+    """Annualised; None where it was not known."""
+    target: float
+    names: tuple[str, ...]
+    """Names that could be traded, in the order of the universe."""
+    known_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BookRecord:
     """One decision of a book on the bar that closed at `close`; `equity_usdt` is at that bar's closes."""
 
@@ -58,6 +73,8 @@ class BookRecord:
     """What each limit did, in words."""
     pairs: Mapping[tuple[str, str], int]
     """Pairs that are held from now on, by family; +1: long the first name."""
+    volatility: RealisedVolatility | None = None
+    """None without a target of volatility, and in decisions of releases that did not keep it."""
 
     def find(self, name: str) -> BookName | None:
         """Return what was decided of a name; None where it was neither held nor wanted."""
@@ -75,13 +92,15 @@ def book_to_json(book: BookRecord) -> str:
         }
         for one in book.names
     ]
-    content = {
+    content: dict[str, Any] = {
         "close": book.close.isoformat(),
         "equity_usdt": book.equity_usdt,
         "names": names,
         "steps": list(book.steps),
         "pairs": [[*pair, side] for pair, side in sorted(book.pairs.items())],
     }
+    if (measured := book.volatility) is not None:
+        content["volatility"] = {**asdict(measured), "known_at": measured.known_at.isoformat()}
     return json.dumps(content, allow_nan=False)
 
 
@@ -97,7 +116,15 @@ def book_from_json(decision_id: str, family: str, text: str) -> BookRecord:
         names=names,
         steps=tuple(content["steps"]),
         pairs={(base, quote): side for base, quote, side in content["pairs"]},
+        volatility=_read_volatility(content.get("volatility")),
     )
+
+
+def _read_volatility(row: dict[str, Any] | None) -> RealisedVolatility | None:
+    if row is None:
+        return None
+    known_at = datetime.fromisoformat(row["known_at"])
+    return RealisedVolatility(**{**row, "names": tuple(row["names"]), "known_at": known_at})
 
 
 def _read_name(row: dict[str, Any]) -> BookName:

@@ -217,7 +217,7 @@ def fee_to_row(fill: Fill) -> dict[str, Any] | None:
     return {**key, "amount": str(fill.charged.amount), "currency": fill.charged.currency}
 
 
-def fill_from_row(row: RowMapping) -> Fill:
+def fill_from_row(row: Mapping[str, Any]) -> Fill:
     """Return the fill of a row, with the fee's `amount` and `currency` beside it where it was not USDT."""
     values: dict[str, Any] = dict(row)
     amount, currency = values.pop("amount", None), values.pop("currency", None)

@@ -33,6 +33,7 @@ from serving.journal.decision_pages import DecisionPages
 from serving.journal.delivery_pages import DeliveryPages
 from serving.journal.equity_pages import EquityPages
 from serving.journal.event_pages import EventPages
+from serving.journal.funding_pages import FundingPages
 from serving.journal.model_pages import ModelPages
 from serving.journal.order_pages import OrderPages
 from serving.journal.position_pages import PositionPages
@@ -49,6 +50,7 @@ class Journal(DecisionPages, OrderPages, PositionPages):
         super().__init__(path, database, lock)
         self.models = ModelPages(self._begin)
         self.books = BookPages(self._begin, self._has)
+        self.funding = FundingPages(self._begin, self._has)
         self.equity = EquityPages(self._begin)
         self.states = StatePages(self._begin)
         self.changes = ChangePages(self._begin)

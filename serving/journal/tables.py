@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION = "7"
+SCHEMA_VERSION = "8"
 """Raised with every change of the tables; a journal of an unknown version is refused, never guessed at."""
 
-EXTENDED = frozenset({"1", "2", "3", "4", "5", "6"})
+EXTENDED = frozenset({"1", "2", "3", "4", "5", "6", "7"})
 """Older versions that only lack whole tables: they are read as they are, and get the tables when opened for writing."""
 
 metadata = MetaData()
@@ -59,6 +59,15 @@ book_decisions = Table(
     Column("decision_id", ForeignKey("decisions.decision_id"), primary_key=True),
     Column("family", String, nullable=False),
     Column("book_json", Text, nullable=False),
+)
+
+book_fundings = Table(
+    "book_fundings",  # settlements of funding on instruments that a book traded
+    metadata,
+    Column("bill_id", String, primary_key=True),
+    Column("instrument", String, nullable=False),
+    Column("at", String, nullable=False),
+    Column("amount_usdt", String, nullable=False),
 )
 
 shadows = Table(

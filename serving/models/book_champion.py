@@ -10,7 +10,7 @@ from model_registry.loading import load_book
 from model_registry.records import ModelRef
 from model_registry.signatures import Verifier
 from model_registry.stored_books import StoredBook
-from pairity.books.limits import BookLimits
+from pairity.books.account_limits import make_limits
 from pairity.errors import RegistryError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -49,12 +49,6 @@ class BookChampion(FollowedVersion):
         )
 
 
-def make_limits(settings: Settings) -> BookLimits:
-    """Return the limits of books that the settings name."""
-    own = settings.books
-    return BookLimits(volatility=own.volatility_target, gross=own.gross_max, net=own.net_max)
-
-
 def _require_terms(named: ModelRef, book: StoredBook, settings: Settings) -> None:
     if book.universe != settings.universe.assets:
         raise RegistryError(
@@ -66,6 +60,6 @@ def _require_terms(named: ModelRef, book: StoredBook, settings: Settings) -> Non
     if book.limits != wanted:
         raise RegistryError(
             f"version {named.version} was judged within the limits {str(book.limits) or 'none'}, and the settings "
-            f"books.volatility_target, gross_max and net_max say {str(wanted) or 'none'}",
+            f"books.volatility_target, gross_max and net_max, and strategy.leverage, say {wanted}",
             "restore them, or train again: pairity train",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -9,8 +10,10 @@ from decimal import Decimal
 from pairity.books.families import BOOK_FAMILIES
 from pairity.strategy.types import Leg, Side
 from pairity.universe import inst_id, short_name
+from serving.books.round_trips import RoundTrip
 from serving.journal import BookRecord, Intent, IntentState
 from serving.views.base import Inputs, amount, as_number, hours_between
+from serving.views.name_trades import list_trips
 from serving.views.position_records import LegView, PositionView, ResultView, StopState, StopView
 
 
@@ -36,10 +39,13 @@ def view_book_names(seen: Inputs) -> list[PositionView]:
     if book is None or not legs:
         return []
     stops: dict[str, Intent] = {one.instrument: one for one in seen.journal.books.stops()}
-    return [_view_name(seen, book, leg, stops) for leg in legs]
+    trips = {one.instrument: one for one in list_trips(seen.journal) if one.closed_at is None}
+    return [_view_name(seen, book, leg, stops, trips.get(inst_id(leg.asset))) for leg in legs]
 
 
-def _view_name(seen: Inputs, book: BookRecord, leg: Leg, stops: Mapping[str, Intent]) -> PositionView:
+def _view_name(
+    seen: Inputs, book: BookRecord, leg: Leg, stops: Mapping[str, Intent], trip: RoundTrip | None
+) -> PositionView:
     instrument, decided = inst_id(leg.asset), book.find(leg.asset)
     there, spec = seen.sightings.positions.get(instrument), seen.sightings.contracts.get(leg.asset)
     coins = None if spec is None else leg.contracts * spec.ct_val
@@ -49,6 +55,8 @@ def _view_name(seen: Inputs, book: BookRecord, leg: Leg, stops: Mapping[str, Int
     if coins is not None and mark is not None and entry is not None:
         earned = as_number(leg.side.sign * coins * (mark - entry))
     funding = None if there is None else as_number(there.funding_usdt)
+    fees = None if trip is None else as_number(trip.fees_usdt)
+    realised = None if trip is None else as_number(trip.price_usdt)
     opened = (decided.opened_at if decided is not None else None) or book.close
     stop = _view_stop(seen, stops.get(instrument))
     weight, target = _weigh(seen, leg, coins, mark), None if decided is None else decided.target
@@ -86,9 +94,10 @@ def _view_name(seen: Inputs, book: BookRecord, leg: Leg, stops: Mapping[str, Int
         z_now=None,
         result=ResultView(
             price_usdt=earned,
-            fees_usdt=None,
+            fees_usdt=fees,
             funding_usdt=funding,
-            total_usdt=None if earned is None else earned + (funding or 0.0),
+            realised_usdt=realised,
+            total_usdt=None if earned is None else math.fsum([earned, fees or 0.0, funding or 0.0, realised or 0.0]),
         ),
         stop_level=as_number(stop.price),
         now_level=as_number(mark),
@@ -96,7 +105,7 @@ def _view_name(seen: Inputs, book: BookRecord, leg: Leg, stops: Mapping[str, Int
         horizon_at=book.close + timedelta(hours=BOOK_FAMILIES[book.family].every_hours),
         probability_entry=None,
         decision_id=book.decision_id,
-        entry_order_ids=[],
+        entry_order_ids=[] if trip is None or not trip.entry_order else [trip.entry_order],
     )
 
 

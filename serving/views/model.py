@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from pydantic import Field
 from pairity.errors import RegistryError
 from serving.models.shadow_summary import summarise_newest
 from serving.views.base import Inputs, View
+from serving.views.name_trades import list_closed_trips
 from serving.views.status import ModelLine, view_model_line
 
 _FEWEST = 10
@@ -80,7 +82,10 @@ class Band(View):
 
 
 class LiveResult(View):
-    """Result of the trades that this version opened, beside what its backtest expects of as many."""
+    """Result of the trades that this version opened, beside what its backtest expects of as many.
+
+    Trades of a book are round trips of its names; what its backtest earned counts at the equity of now.
+    """
 
     trades: int
     result_usdt: float
@@ -177,16 +182,24 @@ _RESULTS = """
 """
 
 
+_DECIDED = "SELECT decision_id FROM decisions WHERE model_version = :version AND model_sha256 = :sha256"
+
+
 def _view_live(seen: Inputs) -> LiveResult:
     status = seen.status.model
-    rows = seen.journal.ask(_RESULTS, version=status.get("version", ""), sha256=status.get("sha256", ""))
-    result = float(sum((Decimal(value) for row in rows for value in row.values()), Decimal(0)))
-    expected = draw_band(_read_backtest(seen), len(rows))
-    if expected is None or len(rows) < _FEWEST:
+    named = {"version": status.get("version", ""), "sha256": status.get("sha256", "")}
+    rows = seen.journal.ask(_RESULTS, **named)
+    results = [sum(map(Decimal, row.values()), Decimal(0)) for row in rows]
+    own = {row["decision_id"] for row in seen.journal.ask(_DECIDED, **named)}
+    trips = [one.realised_usdt for one in list_closed_trips(seen.journal) if one.entry_decision in own]
+    results += [one for one in trips if one is not None]
+    result = float(sum(results, Decimal(0)))
+    expected = draw_band(_read_backtest(seen), len(results))
+    if expected is None or len(results) < _FEWEST:
         verdict: Literal["inside", "outside", "too few"] = "too few"
     else:
         verdict = "inside" if expected.low <= result <= expected.high else "outside"
-    return LiveResult(trades=len(rows), result_usdt=result, expected=expected, verdict=verdict)
+    return LiveResult(trades=len(results), result_usdt=result, expected=expected, verdict=verdict)
 
 
 def draw_band(results: list[float], trades: int) -> Band | None:
@@ -203,19 +216,33 @@ def draw_band(results: list[float], trades: int) -> Band | None:
 
 
 def _read_backtest(seen: Inputs) -> list[float]:
-    """Return the net results of the backtest's positions, in USDT; empty where the run's file cannot be read."""
+    """Return the net results of the backtest's positions, in USDT; empty where the run's file cannot be read.
+
+    Of a book, whose sizes are fractions of its equity, at the equity of its newest decision instead of the backtest's.
+    """
     run_id = seen.status.model.get("run_id", "")
     if not _RUN_ID.fullmatch(run_id):
         return []
-    path = seen.layout.mlflow / "artifacts" / run_id / "artifacts" / "trades_model.csv"
+    folder = seen.layout.mlflow / "artifacts" / run_id / "artifacts"
+    model = seen.sightings.model
+    book = seen.journal.books.newest() if model is not None and model.is_book else None
     try:
-        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
-            return []
-        rows = pl.read_csv(path, columns=["position_id", "net_pnl"])
+        rows = _read_table(folder / "trades_model.csv", ["position_id", "net_pnl"])
         sums = rows.group_by("position_id", maintain_order=True).agg(pl.col("net_pnl").cast(pl.Float64).sum())
-    except (OSError, pl.exceptions.PolarsError):
+        scale = 1.0
+        if book is not None and rows.height:
+            begun = _read_table(folder / "equity_model.csv", ["equity"])["equity"].cast(pl.Float64)
+            scale = book.equity_usdt / begun[0]
+    except (OSError, IndexError, ZeroDivisionError, pl.exceptions.PolarsError):
         return []
-    return [value for value in sums["net_pnl"].to_list() if value is not None and np.isfinite(value)]
+    return [value * scale for value in sums["net_pnl"].to_list() if value is not None and np.isfinite(value)]
+
+
+def _read_table(path: Path, columns: list[str]) -> pl.DataFrame:
+    """Return columns of a file of the run; OSError where it is not there, or too large for one."""
+    if path.stat().st_size > _MOST_BYTES:
+        raise OSError(f"{path} is too large")
+    return pl.read_csv(path, columns=columns)
 
 
 def _view_shadow(seen: Inputs) -> ShadowView | None:

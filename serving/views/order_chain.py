@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from pairity.names import ORDER_ID
+from serving.books.volatility import VolatilityRecomputation
 from serving.explanation import explain_assessment
 from serving.journal import BookRecord, DecisionRecord, Run
 from serving.lineage import LakeRecomputation, Recomputation
@@ -105,6 +106,18 @@ class ChainScore(View):
     same_from_lake: bool | None = Field(description="Null: not computed from the raw data.")
 
 
+class ChainVolatility(View):
+    """What a book's target of volatility was compared with: annualised, of the unscaled book over sixty days."""
+
+    target: float
+    recorded: float | None = Field(description="As decided on; null: it was not known.")
+    names: list[str] = Field(description="Names that could be traded.")
+    known_at: datetime = Field(description="Until when data count as known.")
+    measured_again: float | None = Field(description="From the stored bars and features as known then.")
+    same: bool
+    fault: str | None = Field(description="Why it could not be measured again.")
+
+
 class ChainPart(View):
     """Raw rows that the features came from: a dataset of an instrument in a month."""
 
@@ -145,6 +158,7 @@ class OrderChainView(View):
     features: list[FeatureView]
     model: ChainModel | None
     score: ChainScore | None
+    volatility: ChainVolatility | None = Field(default=None, description="Of a book with a target of volatility.")
     raw: ChainRaw | None
     raw_fault: str | None = Field(description="Why the raw data could not be read.")
     code: ChainCode | None
@@ -185,6 +199,7 @@ def view_chain(chain: OrderChain) -> OrderChainView:
         features=_list_features(chain),
         model=None if decision is None or again is None else _view_model(chain, decision, again),
         score=_view_score(chain),
+        volatility=None if chain.volatility is None else _view_volatility(chain.volatility),
         raw=None if chain.lake is None else _view_raw(chain, chain.lake),
         raw_fault=chain.lake_fault,
         code=None if trace.run is None else _view_code(trace.run),
@@ -275,6 +290,18 @@ def _view_score(chain: OrderChain) -> ChainScore | None:
         same_from_journal=weight.is_same,
         from_lake=None if lake is None else lake.result,
         same_from_lake=None if lake is None else lake.result == weight.recorded,
+    )
+
+
+def _view_volatility(one: VolatilityRecomputation) -> ChainVolatility:
+    return ChainVolatility(
+        target=one.recorded.target,
+        recorded=one.recorded.value,
+        names=list(one.recorded.names),
+        known_at=one.recorded.known_at,
+        measured_again=one.again,
+        same=one.is_same,
+        fault=one.fault,
     )
 
 

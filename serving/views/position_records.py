@@ -48,6 +48,9 @@ class ResultView(View):
     price_usdt: float | None
     fees_usdt: float | None = Field(description="Negative where charged.")
     funding_usdt: float | None = Field(description="As the venue says it of the open position; null where it does not.")
+    realised_usdt: float | None = Field(
+        default=None, description="Of a book: what reductions of the open name earned so far, prices alone."
+    )
     total_usdt: float | None = Field(description="Sum of the parts that are known; null without a mark price.")
 
 

@@ -1,4 +1,7 @@
-"""Views of closed positions: the list with filters, one row each as CSV, and sums per day, week or month."""
+"""Views of closed trades: the list with filters, one row each as CSV, and sums per day, week or month.
+
+Trades are positions of pairs, and round trips of a book's names.
+"""
 
 from __future__ import annotations
 
@@ -13,40 +16,16 @@ from pydantic import Field
 from pairity.csv_files import escape_formulas
 from pairity.strategy.codec import position_from_json
 from pairity.universe import exact
+from serving.books.round_trips import RoundTrip
 from serving.journal.codec import time_to_text
-from serving.journal.reading import Row
+from serving.journal.reading import ReadingJournal, Row
 from serving.views.base import Amount, Cut, Inputs, Page, View, amount, hours_between, parse_time
+from serving.views.name_trades import list_closed_trips, name_place, view_trip
+from serving.views.trade_records import TradeLeg, TradeView
 
 Period = Literal["day", "week", "month"]
 Result = Literal["won", "lost"]
 _MOST_ROWS = 100_000
-
-
-class TradeLeg(View):
-    """One leg of a closed position, with the contracts that it had at last."""
-
-    asset: str
-    side: Literal["buy", "sell"]
-    contracts: Amount
-    entry_price: float
-
-
-class TradeView(View):
-    """One closed position. A result is null where the venue did not say a part of it (yet)."""
-
-    position_id: str
-    pair: str
-    direction: Literal["long", "short"]
-    opened_at: datetime
-    closed_at: datetime
-    exit_reason: str
-    result_usdt: Amount | None = Field(description="After fees and funding.")
-    fees_usdt: Amount | None
-    funding_usdt: Amount | None
-    price_usdt: Amount | None = Field(description="Gross result of the prices.")
-    exit_price: Amount | None
-    hours_held: float
-    legs: list[TradeLeg]
 
 
 class CalendarItem(View):
@@ -72,18 +51,27 @@ class TradeFilter:
 
 def view_trades(seen: Inputs, cut: Cut, wanted: TradeFilter | None = None) -> Page[TradeView]:
     """Return a page of closed positions, the one that was closed last first."""
-    rows = _read_rows(seen, cut.limit + 1, cut.keys(2), wanted or TradeFilter())
-    return cut.page([_view_trade(row) for row in rows], [(row["closed_at"], row["position_id"]) for row in rows])
+    found = _list_trades(seen.journal, cut.limit + 1, cut.keys(2), wanted or TradeFilter())
+    return cut.page([trade for _, trade in found], [keys for keys, _ in found])
+
+
+def list_trades(journal: ReadingJournal, wanted: TradeFilter) -> list[TradeView]:
+    """Return all closed trades that fit, the one that was closed last first."""
+    return [trade for _, trade in _list_trades(journal, _MOST_ROWS, None, wanted)]
 
 
 def write_trades_csv(seen: Inputs, wanted: TradeFilter | None = None) -> str:
-    """Return closed positions as CSV with a line of names; numbers are exact, what is not known is empty."""
+    """Return closed trades as CSV with a line of names; numbers are exact, what is not known is empty."""
+    return render_csv(seen.journal, wanted or TradeFilter())
+
+
+def render_csv(journal: ReadingJournal, wanted: TradeFilter) -> str:
+    """Return the same of a journal."""
     import polars as pl
 
     names = [name for name in TradeView.model_fields if name != "legs"]
     lines: dict[str, list[str | None]] = {name: [] for name in [*names, "legs"]}
-    for row in _read_rows(seen, _MOST_ROWS, None, wanted or TradeFilter()):
-        trade = _view_trade(row)
+    for trade in list_trades(journal, wanted):
         shown = trade.model_dump(mode="json")
         for name in names:
             lines[name].append(None if shown[name] is None else str(shown[name]))
@@ -93,13 +81,16 @@ def write_trades_csv(seen: Inputs, wanted: TradeFilter | None = None) -> str:
 
 
 def view_calendar(seen: Inputs, by: Period) -> Page[CalendarItem]:
-    """Return the sums of all periods in which a position was closed, newest first, in one page."""
+    """Return the sums of all periods in which a position or a name was closed, newest first, in one page."""
     query = "SELECT closed_at, pnl_usdt, fees_usdt, funding_usdt FROM positions WHERE closed_at IS NOT NULL"
     results: defaultdict[str, list[Decimal | None]] = defaultdict(list)
     for row in seen.journal.ask(query):
         closed = parse_time(row["closed_at"])
         assert closed is not None
         results[name_period(closed, by)].append(_net(row))
+    for trip in list_closed_trips(seen.journal):
+        assert trip.closed_at is not None
+        results[name_period(trip.closed_at, by)].append(trip.realised_usdt)
     return Page(items=[_sum_up(period, results[period]) for period in sorted(results, reverse=True)])
 
 
@@ -127,7 +118,33 @@ def _sum_up(period: str, results: list[Decimal | None]) -> CalendarItem:
     )
 
 
-def _read_rows(seen: Inputs, limit: int, keys: tuple[str, ...] | None, wanted: TradeFilter) -> list[Row]:
+def _list_trades(
+    journal: ReadingJournal, limit: int, keys: tuple[str, ...] | None, wanted: TradeFilter
+) -> list[tuple[tuple[str, str], TradeView]]:
+    """Return up to `limit` trades with the keys by which they are sorted, the last one closed first."""
+    rows = _read_rows(journal, limit, keys, wanted)
+    found = [((row["closed_at"], row["position_id"]), _view_trade(row)) for row in rows]
+    for trip in list_closed_trips(journal):
+        own = name_place(trip)
+        if (keys is None or own < keys) and _fits(trip, wanted):
+            found.append((own, view_trip(trip)))
+    return sorted(found, key=lambda one: one[0], reverse=True)[:limit]
+
+
+def _fits(trip: RoundTrip, wanted: TradeFilter) -> bool:
+    closed, net = trip.closed_at, trip.realised_usdt
+    assert closed is not None
+    if wanted.result is not None and (net is None or not (net > 0 if wanted.result == "won" else net < 0)):
+        return False
+    return (
+        wanted.pair in (None, trip.name)
+        and wanted.reason in (None, trip.reason)
+        and (wanted.since is None or closed >= wanted.since)
+        and (wanted.until is None or closed < wanted.until)
+    )
+
+
+def _read_rows(journal: ReadingJournal, limit: int, keys: tuple[str, ...] | None, wanted: TradeFilter) -> list[Row]:
     conditions = ["closed_at IS NOT NULL"]
     values: dict[str, str] = {}
     if wanted.pair is not None:
@@ -147,10 +164,10 @@ def _read_rows(seen: Inputs, limit: int, keys: tuple[str, ...] | None, wanted: T
         values |= {"at": keys[0], "id": keys[1]}
     query = f"SELECT * FROM positions WHERE {' AND '.join(conditions)} ORDER BY closed_at DESC, position_id DESC"
     if wanted.result is None:
-        return seen.journal.ask(f"{query} LIMIT :limit", limit=limit, **values)
+        return journal.ask(f"{query} LIMIT :limit", limit=limit, **values)
     # Exactly, and so not in SQL: 0.1 + 0.2 − 0.3 is neither a gain nor a loss.
     chosen = []
-    for row in seen.journal.ask(query, **values):
+    for row in journal.ask(query, **values):
         net = _net(row)
         if net is not None and (net > 0 if wanted.result == "won" else net < 0):
             chosen.append(row)

@@ -15,7 +15,6 @@ import polars as pl
 
 from feature_repo.contract_specs import read_contracts, write_contracts
 from pairity.books.families import BOOK_FAMILIES, BookFamily
-from pairity.books.margin import with_margin
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import HOUR, to_ms
@@ -169,7 +168,6 @@ def backtest(place: Place, recordings: Path, first: datetime, last: datetime) ->
     terms = make_book_terms(settings)
     terms = replace(
         terms,
-        limits=with_margin(terms.limits, settings.strategy.leverage),
         costs=replace(terms.costs, slippage_bps=0.0, impact=0.0, quotes=make_quotes(contracts)),
         marks={name: read_marks(recordings, name) for name in panel.names},
     )

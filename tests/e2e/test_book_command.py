@@ -56,3 +56,26 @@ def test_a_book_is_traded_explained_and_closed(tmp_path):
         ended = place.run("serve", *options, "--book", "trend_carry_book", "--cycles", "1", timeout_s=3000)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         assert "0 names held" in ended.stdout
+
+
+def test_the_volatility_behind_a_target_is_measured_again_to_the_same_float(tmp_path):
+    """Sixty days of decisions of names that are ninety days old: what is scaled by follows from the stored data."""
+    days = 155
+    place = Place(tmp_path / "home", {**SETTINGS, "PAIRITY_BOOKS__VOLATILITY_TARGET": "0.1"})
+    folder = make_recording(tmp_path / "recorded", ASSETS, 24 * days + 8)
+    first = START + timedelta(days=days)
+    market = ("--market", "recorded", "--data", str(folder), "--balance", "50000")
+    with paper_exchange(*market, "--start", f"{first - timedelta(minutes=90):%Y-%m-%dT%H:%M:%SZ}") as exchange:
+        options = ("--exchange-url", exchange.url, "--control-url", exchange.control)
+        done = place.run("ingest", *options, "--since", START.isoformat(), timeout_s=3000)
+        assert done.returncode == 0, done.stdout + done.stderr
+        traded = place.run("serve", *options, "--book", "trend_book", "--cycles", "2", timeout_s=3000)
+        assert traded.returncode == 0, traded.stdout + traded.stderr
+    parity = place.run("parity", "--all", "--json", timeout_s=1200)
+    assert parity.returncode == 0, parity.stdout + parity.stderr
+    (row,) = (row for row in json.loads(parity.stdout)["tables"][0]["rows"] if row["service"] == "book")
+    assert (row["feature"], row["compared"], row["differ"]) == ("realised_volatility", 1, 0)
+    found = json.loads(place.run("trace", "latest", "--chain", timeout_s=1200).stdout)["volatility"]
+    assert found["same"] is True
+    assert 0 < found["recorded"] == found["measured_again"]
+    assert found["names"] == list(ASSETS)

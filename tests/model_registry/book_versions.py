@@ -9,7 +9,7 @@ import polars as pl
 from model_registry import registry
 from model_registry.records import FAMILY_TAG, ModelRef
 from model_registry.stored_books import BOOK_FILE, STORED_BOOKS, StoredBook
-from pairity.books.limits import BookLimits
+from pairity.books.account_limits import make_limits
 from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.serving.trading import T0
@@ -20,9 +20,7 @@ from training.run_records import RunRecord
 def make_book(settings: Settings, family: str = "trend_carry_book", **changes: Any) -> StoredBook:
     values: dict[str, Any] = {
         "family": STORED_BOOKS[family],
-        "limits": BookLimits(
-            volatility=settings.books.volatility_target, gross=settings.books.gross_max, net=settings.books.net_max
-        ),
+        "limits": make_limits(settings),
         "costs": {"initial_equity_usdt": 100_000.0, "fee_bps": 5.0, "slippage_bps": 1.0, "impact": 1.0},
         "venue": settings.features.venue,
         "universe": settings.universe.assets,

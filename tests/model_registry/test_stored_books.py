@@ -26,7 +26,7 @@ def settings(tmp_path_factory):
 
 
 def test_what_is_registered_comes_back_to_the_last_bit(settings):
-    made = make_book(settings, limits=BookLimits(0.1 + 0.2, None, 1.0 / 3.0), registration="trend_carry_book-2")
+    made = make_book(settings, limits=BookLimits(0.1 + 0.2, None, 1.0 / 3.0, 2.97), registration="trend_carry_book-2")
     version = register_book(settings, made)
     assert version.is_book
     assert load_book(Layout.of(settings), version) == made
@@ -78,6 +78,7 @@ def changed(settings, **changes):
     return json.dumps(content).encode()
 
 
+NO_LIMITS = dict.fromkeys(("volatility", "gross", "net", "margin"))
 HOSTILE = {
     "not JSON": (b"{", "is not JSON"),
     "no object": (b"[]", "does not have the fields"),
@@ -91,9 +92,11 @@ HOSTILE = {
     "true for a size": ({"size": True}, "another definition"),
     "hours as a text": ({"every_hours": "24"}, "another definition"),
     "no limits": ({"limits": None}, "its limits"),
-    "a limit more": ({"limits": {"volatility": None, "gross": None, "net": None, "code": "x"}}, "its limits"),
-    "a limit as a text": ({"limits": {"volatility": "1", "gross": None, "net": None}}, "volatility"),
-    "beyond its bounds": ({"limits": {"volatility": None, "gross": 1e9, "net": None}}, "gross"),
+    "a limit more": ({"limits": {**NO_LIMITS, "code": "x"}}, "its limits"),
+    "a limit as a text": ({"limits": {**NO_LIMITS, "volatility": "1"}}, "volatility"),
+    "beyond its bounds": ({"limits": {**NO_LIMITS, "gross": 1e9}}, "gross"),
+    "more than any leverage": ({"limits": {**NO_LIMITS, "margin": 125.5}}, "margin"),
+    "a limit too few": ({"limits": {"volatility": None, "gross": None, "net": None}}, "its limits"),
     "no names": ({"universe": []}, "universe"),
     "a name twice": ({"universe": ["BTC", "BTC"]}, "twice"),
     "other names": ({"universe": ["BTC", "XRP"]}, "its names are BTC, XRP"),

@@ -54,6 +54,7 @@ def test_the_public_commands_are_these():
         "doctor",
         "demo",
         "account",
+        "trades",
         "ledger",
         "why",
         "trace",

@@ -121,7 +121,7 @@ def test_a_study_leaves_registered_hours_alone_and_the_look_knows_who_did_not(ru
 def test_another_book_is_not_the_registered_one(run):
     assert run("add", "trend_book", *WORDS).exit_code == 0
     for name, value, said in (
-        ("PAIRITY_BOOKS__GROSS_MAX", "0.5", "limits is gross 0.5, registered was "),
+        ("PAIRITY_BOOKS__GROSS_MAX", "0.5", "limits is gross 0.5, margin 0.99, registered was margin 0.99"),
         ("PAIRITY_COSTS__TAKER_FEE_BPS", "1", "fee_bps is 1.0, registered was 5.0"),
         ("PAIRITY_UNIVERSE__ASSETS", json.dumps(NAMES[:-1]), "universe is "),
     ):

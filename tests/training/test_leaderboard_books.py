@@ -90,6 +90,19 @@ def test_a_line_is_the_book_of_the_engine_over_these_hours(compared):
     assert alone.equity.equals(line.equity)
 
 
+def test_the_margin_of_the_account_binds_on_the_board(compared, monkeypatch):
+    """Seven names that are capped have a gross below 0.99: here an account margins half of its equity."""
+    settings, board, _ = compared
+    assert settings.strategy.leverage == 1
+    line = by_name(board)["trend_book"].contender.result
+    assert all("; initial margin: gross " in one for one in line.decisions["reason"].to_list())
+    monkeypatch.setattr("pairity.books.margin.SHARE", 0.5)
+    hours = line.equity["time"].to_list()
+    (scaled,), _ = trade_book_lines(settings, BOOKS[:1], hours, NOW, SilentProgress())
+    assert 0.3 < scaled.contender.result.equity["exposure"].max() < 0.62 < line.equity["exposure"].max()
+    assert any(", at most 0.5" in one for one in scaled.contender.result.decisions["reason"].to_list())
+
+
 def test_a_ranker_that_has_too_little_to_learn_from_holds_nothing_and_says_so(compared):
     _, board, _ = compared
     for name in ("book_ranker", "book_ranker_ridge"):

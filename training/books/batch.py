@@ -79,6 +79,7 @@ def simulate_books(
     capital: Sequence[float],
     *,
     band: float,
+    margin: float | None = None,
     first: int = 0,
     delay_h: int = 0,
 ) -> Floats:
@@ -86,10 +87,11 @@ def simulate_books(
 
     `targets`: one table for each decision of `plan`, in its order: accounts × names, or the weights by name that all
     accounts want. They are taken one by one: an iterator need never hold those of all decisions, which are gigabytes
-    for hundreds of accounts and names. `costs` and `capital`: one per account. An account that is ruined has 0 from
+    for hundreds of accounts and names. `costs` and `capital`: one per account. `margin`: that of `BookLimits`, into
+    which increases must fit. An account that is ruined has 0 from
     then on; whether decisions are limit orders first is the same for all of `costs`.
     """
-    book = _Books(panel, plan, targets, Contracts.of(panel, specs), costs, capital, band)
+    book = _Books(panel, plan, targets, Contracts.of(panel, specs), costs, capital, band, margin)
     return book.run(first, delay_h)
 
 
@@ -112,8 +114,9 @@ class _Books:
         costs: Sequence[BookCosts],
         capital: Sequence[float],
         band: float,
+        margin: float | None,
     ) -> None:
-        self._panel, self._plan, self._contracts, self._band = panel, plan, contracts, band
+        self._panel, self._plan, self._contracts, self._band, self._margin = panel, plan, contracts, band, margin
         self._targets: Iterator[tuple[int, Floats]] = enumerate(targets)
         self._fee, self._slip, self._impact = (
             np.array([getattr(one, name) for one in costs])[:, None] * unit
@@ -177,7 +180,21 @@ class _Books:
         traded = leaves | turns | ((target != 0) & (np.abs(target - held) >= self._band))
         close = self._panel.closes[hour]
         wanted = target * worth[:, None] / np.where(np.isnan(close), 1.0, close)
-        return _Orders(traded, self._contracts.round(wanted), self._volatilities[row])
+        sizes = np.where(traded, self._contracts.round(wanted), self._sizes)
+        if self._margin is not None:
+            sizes = self._fit(sizes, np.nan_to_num(self._marks[hour]), worth * self._margin)
+        return _Orders(traded, sizes, self._volatilities[row])
+
+    def _fit(self, wanted: Floats, prices: Floats, budget: Floats) -> Floats:
+        """Return the sizes with what the accounts can margin of the increases (`pairity.books.margin`)."""
+        same = self._sizes * wanted > 0
+        kept = np.where(same, np.minimum(np.abs(self._sizes), np.abs(wanted)), 0.0)
+        more = np.abs(wanted) - kept
+        held, asked = (kept * prices).sum(axis=1), (more * prices).sum(axis=1)
+        over = (asked > 0) & (held + asked > budget)
+        factor = np.maximum(budget - held, 0.0) / np.where(asked > 0, asked, 1.0)
+        fitted = np.copysign(kept + self._contracts.round(more * factor[:, None]), wanted)
+        return np.where(over[:, None], fitted, wanted)
 
     def _fill(self, hour: int, orders: _Orders) -> None:
         """Fill orders at the open of row `hour`, or those that it trades through; what is left stays in `orders`."""

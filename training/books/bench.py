@@ -80,7 +80,10 @@ class BookBench:
         return [name for name in self.history.panel.names if name in self.specs]
 
     def leave_out(self, name: str) -> float | None:
-        """Return the Sharpe ratio without one name, which another one of the universe takes the place of."""
+        """Return the Sharpe ratio without one name, which another one of the universe takes the place of.
+
+        What learns keeps the models that it made with the name: it is not traded, and its past stays known.
+        """
         plan = self.plan(without=name)
         (row,) = self._simulate(
             make_targets(self.history.panel, plan), [self.terms.costs], [self.terms.initial_equity], plan=plan
@@ -102,7 +105,14 @@ class BookBench:
         able = frozenset(name for name in self.list_names() if name != without)
         terms = self.terms
         return plan_book(
-            self.history, self.family, able, first=self.first, phase_h=phase_h, limits=terms.limits, costs=terms.costs
+            self.history,
+            self.family,
+            able,
+            first=self.first,
+            phase_h=phase_h,
+            limits=terms.limits,
+            costs=terms.costs,
+            learnt=frozenset(self.list_names()),
         )
 
     @cached_property
@@ -130,6 +140,7 @@ class BookBench:
             costs,
             capital,
             band=self.family.band,
+            margin=self.terms.limits.margin,
             first=self.first,
             delay_h=delay_h,
         )

@@ -62,11 +62,15 @@ class PairDays:
     costs: BookCosts
     _midnights: list[PairDay] = field(default_factory=list)
 
+    def list_names(self, hour: int) -> tuple[str, ...]:
+        """Return the universe at the close of row `hour`, sorted."""
+        known = {name: one for name, one in self.history.name_features(hour).items() if name in self.able}
+        return tuple(sorted(choose_universe(known, self.size)))
+
     def read(self, hour: int) -> PairDay:
         """Return the decision at the close of row `hour`."""
-        panel = self.history.panel
-        known = {name: one for name, one in self.history.name_features(hour).items() if name in self.able}
-        names = tuple(sorted(choose_universe(known, self.size)))
+        panel, known = self.history.panel, self.history.name_features(hour)
+        names = self.list_names(hour)
         if len(names) < 2:
             return PairDay(
                 hour=hour,
@@ -126,8 +130,18 @@ class WalkForwardOutcomes:
         """
         midnights = self.days.list_until(hour)
         today = midnights[-1] if midnights and midnights[-1].hour == hour else self.days.read(hour)
-        pairs = list_pairs(today.names)
+        return self._look_at(today)
+
+    def look_among(self, days: PairDays, hour: int) -> dict[PairNames, Outlook | None]:
+        """Return the same of the names of `days`, which need not be those that the models learnt from."""
         fitted = self._find(hour)
+        if fitted is None or fitted.margin is None:
+            return dict.fromkeys(list_pairs(days.list_names(hour)))
+        return self._look_at(days.read(hour))
+
+    def _look_at(self, today: PairDay) -> dict[PairNames, Outlook | None]:
+        pairs = list_pairs(today.names)
+        fitted = self._find(today.hour)
         if fitted is None or fitted.margin is None or not pairs:
             return dict.fromkeys(pairs)
         needed = fitted.margin * compute_round_trip(self.days.costs)

@@ -6,9 +6,9 @@ Source: docs/formulas.md, Books.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from pairity.timeline import HOUR
 from training.books.account import BookCosts
 from training.books.combined import Targets, WalkForwardBooks
 from training.books.history_features import FeatureHistory, read_known
-from training.books.outcome_walk import open_outcomes
+from training.books.outcome_walk import PairDays, open_outcomes
 from training.books.panel import BookPanel
 from training.books.ranker import WalkForwardRanker
 
@@ -50,8 +50,11 @@ def plan_book(
     phase_h: int = 0,
     limits: BookLimits | None = None,
     costs: BookCosts,
+    learnt: frozenset[str] | None = None,
 ) -> tuple[PlannedDecision, ...]:
     """Return the decisions of `family` from row `first` to the last but one; only names of `able` are seen.
+
+    `learnt`: names that models learn from, where they are others; then the models are those of a book of these names.
 
     `phase_h`: hours after 00:00 UTC at which a day's first decision is due. `costs`: what families that learn outcomes,
     and those that compare the past of books, take trading to cost; others do not ask. The volatility target knows
@@ -60,7 +63,8 @@ def plan_book(
     panel, limits = history.panel, limits or BookLimits()
     target: Target | None = None
     planned: list[PlannedDecision] = []
-    see = _prepare_view(history, family, able, first=first, phase_h=phase_h, costs=costs)
+    basis = Basis(able, able if learnt is None else learnt, first, phase_h, costs)
+    see = _prepare_view(history, family, basis)
     for hour in range(first, panel.hours - 1):
         if (panel.close_of(hour) - HOUR * phase_h).hour % family.every_hours:
             continue
@@ -75,27 +79,47 @@ def plan_book(
         plan = plan_weights(family, market, limits, realised)
         target = plan.target
         planned.append(PlannedDecision(hour, target, plan.weights, plan.steps, features))
-    _keep_targets(history, family, (able, first, phase_h, costs), lambda: planned)
+    _keep_targets(history, family, basis, lambda: planned)
     return tuple(planned)
 
 
+class Basis(NamedTuple):
+    """What targets of a family depend on, besides the market."""
+
+    able: frozenset[str]
+    learnt: frozenset[str]
+    """Names that its models learn from: those of `able`, or of a book whose models it takes."""
+    first: int
+    phase_h: int
+    costs: BookCosts
+
+
 def _prepare_view(
-    history: FeatureHistory, family: BookFamily, able: frozenset[str], *, first: int, phase_h: int, costs: BookCosts
+    history: FeatureHistory, family: BookFamily, basis: Basis
 ) -> Callable[[int, Mapping[str, NameFeatures]], dict[str, Any]]:
     """Return a function of row and features: the fields of `BookMarket` that the family alone asks for.
 
     Rows must ascend.
     """
+    able, learnt, costs = basis.able, basis.learnt, basis.costs
     if family.ranker is not None:
-        ranker = WalkForwardRanker(history=history, kind=family.ranker, able=able, size=family.size)
+        ranker = WalkForwardRanker(
+            history=history,
+            kind=family.ranker,
+            able=able,
+            size=family.size,
+            made=_keep_models(history, family, basis),
+            learns=able == learnt,
+        )
         return lambda hour, _: {"scores": ranker.score(hour)}
     if family.outcome is not None:
-        outcomes = open_outcomes(history, family.outcome, able, family.size, costs)
-        return lambda hour, _: {"outlooks": outcomes.look(hour)}
+        outcomes = open_outcomes(history, family.outcome, learnt, family.size, costs)
+        if able == learnt:
+            return lambda hour, _: {"outlooks": outcomes.look(hour)}
+        days = PairDays(history, able, family.size, costs)
+        return lambda hour, _: {"outlooks": outcomes.look_among(days, hour)}
     if family.members:
-        plans = {
-            name: _plan_member(history, BOOK_FAMILIES[name], able, first, phase_h, costs) for name in family.members
-        }
+        plans = {name: _plan_member(history, BOOK_FAMILIES[name], basis) for name in family.members}
         books = WalkForwardBooks(history.panel, plans, costs)
 
         def combine(hour: int, _: Mapping[str, NameFeatures]) -> dict[str, Any]:
@@ -106,22 +130,39 @@ def _prepare_view(
     return lambda hour, features: {"z_scores": _score_pairs(history, family, hour, features)}
 
 
-def _plan_member(
-    history: FeatureHistory, member: BookFamily, able: frozenset[str], first: int, phase_h: int, costs: BookCosts
-) -> Targets:
+def _plan_again(history: FeatureHistory, family: BookFamily, basis: Basis) -> Sequence[PlannedDecision]:
+    return plan_book(
+        history,
+        family,
+        basis.able,
+        first=basis.first,
+        phase_h=basis.phase_h,
+        costs=basis.costs,
+        learnt=basis.learnt,
+    )
+
+
+def _keep_models(history: FeatureHistory, family: BookFamily, basis: Basis) -> dict[int, Any]:
+    """Return the models of a ranker that were made of this history, by row; whoever makes more adds them."""
+    key = basis.learnt, family.size, basis.first, basis.phase_h
+    made: dict[int, Any] = history.keep(f"models by {family.ranker}", key, dict)
+    if not made and basis.able != basis.learnt:
+        _plan_again(history, family, basis._replace(able=basis.learnt))
+    return made
+
+
+def _plan_member(history: FeatureHistory, member: BookFamily, basis: Basis) -> Targets:
     """Return the targets of a book that is combined, which the book itself or another combination may have planned."""
-
-    def plan() -> Sequence[PlannedDecision]:
-        return plan_book(history, member, able, first=first, phase_h=phase_h, costs=costs)
-
-    return _keep_targets(history, member, (able, first, phase_h, costs), plan)
+    return _keep_targets(history, member, basis, lambda: _plan_again(history, member, basis))
 
 
 def _keep_targets(
-    history: FeatureHistory, family: BookFamily, key: Hashable, plan: Callable[[], Sequence[PlannedDecision]]
+    history: FeatureHistory, family: BookFamily, basis: Basis, plan: Callable[[], Sequence[PlannedDecision]]
 ) -> Targets:
     """Return targets before any limits: whoever plans a book leaves them with the history, for what combines it."""
-    return history.keep(f"targets of {family.name}", (family, key), lambda: [(one.hour, one.target) for one in plan()])
+    return history.keep(
+        f"targets of {family.name}", (family, basis), lambda: [(one.hour, one.target) for one in plan()]
+    )
 
 
 def _see_names(history: FeatureHistory, able: frozenset[str], hour: int) -> dict[str, NameFeatures]:

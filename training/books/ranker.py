@@ -45,6 +45,10 @@ class WalkForwardRanker:
     kind: Ranker
     able: frozenset[str]
     size: int
+    made: dict[int, dict[int, Predict]] = field(default_factory=dict)
+    """Models that were made already, by the row at whose close; what is made here is added."""
+    learns: bool = True
+    """Whether models are made; False: those of `made` score names that need not be those that they learnt from."""
     _days: list[_Day] = field(default_factory=list)
     _models: dict[int, Predict] = field(default_factory=dict)
     _made_at: int | None = None
@@ -56,10 +60,14 @@ class WalkForwardRanker:
         Hours must ascend. Each horizon's forecast is smoothed by s += (f − s)/days, anew for a name that was not in the
         universe at the decision before; a score is the mean of both.
         """
-        self._read_days(hour)
-        today = self._days[-1]
-        if self._made_at is None or hour - self._made_at >= 24 * ROLL_DAYS:
-            self._fit(hour)
+        if self.learns:
+            self._read_days(hour)
+            today = self._days[-1]
+            if self._made_at is None or hour - self._made_at >= 24 * ROLL_DAYS:
+                self._fit(hour)
+        else:
+            today = self._read_day(hour)
+            self._models = self.made[max(known)] if (known := [at for at in self.made if at <= hour]) else {}
         if not self._models or not today.names:
             self._smooth = {}
             return {}
@@ -77,6 +85,13 @@ class WalkForwardRanker:
         self._days += [self._read_day(one) for one in range(begin, hour + 1, 24)]
 
     def _read_day(self, hour: int) -> _Day:
+        """Return a decision, which rankers of all kinds see alike."""
+        days = self.history.keep("days of rankers", (self.able, self.size), dict[int, _Day])
+        if hour not in days:
+            days[hour] = self._describe_day(hour)
+        return days[hour]
+
+    def _describe_day(self, hour: int) -> _Day:
         panel = self.history.panel
         known = {name: one for name, one in self.history.name_features(hour).items() if name in self.able}
         names = tuple(sorted(choose_universe(known, self.size)))
@@ -88,6 +103,9 @@ class WalkForwardRanker:
 
     def _fit(self, hour: int) -> None:
         """Make the models of all horizons from decisions whose targets are known at the close of row `hour`."""
+        if hour in self.made:
+            self._models, self._made_at = self.made[hour], hour
+            return
         self._models = {}
         for days in HORIZON_DAYS:
             # The target ends at the open after its last hour, whose bar must have closed.
@@ -100,7 +118,7 @@ class WalkForwardRanker:
             wanted = np.concatenate([one.targets[days] for one in known])
             use = ~np.isnan(wanted)
             self._models[days] = fit_ranker(self.kind, rows[use], wanted[use])
-        self._made_at = hour
+        self._made_at, self.made[hour] = hour, self._models
 
 
 def rank_columns(table: Floats, names: Sequence[str]) -> Floats:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
 
 from feature_repo.catalog import ASSET_BOOKS, ASSET_HOURLY
+from pairity.books.account_limits import make_limits
 from pairity.books.families import BookFamily
 from pairity.books.features import MIN_BARS
-from pairity.books.limits import BookLimits
 from pairity.books.ranks import MIN_NAMES
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
@@ -75,14 +75,16 @@ def make_book_terms(settings: Settings, *, limit_first: bool = False) -> BookTer
     """Return account, costs and limits of books; they begin with `costs.initial_equity_usdt` or 100,000 USDT."""
     maker = settings.costs.maker_fee_bps if limit_first else None
     costs = BookCosts(settings.costs.taker_fee_bps, settings.costs.slippage_bps, _IMPACT, maker)
-    own = settings.books
-    limits = BookLimits(volatility=own.volatility_target, gross=own.gross_max, net=own.net_max)
-    return BookTerms(initial_equity=settings.costs.initial_equity_usdt or _EQUITY, costs=costs, limits=limits)
+    equity = settings.costs.initial_equity_usdt or _EQUITY
+    return BookTerms(initial_equity=equity, costs=costs, limits=make_limits(settings))
 
 
 def name_trial(family: BookFamily, terms: BookTerms) -> str:
-    """Return the name under which a book is noted as a trial: within other limits, or filled otherwise, another."""
-    limits, fills = str(terms.limits), " by limit orders first" if terms.costs.limit_first else ""
+    """Return the name under which a book is noted as a trial: within other limits, or filled otherwise, another.
+
+    The margin is not named: the leverage that it follows from is a setting of the trial already.
+    """
+    limits, fills = str(replace(terms.limits, margin=None)), " by limit orders first" if terms.costs.limit_first else ""
     return f"{family.name} within {limits}{fills}" if limits else f"{family.name}{fills}"
 
 

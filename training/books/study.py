@@ -130,7 +130,8 @@ def study_books(
     first = find_first_universe(panel, since)
     terms = make_book_terms(settings, limit_first=limit_first)
     benches = [BookBench(stored.history, family, terms, stored.specs, first) for family in families]
-    studies = [_study(bench, progress, in_depth=in_depth) for bench in benches]
+    studies = [_study(bench, progress) for bench in benches]
+    left_out = _leave_out(benches, progress) if in_depth else {}
     hours = _try_hours(benches, progress)
     market = Market.of(settings, stored.bars, read_snapshot_id(layout))
     runs = [
@@ -140,7 +141,8 @@ def study_books(
     ]
     count = TrialLedger.of(settings).record(runs, "books", datetime.now(UTC)).count()
     evidence = tuple(
-        _judge(bench, study, hours[bench.family.name], count) for bench, study in zip(benches, studies, strict=True)
+        _judge(bench, study, hours[bench.family.name], left_out.get(bench.family.name, []), count)
+        for bench, study in zip(benches, studies, strict=True)
     )
     returns = {one.family.name: compute_hourly_returns(one.result) for one in evidence}
     coin = choose_hold_asset(panel.names)
@@ -198,12 +200,10 @@ class _Study(NamedTuple):
     variations: list[Variation]
     capacity: list[tuple[float, Variation]]
     placebos: list[Placebo]
-    left_out: list[tuple[str, float | None]]
 
 
-def _study(bench: BookBench, progress: Progress, *, in_depth: bool) -> _Study:
-    names = bench.list_names() if in_depth else []
-    progress.stage(bench.family.name, 4 + len(_PLACEBOS) + len(names))
+def _study(bench: BookBench, progress: Progress) -> _Study:
+    progress.stage(bench.family.name, 4 + len(_PLACEBOS))
     run = bench.run()
     progress.advance(1)
     variations = bench.trade_costs()
@@ -212,14 +212,23 @@ def _study(bench: BookBench, progress: Progress, *, in_depth: bool) -> _Study:
     progress.advance(1)
     capacity = bench.trade_capitals()
     progress.advance(1)
-    placebos, left_out = [], []
+    placebos = []
     for shuffle, with_costs in _PLACEBOS:
         placebos.append(bench.try_placebos(shuffle, with_costs=with_costs))
         progress.advance(1)
+    return _Study(run, variations, capacity, placebos)
+
+
+def _leave_out(benches: Sequence[BookBench], progress: Progress) -> dict[str, list[tuple[str, float | None]]]:
+    """Trade every book without each name, name by name: what one plans, those that combine it need not plan again."""
+    found: dict[str, list[tuple[str, float | None]]] = {bench.family.name: [] for bench in benches}
+    names = benches[0].list_names()
+    progress.stage("without one name", len(names))
     for name in names:
-        left_out.append((name, bench.leave_out(name)))
+        for bench in benches:
+            found[bench.family.name].append((name, bench.leave_out(name)))
         progress.advance(1)
-    return _Study(run, variations, capacity, placebos, sorted(left_out, key=lambda pair: pair[1] or 0.0))
+    return {family: sorted(own, key=lambda pair: pair[1] or 0.0) for family, own in found.items()}
 
 
 def _try_hours(benches: Sequence[BookBench], progress: Progress) -> dict[str, list[Variation]]:
@@ -244,7 +253,13 @@ def _list_runs(market: Market, bench: BookBench, study: _Study, hours: Sequence[
         yield market.make_run(f"{family}, {one.name}", at, one.returns)
 
 
-def _judge(bench: BookBench, study: _Study, hours: Sequence[Variation], count: TrialCount) -> BookEvidence:
+def _judge(
+    bench: BookBench,
+    study: _Study,
+    hours: Sequence[Variation],
+    left_out: Sequence[tuple[str, float | None]],
+    count: TrialCount,
+) -> BookEvidence:
     result = study.run.result
     returns = compute_hourly_returns(result)
     ratio = estimate_sharpe(returns)
@@ -260,7 +275,7 @@ def _judge(bench: BookBench, study: _Study, hours: Sequence[Variation], count: T
         capacity=tuple(study.capacity),
         half_capital=find_half_capital(study.capacity),
         placebos=tuple(study.placebos),
-        left_out=tuple(study.left_out),
+        left_out=tuple(left_out),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from model_registry import approval, registry
 from model_registry.records import NO_TRADES, TRADES_CHECK, Check, Verdict
 from pairity.books.limits import BookLimits
+from pairity.books.margin import with_margin
 from pairity.errors import ConfigError, LiveSwitchError, RegistryError
 from pairity.layout import Layout
 from serving.books.cycle import BookCycle
@@ -174,8 +175,8 @@ def test_a_first_book_that_never_traded_is_for_paper_alone(tmp_path):
 
 def test_a_book_of_other_names_or_limits_is_not_what_was_judged(tmp_path):
     settings = settings_in(tmp_path)
-    make_champion(settings, limits=BookLimits(gross=0.5))
-    with pytest.raises(RegistryError, match=r"version 1 was judged within the limits gross 0.5, and the") as caught:
+    make_champion(settings, limits=with_margin(BookLimits(gross=0.5), 1))
+    with pytest.raises(RegistryError, match=r"within the limits gross 0.5, margin 0.99, and the settings") as caught:
         BookChampion(settings, Mode.DEMO)
     assert "pairity train" in caught.value.remedy
     within = settings.model_copy(update={"books": settings.books.model_copy(update={"gross_max": 0.5})})
@@ -185,8 +186,11 @@ def test_a_book_of_other_names_or_limits_is_not_what_was_judged(tmp_path):
         BookChampion(fewer, Mode.DEMO)
     make_champion(settings)
     (problem,) = champion.follow()
-    assert "version 2 was judged within the limits none" in problem
+    assert "version 2 was judged within the limits margin 0.99, and the" in problem
     assert champion.ref.version == "1"
+    more = within.model_copy(update={"strategy": within.strategy.model_copy(update={"leverage": 3})})
+    with pytest.raises(RegistryError, match=r"strategy.leverage, say gross 0.5, margin 2.97"):
+        BookChampion(more, Mode.DEMO)
 
 
 def test_another_family_needs_another_start(tmp_path):

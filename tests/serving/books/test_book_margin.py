@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pairity.books.families import BOOK_FAMILIES
 from pairity.books.limits import BookLimits
 from pairity.books.margin import with_margin
 from pairity.timeline import HOUR
@@ -11,8 +12,12 @@ from pairity.universe import exact, inst_id
 from paper_exchange.account.placing import place
 from paper_exchange.params import Params
 from serving.journal import IntentState
-from tests.serving.books.book_scene import DAY, EQUITY, FIRST, MARKET, SPECS, book_scene
+from tests.serving.books.book_scene import DAY, EQUITY, FIRST, FIRST_ROW, MARKET, SPECS, book_scene
 from tests.serving.books.test_book_process import check_equal_to_backtest
+from tests.training.books.markets import make_panel
+from training.books.bench import BookBench
+from training.books.history_features import FeatureHistory
+from training.books.stored_market import make_book_terms
 
 CALM, TARGET = 0.1, 0.4
 """Realised volatility and its target: the book is scaled by 4, and its gross goes beyond 1."""
@@ -57,6 +62,31 @@ def test_increases_fit_into_the_margin_and_the_backtest_says_the_same(tmp_path):
         opened = any(abs(one.contracts) > abs(one.held) or one.contracts * one.held < 0 for one in book.names)
         assert gross <= 0.99 * book.equity_usdt or not opened
     assert any("initial margin" in name.why for name in books[0].names)
+
+
+def test_at_a_leverage_of_one_the_margin_binds_in_process_and_study_alike(tmp_path, monkeypatch):
+    """A gross limit that is far away scales nothing: what the account can margin does, wherever the book is traded.
+
+    Eight names that are capped have a gross of 0.88: here an account margins half of its equity.
+    """
+    monkeypatch.setattr("pairity.books.margin.SHARE", 0.5)
+    books = {"disaster_stop": 0.9, "gross_max": 5.0}
+    strategy = {"book": "trend_book"}
+    with book_scene(tmp_path / "home", serve=OPTIONS["serve"], books=books, strategy=strategy) as scene:
+        assert scene.trade(3).problems == []
+        settings = scene.settings
+        decided, _, _ = read(scene)
+    history = FeatureHistory(make_panel(MARKET, until=FIRST_ROW + 24 * 2 + 3))
+    terms = make_book_terms(settings)
+    studied = BookBench(history, BOOK_FAMILIES["trend_book"], terms, SPECS, FIRST_ROW).run().decisions
+    assert len(studied) >= len(decided) == 3
+    for ours, theirs in zip(decided, studied, strict=False):
+        assert [*ours.steps][:2] == [f"{step.name}: {step.why}" for step in theirs.plan.steps]
+        assert ours.steps[1].startswith("initial margin: gross ")
+        assert ours.steps[1].endswith(", at most 0.5")
+        wanted = {name: weight for name, weight in theirs.plan.weights.items() if weight}
+        assert {one.name: one.target for one in ours.names if one.target} == wanted
+        assert sum(map(abs, wanted.values())) == pytest.approx(0.5)
 
 
 def test_without_the_scale_the_venue_refuses_and_the_record_says_why(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import polars as pl
 from click.testing import CliRunner
+from sqlalchemy import Engine, event
 
 from feature_repo.catalog import ASSET_BOOKS, BOOK_FEATURES, CREATED_TIME, EVENT_TIME, MARKET_STATE, PAIR_BOOK_FEATURES
 from feature_repo.feature_store import apply_definitions, open_store
@@ -16,7 +17,9 @@ from pairity.layout import Layout
 from pairity.timeline import HOUR
 from pairity_cli.main import main
 from serving.books.lineage import recompute_weight
+from serving.explanation import read_book, read_decision_at
 from serving.journal import Purpose
+from serving.order_chain import walk_chain
 from serving.parity import check_parity
 from serving.parity_causes import Cause
 from serving.replay.published_data import PublishedData
@@ -171,3 +174,37 @@ def test_a_decision_that_is_made_up_for_is_the_one_of_its_hour_and_parity_knows_
         apply_definitions(scene.settings, open_store(scene.settings))
         report = check_parity(scene.settings)
         assert (report.decisions, report.mismatches) == (2, ())
+
+
+def test_a_chain_is_walked_without_reading_every_page_of_the_journal(tmp_path):
+    """A year's journal has hundreds of megabytes: `why` reads what it shows, and nothing else."""
+    with traded(tmp_path, 1) as scene:
+        journal = scene.read()
+        try:
+            order = journal.books.orders()[0].client_order_id
+        finally:
+            journal.close()
+        asked = []
+        with watched(asked):
+            chain = walk_chain(scene.settings, order)
+            book = read_book(scene.settings, chain.trace.decision)
+            read_decision_at(scene.settings, book.close)
+        assert chain.weight.is_same
+        assert asked
+        assert not [one for one in asked if "check" in one]
+        whole = [one for one in asked if "FROM feature_vectors" in one and "WHERE" not in one]
+        assert not whole
+
+
+@contextmanager
+def watched(asked):
+    """Note every statement that is sent to a database meanwhile."""
+
+    def note(_connection, _cursor, statement, *_):
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)

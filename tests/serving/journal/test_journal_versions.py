@@ -59,7 +59,15 @@ def test_a_journal_of_version_1_is_read_as_it_is_and_extended_by_a_writer(old: P
             tables.SCHEMA_VERSION,
             before[1]
             | {"shadows", "retrainings", "fees", "states", "rescalings", "equity_marks", "margin_modes"}
-            | {"events", "requests", "deliveries", "alert_states", "parity_verdicts", "book_decisions"},
+            | {
+                "events",
+                "requests",
+                "deliveries",
+                "alert_states",
+                "parity_verdicts",
+                "book_decisions",
+                "book_fundings",
+            },
         )
     journal = Journal.open(old)
     shadow = ShadowRecord(decision_of().decision_id, T0, "m", "2", "f" * 64, {"BTC__SOL": 0.1}, None)

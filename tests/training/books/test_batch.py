@@ -111,6 +111,27 @@ def test_limits_reach_the_account(market, history):
     assert "gross limit: gross " in result.decisions["reason"][-1]
 
 
+@pytest.mark.parametrize("maker", [None, 2.0])
+def test_what_the_account_cannot_margin_is_not_held_by_either(market, history, maker):
+    """At a leverage of 1 the targets take all of the margin, and what prices have moved needs more."""
+    specs, family = make_specs(market), BOOK_FAMILIES["trend_book"]
+    limits = BookLimits(gross=5.0, margin=0.99)
+    plan = plan_book(history, family, frozenset(specs), first=FIRST, costs=COSTS[0], limits=limits)
+    assert any("initial margin: gross 1, at most 0.99" in map(str, one.steps) for one in plan)
+    costs = [replace(one, maker_fee_bps=maker) for one in COSTS]
+    got = simulate_books(
+        history.panel, plan, make_targets(history.panel, plan), specs, costs, CAPITAL, band=family.band, margin=0.99,
+        first=FIRST,
+    )  # fmt: skip
+    for place, (own, capital) in enumerate(zip(costs, CAPITAL, strict=True)):
+        run = run_book(history, family, BookTerms(capital, own, limits=limits), specs, first=FIRST, plan=plan)
+        assert sum(bool(one.margin) for one in run.decisions) > 3
+        np.testing.assert_allclose(got[place], run.result.equity["equity"].to_numpy(), rtol=1e-9)
+    free = BookTerms(CAPITAL[0], costs[0])
+    other = run_book(history, family, free, specs, first=FIRST, plan=plan).result.equity["equity"].to_numpy()
+    assert not np.allclose(got[0], other, rtol=1e-9)
+
+
 def test_the_volatility_of_sixty_days_is_that_of_loops_over_its_hours():
     market = make_market(5, hours=2_300 + 24 * 70)
     history = FeatureHistory(make_panel(market))

@@ -71,6 +71,7 @@ function card(position, { onClose, onChart }) {
       "p",
       { class: "split" },
       part("price", split.price_usdt),
+      known(split.realised_usdt) ? part("realised", split.realised_usdt) : null,
       part("fees", split.fees_usdt),
       part("funding", split.funding_usdt),
       zScores(position),

@@ -1,6 +1,7 @@
 // Closed trades: filters, result and reason, CSV; per pair with its interval; calendar by day, week and month.
 
 import { getText } from "../api.js";
+import { whyLink } from "../copy.js";
 import { el, fill, notify } from "../dom.js";
 import { figure, number, pairName, signed, stamp } from "../format.js";
 import { estimate, result } from "../figures.js";
@@ -89,7 +90,7 @@ export function tradesPanel(resources, choice) {
   const nothingClosed = () => {
     const last = resources.heatmap.value;
     return last?.decision_id && !last.cells.length
-      ? "No position of pairs was closed yet. What a book reduced stands under Orders and fills."
+      ? "No name of the book was closed yet. What one that is smaller now has realised stands with the open positions."
       : "No trade was closed yet.";
   };
 
@@ -106,21 +107,29 @@ export function tradesPanel(resources, choice) {
 const LIST = [
   { name: "closed", text: true, of: (row) => row.closed_at, show: (row) => stamp(row.closed_at) },
   {
-    name: "pair",
+    name: "pair or name",
     text: true,
     of: (row) => row.pair ?? "",
-    show: (row) => `${row.direction ?? ""} ${row.pair ? pairName(row.pair) : "book"}`,
+    show: (row) => linked(`${row.direction ?? ""} ${pairName(row.pair)}`, row.entry_order_id),
   },
   { name: "result USDT", of: (row) => figure(row.result_usdt), show: (row) => result(row.result_usdt) },
   { name: "price", of: (row) => figure(row.price_usdt), show: (row) => signed(figure(row.price_usdt)) },
   { name: "fees", of: (row) => figure(row.fees_usdt), show: (row) => signed(figure(row.fees_usdt)) },
   { name: "funding", of: (row) => figure(row.funding_usdt), show: (row) => signed(figure(row.funding_usdt)) },
   { name: "hours", of: (row) => row.hours_held, show: (row) => number(row.hours_held, 1) },
-  { name: "why closed", text: true, of: (row) => row.exit_reason ?? "" },
+  {
+    name: "why closed",
+    text: true,
+    of: (row) => row.exit_reason ?? "",
+    show: (row) => linked(row.exit_reason ?? "", row.exit_order_id),
+  },
 ];
 
+/** Words that lead to why their order was sent, where it is known: of a name what opened and what closed it. */
+const linked = (words, order) => (order ? whyLink(order, words) : words);
+
 const PAIRS = [
-  { name: "pair", text: true, of: (row) => row.pair, show: (row) => pairName(row.pair) },
+  { name: "pair or name", text: true, of: (row) => row.pair, show: (row) => pairName(row.pair) },
   { name: "trades", of: (row) => row.trades },
   { name: "won", of: (row) => row.won, show: (row) => `${row.won} of ${row.trades}` },
   { name: "result USDT", of: (row) => row.total, show: (row) => number(row.total) },

@@ -1,0 +1,109 @@
+"""Funding of a book in the journal: each settlement once, until when all are here, and what nobody knows any more."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+
+from pairity.strategy.types import Side
+from serving.books.funding import collect_funding
+from serving.execution.okx_bills import KEPT
+from serving.execution.venue_records import BillKind
+from serving.journal import Fill, Journal
+from serving.journal.funding_pages import KnownFunding, Settlement
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+A, B = "A-USDT-SWAP", "B-USDT-SWAP"
+
+
+@pytest.fixture
+def journal(tmp_path):
+    opened = Journal.open(tmp_path / "journal.db", scope="test")
+    yield opened
+    opened.close()
+
+
+def settle(number, name=A, hours=1, amount="0.1"):
+    return Settlement(f"b{number}", name, T0 + hours * HOUR, Decimal(amount))
+
+
+def test_settlements_are_kept_once_and_to_the_last_digit(journal):
+    assert journal.funding.read() == KnownFunding()
+    one, two = settle(1, amount="-0.100000000000000001"), settle(2, hours=2)
+    journal.funding.record([one], T0 + HOUR)
+    journal.funding.record([two, one], T0 + 3 * HOUR)
+    assert journal.funding.read() == KnownFunding((one, two), T0 + 3 * HOUR)
+    assert journal.funding.read_until() == T0 + 3 * HOUR
+    journal.funding.record([], T0 + 9 * HOUR, (T0 + 4 * HOUR, T0 + 5 * HOUR))
+    known = journal.funding.read()
+    assert known.covers(T0, T0 + 4 * HOUR)
+    assert not known.covers(T0, T0 + 4.5 * HOUR)
+    assert known.covers(T0 + 5 * HOUR, T0 + 9 * HOUR)
+    assert not known.covers(T0 + 5 * HOUR, T0 + 10 * HOUR)
+
+
+class Venue:
+    """Bills of a venue that books an hour late, and what was asked."""
+
+    def __init__(self, *bills):
+        self._bills, self.asked = bills, []
+
+    async def bills(self, since, until, kind):
+        assert kind is BillKind.FUNDING
+        self.asked.append((since, until))
+        return [one for one in self._bills if since <= one.at <= until]
+
+
+def bill(number, name, hours):
+    return SimpleNamespace(bill_id=f"b{number}", instrument=name, at=T0 + hours * HOUR, pnl=Decimal(number))
+
+
+def trade(journal, at=T0):
+    fill = Fill(
+        instrument=A,
+        trade_id="1",
+        order_id="o",
+        position_id="A@x",
+        client_order_id="c",
+        side=Side.BUY,
+        contracts=Decimal(1),
+        price=Decimal(1),
+        fee_usdt=Decimal(0),
+        pnl_usdt=Decimal(0),
+        at=at,
+    )
+    journal.record_fills([fill])
+
+
+def collect(venue, journal, hours):
+    return asyncio.run(collect_funding(venue, journal, T0 + hours * HOUR))
+
+
+def test_only_what_the_book_ever_traded_is_read_and_the_last_hour_again(journal):
+    venue = Venue(bill(1, A, 1), bill(2, B, 1), bill(3, A, 8))
+    assert collect(venue, journal, 3) == []
+    assert venue.asked == []
+    trade(journal)
+    assert collect(venue, journal, 3) == []
+    assert collect(venue, journal, 9) == []
+    minute = timedelta(minutes=1)
+    assert venue.asked == [(T0, T0 + 3 * HOUR - minute), (T0 + 2 * HOUR - minute, T0 + 9 * HOUR - minute)]
+    assert [one.bill_id for one in journal.funding.read().settlements] == ["b1", "b3"]
+    assert collect(venue, journal, 9) == []
+    assert len(venue.asked) == 2
+
+
+def test_what_the_venue_keeps_no_more_is_a_gap_that_is_said(journal):
+    trade(journal)
+    days = KEPT / HOUR + 240
+    (problem,) = collect(Venue(), journal, days)
+    assert "from 2026-01-01 00:00 to 2026-01-11 01:00 UTC is not known" in problem
+    known = journal.funding.read()
+    assert not known.covers(T0, T0 + HOUR)
+    assert known.covers(T0 + 242 * HOUR, T0 + 300 * HOUR)
+    assert collect(Venue(), journal, days + 1) == []
