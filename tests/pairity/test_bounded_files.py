@@ -43,16 +43,15 @@ def test_a_file_beyond_the_limit_is_refused_by_its_size(tmp_path):
 
 
 def grow(monkeypatch, path, added):
-    """Somebody appends right after the size was looked at."""
-    look = os.fstat
+    """Somebody appends right after the size was looked at: the second look, after that for the kind of the file."""
+    look, looks = os.fstat, []
 
-    def looked(handle):
+    def look_and_let_grow(handle):
         found = look(handle)
-        if found.st_size == 10:
+        looks.append(found)
+        if len(looks) == 2:
             with path.open("ab") as file:
                 file.write(b"x" * added)
         return found
 
-    # The first look is for the kind of the file, the second for its size: both see ten bytes only where both are one.
-    looks = iter([look, looked])
-    monkeypatch.setattr("pairity.bounded_files.os.fstat", lambda handle: next(looks, look)(handle))
+    monkeypatch.setattr("pairity.bounded_files.os.fstat", look_and_let_grow)
