@@ -127,7 +127,7 @@ def _show(report: BooksReport) -> None:
             [(other.name, *(format_measure(key, other.metrics, span) for key in _BRIEF)) for other in one.variations],
             one.family.name,
         )
-        if any(sharpe is not None for _, sharpe in one.left_out):
+        if one.left_out and not one.result.trades.is_empty():
             worst = ", ".join(f"{name} {format_fixed(sharpe)}" for name, sharpe in one.left_out[:3])
             kept = ", its models as they are" if one.family.learns or one.family.members else ""
             print_line(f"Sharpe ratio without one name{kept}: lowest {worst}")
