@@ -84,7 +84,7 @@ def walk_chain(settings: Settings, order: str, *, from_lake: bool = True) -> Ord
 def _walk_book(
     settings: Settings, trace: Trace, decision: DecisionRecord, book: BookRecord, *, from_lake: bool
 ) -> OrderChain:
-    weight = recompute_weight(settings, book, short_name(trace.intent.instrument), trace.vectors)
+    weight = recompute_weight(settings, decision, book, short_name(trace.intent.instrument), trace.vectors)
     lake, fault = None, None
     if from_lake and weight.own:
         try:

@@ -42,6 +42,8 @@ class BookMarket:
     held_pairs: PairSides
     scores: Mapping[str, float] = field(default_factory=dict)
     """What a ranker forecasts of each name; empty for families without one."""
+    smoothed: Mapping[tuple[int, str], float] = field(default_factory=dict)
+    """Forecasts behind `scores` by days of horizon and name, as the next decision goes on from them."""
     outlooks: Mapping[PairNames, Outlook | None] = field(default_factory=dict)
     """What is worth holding of each pair of the universe; empty for families without forecasts of outcomes."""
     hours_left: Mapping[PairNames, int] = field(default_factory=dict)

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from feature_repo.catalog import ASSET_BOOKS, ASSET_HOURLY, PAIR_HOURLY
 from pairity.books.decision import HeldBook
@@ -187,7 +188,8 @@ class BookCycle:
         parts, terms = self._parts, self._parts.name_terms()
         before, able = parts.journal.books.newest(), frozenset(terms.specs)
         measuring = asyncio.to_thread(
-            parts.measure_book, self._settings, terms.family, terms.limits, able, close=due, now=parts.clock.now()
+            partial(parts.measure_book, close=due, now=parts.clock.now()),
+            *(self._settings, terms.family, terms.limits, able, terms.fit),
         )
         realised = await self._watch.look_while(measuring)
         name, now = decision_id(parts.journal.scope, due), parts.clock.now()
@@ -196,7 +198,8 @@ class BookCycle:
             self._settings,
             terms.family,
             able,
-            {} if before is None else before.pairs,
+            before,
+            terms.fit,
             decision_id=name,
             close=due,
             at=min(now, due + HOUR - datetime.resolution),

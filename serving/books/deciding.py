@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from feature_repo.catalog import BOOK_FEATURES
+from model_registry.ranker_fits import RankerFit
 from model_registry.records import ModelRef
 from pairity.books.decision import HeldBook, NameDecision, WeightPlan, decide_book
 from pairity.books.explanation import explain_weight
@@ -34,6 +35,8 @@ class TradedBook:
     specs: Mapping[str, ContractSpec]
     version: ModelRef | None = None
     """Champion that defines the book; None where the command line or a setting names its family."""
+    fit: RankerFit | None = None
+    """What the version learnt; None for a rule."""
 
     @property
     def model(self) -> tuple[str, str, str]:
@@ -102,6 +105,7 @@ def decide(
             *([chosen.margin] if chosen.margin else []),
         ),
         pairs=dict(plan.target.pairs),
+        smoothed=dict(present.market.smoothed),
     )
 
 

@@ -6,14 +6,18 @@ is held. All that was read is journalled: `pairity parity` asks the offline stor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from feature_repo.catalog import BOOK_FEATURES, MARKET_STATE, PAIR_BOOK_FEATURES, Service
+from model_registry.ranker_fits import RANK_FEATURES, RankerFit
 from pairity.books.continuation import Z_COLUMN, PairNames
-from pairity.books.families import BookFamily, BookMarket, PairSides
+from pairity.books.families import BookFamily, BookMarket
 from pairity.books.features import NameFeatures, choose_universe, make_name_features
 from pairity.books.present import PresentMarket
 from pairity.errors import MissingDataError
@@ -21,7 +25,7 @@ from pairity.settings import Settings
 from pairity.timeline import HOUR, format_instant
 from pairity.universe import Pair
 from serving.hourly_data import HourlyData
-from serving.journal import FeatureVector
+from serving.journal import BookRecord, FeatureVector
 from serving.vectors import make_vectors
 
 _RECENT = timedelta(days=1)
@@ -41,7 +45,8 @@ def read_market(
     settings: Settings,
     family: BookFamily,
     able: Collection[str],
-    held_pairs: PairSides,
+    before: BookRecord | None,
+    fit: RankerFit | None = None,
     *,
     decision_id: str,
     close: datetime,
@@ -51,8 +56,9 @@ def read_market(
 ) -> OnlineMarket:
     """Return the market of the names of `able` at `close`, as the online store has it at `at`.
 
-    `held_pairs`: those of the decision before; `realised`: that of `PresentMarket`; `withheld`: names with withheld
-    rows, and the rule that withholds them. MissingDataError where no bar of this close is known.
+    `before`: the decision before; `fit`: what the book learnt, None for a rule; `realised`: that of `PresentMarket`;
+    `withheld`: names with withheld rows, and the rule that withholds them. MissingDataError where no bar of this close
+    is known.
     """
     universe = settings.universe
 
@@ -71,15 +77,47 @@ def read_market(
         pairs = read(PAIR_BOOK_FEATURES, [pair.pair_id for pair in universe.pairs if chosen.issuperset(pair.assets)])
     vectors = (*bars, *names, *pairs)
     prices, missing = _read_closes(bars, able, close)
-    market = view_market(vectors, close, held_pairs)
+    market = view_market(vectors, close, family, fit, before)
     unusable = {one.entity: why for one in names if (why := _explain_unusable(one, close, withheld))}
     return OnlineMarket(PresentMarket(market, realised, prices, missing, unusable), vectors)
 
 
-def view_market(vectors: Iterable[FeatureVector], close: datetime, held_pairs: PairSides) -> BookMarket:
-    """Return what a book sees in vectors; those of another close are not looked at."""
+def view_market(
+    vectors: Iterable[FeatureVector],
+    close: datetime,
+    family: BookFamily,
+    fit: RankerFit | None,
+    before: BookRecord | None,
+) -> BookMarket:
+    """Return what a book sees in vectors; those of another close are not looked at.
+
+    What the decision before left (pairs that are held, smoothed forecasts) counts where it was one of the same family.
+    """
     fresh = [vector for vector in vectors if vector.event_timestamp == close]
-    return BookMarket(features=describe_names(fresh, close), z_scores=_read_scores(fresh), held_pairs=held_pairs)
+    features = describe_names(fresh, close)
+    own = before if before is not None and before.family == family.name else None
+    scores: dict[str, float] = {}
+    smoothed: dict[tuple[int, str], float] = {}
+    if fit is not None:
+        names = sorted(choose_universe(features, family.size))
+        scores, smoothed = fit.score(names, _tabulate(fresh, names), {} if own is None else own.smoothed)
+    return BookMarket(
+        features=features,
+        z_scores=_read_scores(fresh),
+        held_pairs={} if own is None else own.pairs,
+        scores=scores,
+        smoothed=smoothed,
+    )
+
+
+def _tabulate(vectors: Iterable[FeatureVector], names: Sequence[str]) -> NDArray[np.float64]:
+    """Return `RANK_FEATURES` × `names`, NaN where one is not known."""
+    own = {one.entity: _reader(one) for one in vectors if one.service == BOOK_FEATURES.name}
+    table = np.full((len(RANK_FEATURES), len(names)), np.nan)
+    for column, name in enumerate(names):
+        values = [own[name](feature) for feature in RANK_FEATURES]
+        table[:, column] = [np.nan if value is None else value for value in values]
+    return table
 
 
 def describe_names(vectors: Iterable[FeatureVector], close: datetime) -> dict[str, NameFeatures]:

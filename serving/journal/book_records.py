@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -58,6 +58,8 @@ class BookRecord:
     """What each limit did, in words."""
     pairs: Mapping[tuple[str, str], int]
     """Pairs that are held from now on, by family; +1: long the first name."""
+    smoothed: Mapping[tuple[int, str], float] = field(default_factory=dict)
+    """Forecasts that the next decision smooths on, by days of horizon and name; empty for a book without any."""
 
     def find(self, name: str) -> BookName | None:
         """Return what was decided of a name; None where it was neither held nor wanted."""
@@ -81,6 +83,7 @@ def book_to_json(book: BookRecord) -> str:
         "names": names,
         "steps": list(book.steps),
         "pairs": [[*pair, side] for pair, side in sorted(book.pairs.items())],
+        "smoothed": [[*key, value] for key, value in sorted(book.smoothed.items())],
     }
     return json.dumps(content, allow_nan=False)
 
@@ -97,6 +100,8 @@ def book_from_json(decision_id: str, family: str, text: str) -> BookRecord:
         names=names,
         steps=tuple(content["steps"]),
         pairs={(base, quote): side for base, quote, side in content["pairs"]},
+        # Decisions of earlier releases smoothed nothing.
+        smoothed={(days, name): value for days, name, value in content.get("smoothed", [])},
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairity.books.families import BookFamily
+from pairity.books.fits import BookFit
 from pairity.universe import ContractSpec
 from training.books.account import BookCosts
 from training.books.batch import make_targets, simulate_books
@@ -39,6 +40,8 @@ class BookBench:
     terms: BookTerms
     specs: Mapping[str, ContractSpec]
     first: int
+    fit: BookFit | None = None
+    """What the family learnt at one moment, where that speaks; None: it learns walk-forward, or nothing."""
 
     def run(self) -> BookRun:
         """Return the book itself, with its trades and decisions."""
@@ -102,7 +105,14 @@ class BookBench:
         able = frozenset(name for name in self.list_names() if name != without)
         terms = self.terms
         return plan_book(
-            self.history, self.family, able, first=self.first, phase_h=phase_h, limits=terms.limits, costs=terms.costs
+            self.history,
+            self.family,
+            able,
+            first=self.first,
+            phase_h=phase_h,
+            limits=terms.limits,
+            costs=terms.costs,
+            fit=self.fit,
         )
 
     @cached_property

@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 
 from feature_repo.transforms.book_kernels import pair_scores
 from feature_repo.transforms.outcome_kernels import weigh_legs
+from model_registry.ranker_fits import RANK_FEATURES, rank_columns
 from training.books.history_features import FeatureHistory, read_known
 from training.books.panel import BookPanel
-from training.books.rank_features import FEATURES
-from training.books.ranker import rank_columns
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Z_HOURS = (72, 168, 336, 720, 1_080)
 PAIR_FEATURES = (
-    *(f"{name}_difference" for name in FEATURES),
+    *(f"{name}_difference" for name in RANK_FEATURES),
     *(f"z_{hours}h" for hours in Z_HOURS),
     "funding_gap",
     "spread_volatility",
@@ -31,7 +30,7 @@ PAIR_FEATURES = (
 _MONTH = 720
 _LEAST_SHARE = 0.9
 """Share of a window's hours that must have a bar."""
-_PAID = FEATURES.index("funding_7d")
+_PAID = RANK_FEATURES.index("funding_7d")
 
 
 def list_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -55,7 +54,7 @@ def compute_pair_features(history: FeatureHistory, hour: int, names: Sequence[st
     panel = history.panel
     columns = [panel.names.index(name) for name in names]
     long, short = place_pairs(len(names))
-    table = history.read_columns(hour, FEATURES)[:, columns]
+    table = history.read_columns(hour, RANK_FEATURES)[:, columns]
     ranks = rank_columns(table, names)
     half = len(long) // 2
     pairs = np.column_stack([long[:half], short[:half]])

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.catalog import ASSET_BOOKS, BOOK_FEATURES
+from model_registry.ranker_fits import RankerFit
 from model_registry.records import FAMILY_TAG, ModelRef
 from model_registry.registry import register
 from model_registry.stored_books import BOOK_FILE, StoredBook
@@ -40,7 +41,7 @@ MARKET_TAG, CODE_TAG, REGISTRATION_TAG = "training_digest", "book_code_sha256", 
 pre-registration."""
 
 
-def define_stored_book(settings: Settings, walked: WalkedBook, terms: BookTerms) -> StoredBook:
+def define_stored_book(settings: Settings, walked: WalkedBook, terms: BookTerms, fit: RankerFit | None) -> StoredBook:
     """Return the definition under which a book is registered: everything besides code and data that it depends on."""
     family, costs = walked.bench.family, terms.costs
     registered = read_registrations(settings, family.name)
@@ -57,6 +58,7 @@ def define_stored_book(settings: Settings, walked: WalkedBook, terms: BookTerms)
         universe=settings.universe.assets,
         code=digest_book_code(),
         registration=registered[-1].name if registered else None,
+        fit=fit,
     )
 
 
@@ -93,7 +95,7 @@ def record_book(
     `learnt` ends what the book counts as having seen. The first contender is the book.
     """
     layout, family, digest = Layout.of(settings), walked.bench.family, walked.digest_market()
-    revision, content = read_code_revision(), book.to_bytes()
+    revision, files = read_code_revision(), book.to_files()
     tags = {
         "feature_service": BOOK_FEATURES.name,
         "snapshot_id": read_snapshot_id(layout),
@@ -102,7 +104,7 @@ def record_book(
         "code_dirty": "unknown" if revision.dirty is None else str(revision.dirty).lower(),
         "train_end": learnt.train_end.isoformat(),
         "universe": ",".join(book.universe),
-        "fitted_sha256": digest_bytes(content),
+        "fitted_sha256": digest_bytes(files[BOOK_FILE]),
         CODE_TAG: book.code,
         FAMILY_TAG: family.name,
     }
@@ -134,7 +136,7 @@ def record_book(
         target=None,
     )
     with tracking.start_run(layout, run) as run_id:
-        uri = tracking.log_files(layout, run_id, {BOOK_FILE: content})
+        uri = tracking.log_files(layout, run_id, files)
     return register(settings, run_id, uri, tags)
 
 

@@ -10,15 +10,18 @@ from functools import cached_property
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME
+from model_registry.ranker_fits import RankerFit
 from pairity.books.families import BookFamily
+from pairity.books.fits import BookFit
 from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
-from pairity.timeline import HOUR, format_instant
+from pairity.timeline import DAY, HOUR, floor_to, format_instant
 from training.books.bench import BookBench
 from training.books.engine import BookRun, BookTerms
 from training.books.panel import BookPanel
 from training.books.plan import PlannedDecision, plan_book
+from training.books.ranker import LEAST_DAYS, WalkForwardRanker
 from training.books.stored_market import StoredMarket, load_hours
 
 
@@ -36,6 +39,26 @@ class WalkedBook:
     def run(self) -> BookRun:
         """The book, traded."""
         return self.bench.run()
+
+    def fit_until(self, end: datetime) -> RankerFit | None:
+        """Return what a family that learns is fitted to at the last midnight (UTC) up to `end`; None for a rule.
+
+        MissingDataError where too little was known then.
+        """
+        kind, panel = self.bench.family.ranker, self.panel
+        if kind is None:
+            return None
+        made_at = floor_to(min(end, panel.close_of(panel.hours - 1)), DAY)
+        able, size = frozenset(self.bench.list_names()), self.bench.family.size
+        ranker = WalkForwardRanker(history=self.market.history, kind=kind, able=able, size=size)
+        fit = ranker.fit((made_at - panel.start) // HOUR) if made_at >= panel.start else None
+        if fit is None:
+            raise MissingDataError(
+                f"{self.bench.family.name} learns from {LEAST_DAYS} days of decisions, and at {made_at:%Y-%m-%d} there "
+                "are fewer: nothing was fitted",
+                "collect a longer history of the universe, or train a family that learns nothing",
+            )
+        return fit
 
     @property
     def panel(self) -> BookPanel:
@@ -77,18 +100,25 @@ class WalkedBook:
 
 
 def walk_book(
-    settings: Settings, family: BookFamily, terms: BookTerms, first: datetime, last: datetime, now: datetime
+    settings: Settings,
+    family: BookFamily,
+    terms: BookTerms,
+    first: datetime,
+    last: datetime,
+    now: datetime,
+    fit: BookFit | None = None,
 ) -> WalkedBook:
     """Return the book over the bar closes from `first` to `last`, as known at `now`.
 
-    MissingDataError where there is nothing to choose from before `last`, and where bars do not reach over the hours.
+    `fit`: what a version of it learnt; without one a family that learns does so walk-forward. MissingDataError where
+    there is nothing to choose from before `last`, and where bars do not reach over the hours.
     """
     try:
         market, universe = load_hours(settings, first, last, now)
     except MissingDataError as error:
         raise MissingDataError(f"{family.name}: {error.what}", error.remedy) from None
     row = (first - market.history.panel.start) // HOUR
-    bench = BookBench(market.history, family, terms, market.specs, row)
+    bench = BookBench(market.history, family, terms, market.specs, row, fit)
     return WalkedBook(bench, market, first, universe)
 
 

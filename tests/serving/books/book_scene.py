@@ -20,6 +20,7 @@ from feature_repo.offline_files import make_schema, publish
 from feature_repo.transforms.asset_books import compute_asset_books
 from feature_repo.transforms.pair_books import compute_pair_books
 from pairity.books.families import BOOK_FAMILIES
+from pairity.books.fits import BookFit
 from pairity.books.limits import BookLimits, limit_book
 from pairity.books.margin import with_margin
 from pairity.books.present import MeasureBook
@@ -263,10 +264,17 @@ def book_scene(home: Path, *, unkind: bool = False, **options: Any):
         yield scene
 
 
-def backtest(last: datetime, *, realised: float | None = None, limits: BookLimits = LIMITS) -> BookRun:
+def backtest(
+    last: datetime,
+    *,
+    realised: float | None = None,
+    limits: BookLimits = LIMITS,
+    family: str = "trend_carry_book",
+    fit: BookFit | None = None,
+) -> BookRun:
     """Backtest the book from the first decision to that at `last`, at the exchange's quotes and mark prices.
 
-    `realised` is the volatility that the limits are found at.
+    `realised` is the volatility that the limits are found at, `fit` what the book learnt.
     """
     panel = make_panel(MARKET, until=(last - START) // HOUR + 3)
     marks = {
@@ -279,10 +287,10 @@ def backtest(last: datetime, *, realised: float | None = None, limits: BookLimit
     }
     costs = BookCosts(5.0, 0.0, quotes=make_quotes(SPECS))
     terms = BookTerms(float(EQUITY), costs, marks=marks, limits=limits)
-    history, family = FeatureHistory(panel), BOOK_FAMILIES["trend_carry_book"]
-    plan = plan_book(history, family, frozenset(SPECS), first=FIRST_ROW, costs=costs)
+    history, book = FeatureHistory(panel), BOOK_FAMILIES[family]
+    plan = plan_book(history, book, frozenset(SPECS), first=FIRST_ROW, costs=costs, fit=fit)
     limited = [limit_book(one.target.weights, terms.limits, realised) for one in plan]
     plan = tuple(
         replace(one, weights=weights, steps=steps) for one, (weights, steps) in zip(plan, limited, strict=True)
     )
-    return run_book(history, family, terms, SPECS, first=FIRST_ROW, plan=plan)
+    return run_book(history, book, terms, SPECS, first=FIRST_ROW, plan=plan)
