@@ -119,6 +119,7 @@ def record_book(
         "book.names": family.size,
         "book.every_hours": family.every_hours,
         "book.band": format_plain(family.band),
+        **({} if book.fit is None else {"fit.made_at": book.fit.made_at.isoformat()}),
         **list_setting_params(settings),
     }
     name = name_run(layout, tracking.EXPERIMENT, family.name, (times[0], times[-1]), params)

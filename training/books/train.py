@@ -135,6 +135,7 @@ def train_book_in_steps(
     return BookTrainReport(
         family=family.name,
         universe=walk.universe,
+        fitted_at=None if book.fit is None else book.fit.made_at,
         test_start=split.test_start,
         test_end=contenders[0].result.equity["time"][-1],
         kept_back_hours=0 if judgement.looked else (basis.last - kept_back.test_start) // HOUR + 1,
