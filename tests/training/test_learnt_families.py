@@ -29,7 +29,8 @@ from training.family_job import train_families
 from training.promotion import evidence
 from training.promotion.evidence import backtest_champion
 
-FAMILIES = ("book_ranker_ridge", "book_ranker")
+RIDGE = "book_ranker_ridge"
+FAMILIES = (RIDGE, "book_ranker")
 BARS = 1_300
 
 
@@ -156,3 +157,15 @@ def test_the_card_and_the_run_say_what_was_fitted_and_when(trained):
         assert "Nothing is fitted" not in card
     assert np.isfinite([model.mean for model in load(settings, reports[0])[1].fit.models.values()]).all()
     assert len(RANK_FEATURES) == len(load(settings, reports[0])[1].fit.models[3].slopes)
+
+
+def test_drift_is_not_measured_from_hours_at_which_nothing_was_learnt_yet(trained):
+    settings, reports = trained
+    first, last = reports[0].test_start, reports[0].test_end
+    walk = walk_book(settings, BOOK_FAMILIES[RIDGE], make_book_terms(settings), first, last, NOW)
+    before = walk.tabulate_before()
+    wanted = before.filter(before["weight"] != 0.0)
+    assert before["event_timestamp"].min() == wanted["event_timestamp"].min()
+    assert walk.universe + 5 * DAY <= before["event_timestamp"].min() < first
+    rule = walk_book(settings, BOOK_FAMILIES["trend_book"], make_book_terms(settings), first, last, NOW)
+    assert rule.tabulate_before()["event_timestamp"].min() < walk.universe + DAY

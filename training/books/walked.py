@@ -70,7 +70,10 @@ class WalkedBook:
         return _tabulate(self.panel, self.bench.plan())
 
     def tabulate_before(self) -> pl.DataFrame:
-        """Return the same of the hours before `first`, as the book would have wanted them; empty without any."""
+        """Return the same of the hours before `first`, as the book would have wanted them; empty without any.
+
+        Of a book that learns, from the first decision on at which it had learnt enough to want anything.
+        """
         begin = (self.universe - self.panel.start) // HOUR
         if begin >= self.bench.first:
             return _tabulate(self.panel, ())
@@ -79,7 +82,8 @@ class WalkedBook:
         plan = plan_book(
             self.market.history, self.bench.family, able, first=begin, limits=terms.limits, costs=terms.costs
         )
-        return _tabulate(self.panel, [one for one in plan if one.hour < self.bench.first])
+        began = next((one.hour for one in plan if one.weights), 0) if self.bench.family.learns else 0
+        return _tabulate(self.panel, [one for one in plan if began <= one.hour < self.bench.first])
 
     def digest_market(self) -> str:
         """Return the digest of everything that is known of the market here: bars, volumes, settlements, lateness."""

@@ -14,11 +14,20 @@ from typing import Any
 import polars as pl
 import requests
 
-from feature_repo.catalog import ASSET_BOOKS, ASSET_HOURLY, CREATED_TIME, EVENT_TIME, PAIR_BOOKS, find_view
+from feature_repo.catalog import (
+    ASSET_BOOKS,
+    ASSET_HOURLY,
+    CREATED_TIME,
+    EVENT_TIME,
+    PAIR_BOOKS,
+    PAIR_SPREADS,
+    find_view,
+)
 from feature_repo.contract_specs import write_contracts
 from feature_repo.offline_files import make_schema, publish
 from feature_repo.transforms.asset_books import compute_asset_books
 from feature_repo.transforms.pair_books import compute_pair_books
+from feature_repo.transforms.pair_spreads import compute_pair_spreads
 from pairity.books.families import BOOK_FAMILIES
 from pairity.books.fits import BookFit
 from pairity.books.limits import BookLimits, limit_book
@@ -249,6 +258,7 @@ def make_features() -> dict[str, pl.DataFrame]:
         ASSET_HOURLY.name: own.select(ASSET_HOURLY.columns).cast(dict(make_schema(ASSET_HOURLY))),
         ASSET_BOOKS.name: compute_asset_books(hours.lazy(), funding.lazy(), after=after).collect(),
         PAIR_BOOKS.name: compute_pair_books(hours.lazy(), pairs, after=after).collect(),
+        PAIR_SPREADS.name: compute_pair_spreads(hours.lazy(), pairs, after=after).collect(),
     }
 
 
