@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from model_registry.ranker_fits import RankerFit
 from model_registry.records import FAMILY_TAG
 from model_registry.scorer_card import CardReader
-from model_registry.stored_fits import read_fit, write_fit
+from model_registry.stored_fits import LearntFit, read_fit, write_fit
 from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.books.limits import BookLimits
 from pairity.bounded_json import JsonLimits, parse_json
@@ -49,19 +48,15 @@ _HIGHEST = {"volatility": 5.0, "gross": 10.0, "net": 10.0}
 _MOST_COST = 1e12
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
-STORED_BOOKS: Mapping[str, BookFamily] = {
-    name: one for name, one in BOOK_FAMILIES.items() if one.is_rule or one.ranker is not None
-}
-"""Families of books that can be registered and trade: rules, and rankers of names with their fit."""
+STORED_BOOKS: Mapping[str, BookFamily] = {name: one for name, one in BOOK_FAMILIES.items() if one.is_rule or one.learns}
+"""Families of books that can be registered and trade: rules, and those that learn, with their fit."""
 
 
 def explain_untraded(family: BookFamily) -> str:
     """Return why a family is not among `STORED_BOOKS`."""
     if not family.is_choice:
         return "it is there for comparison alone"
-    if family.members:
-        return "its weights follow other books, of which some are learnt that have no stored form yet"
-    return "its models of the outcomes of pairs have no stored form yet"
+    return "its weights follow other books, whose fits and past have no stored form together yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +74,7 @@ class StoredBook:
     """Digest of the source that made and traded it when it was judged."""
     registration: str | None
     """Name of the newest pre-registration of its family then; None where it was never registered."""
-    fit: RankerFit | None = None
+    fit: LearntFit | None = None
     """What it learnt; None for a rule."""
 
     def to_files(self) -> dict[str, bytes]:

@@ -8,8 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from feature_repo.catalog import BOOK_FEATURES
-from model_registry.ranker_fits import RankerFit
 from model_registry.records import ModelRef
+from model_registry.stored_fits import LearntFit
 from pairity.books.decision import HeldBook, NameDecision, WeightPlan, decide_book
 from pairity.books.explanation import explain_weight
 from pairity.books.families import BookFamily
@@ -35,7 +35,7 @@ class TradedBook:
     specs: Mapping[str, ContractSpec]
     version: ModelRef | None = None
     """Champion that defines the book; None where the command line or a setting names its family."""
-    fit: RankerFit | None = None
+    fit: LearntFit | None = None
     """What the version learnt; None for a rule."""
 
     @property
@@ -105,6 +105,7 @@ def decide(
             *([chosen.margin] if chosen.margin else []),
         ),
         pairs=dict(plan.target.pairs),
+        hours_left=dict(plan.target.hours_left),
         smoothed=dict(present.market.smoothed),
     )
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from feature_repo.catalog import BOOK_FEATURES, MARKET_STATE, PAIR_BOOK_FEATURES, find_service, find_view
+from feature_repo.catalog import (
+    BOOK_FEATURES,
+    MARKET_STATE,
+    PAIR_BOOK_FEATURES,
+    PAIR_SPREAD_FEATURES,
+    find_service,
+    find_view,
+)
 from ingestion.recomputation import RecomputedRow, recompute_rows
 from model_registry.loading import load_book
-from model_registry.ranker_fits import RankerFit
 from model_registry.registry import find_version
+from model_registry.stored_fits import LearntFit
 from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.errors import RegistryError
 from pairity.layout import Layout
@@ -29,7 +36,7 @@ class WeightRecomputation:
     """Of the decision, all of them."""
     before: BookRecord | None
     """The decision before, which pairs that are held and smoothed forecasts come from."""
-    fit: RankerFit | None
+    fit: LearntFit | None
     """What the version that decided had learnt; None for a rule."""
     recorded: float
     again: float | None
@@ -80,7 +87,7 @@ def recompute_weight_from_lake(
     reading the lake.
     """
     rows: dict[tuple[str, str], RecomputedRow] = {}
-    for name in (BOOK_FEATURES.name, PAIR_BOOK_FEATURES.name, MARKET_STATE.name):
+    for name in (BOOK_FEATURES.name, PAIR_BOOK_FEATURES.name, PAIR_SPREAD_FEATURES.name, MARKET_STATE.name):
         asked = [one.entity for one in again.vectors if one.service == name and one.event_timestamp == book.close]
         view = find_view(find_service(name).view)
         found = recompute_rows(settings, view, asked, book.close, decision.decision_time) if asked else {}
@@ -102,7 +109,7 @@ def recompute_weight_from_lake(
     )
 
 
-def _load_fit(settings: Settings, decision: DecisionRecord, book: BookRecord) -> RankerFit | None:
+def _load_fit(settings: Settings, decision: DecisionRecord, book: BookRecord) -> LearntFit | None:
     family = BOOK_FAMILIES.get(book.family)
     if family is None or not family.learns:
         return None
@@ -119,7 +126,7 @@ def _weigh(
     book: BookRecord,
     name: str,
     vectors: Iterable[FeatureVector],
-    fit: RankerFit | None,
+    fit: LearntFit | None,
     before: BookRecord | None,
 ) -> float | None:
     family: BookFamily | None = BOOK_FAMILIES.get(book.family)

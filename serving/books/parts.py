@@ -63,7 +63,7 @@ def choose_book(settings: Settings, *, by_version: bool = False) -> BookFamily:
             "set it to cross",
         )
     universe = settings.universe
-    if family.needs_pairs and (others := sorted({*universe.assets} - {*universe.traded})):
+    if family.reads_pairs and (others := sorted({*universe.assets} - {*universe.traded})):
         raise ConfigError(
             f"{name} holds pairs of any two names, and universe.pair_assets lacks {', '.join(others)}",
             "leave universe.pair_assets out, or take these names out of universe.assets",

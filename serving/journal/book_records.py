@@ -58,6 +58,8 @@ class BookRecord:
     """What each limit did, in words."""
     pairs: Mapping[tuple[str, str], int]
     """Pairs that are held from now on, by family; +1: long the first name."""
+    hours_left: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """For how many hours each of these pairs is to be held from now on; empty where pairs have no end."""
     smoothed: Mapping[tuple[int, str], float] = field(default_factory=dict)
     """Forecasts that the next decision smooths on, by days of horizon and name; empty for a book without any."""
 
@@ -83,6 +85,7 @@ def book_to_json(book: BookRecord) -> str:
         "names": names,
         "steps": list(book.steps),
         "pairs": [[*pair, side] for pair, side in sorted(book.pairs.items())],
+        "hours_left": [[*pair, hours] for pair, hours in sorted(book.hours_left.items())],
         "smoothed": [[*key, value] for key, value in sorted(book.smoothed.items())],
     }
     return json.dumps(content, allow_nan=False)
@@ -100,7 +103,8 @@ def book_from_json(decision_id: str, family: str, text: str) -> BookRecord:
         names=names,
         steps=tuple(content["steps"]),
         pairs={(base, quote): side for base, quote, side in content["pairs"]},
-        # Decisions of earlier releases smoothed nothing.
+        # Decisions of earlier releases have neither.
+        hours_left={(base, quote): hours for base, quote, hours in content.get("hours_left", [])},
         smoothed={(days, name): value for days, name, value in content.get("smoothed", [])},
     )
 

@@ -15,8 +15,8 @@ from tests.e2e.book_life import settings_of
 from tests.e2e.made_up_recording import START, make_recording
 from tests.e2e.running import Place
 from tests.e2e.test_replay import FINGERPRINT
+from tests.model_registry.book_fits import make_fit
 from tests.model_registry.book_versions import make_book, register_book
-from tests.model_registry.ranker_fits import make_fit
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 ASSETS = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA")

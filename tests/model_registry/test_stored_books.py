@@ -14,6 +14,7 @@ from pairity.books.families import BOOK_FAMILIES
 from pairity.books.limits import BookLimits
 from pairity.errors import ConfigError, MissingDataError, ModelIntegrityError, RegistryError, UnknownNameError
 from pairity.layout import Layout
+from tests.model_registry.book_fits import LEARNT
 from tests.model_registry.book_versions import make_book, register_book
 from tests.serving.registered_models import NOW, settings_in
 from tests.serving.registered_models import register as register_forest
@@ -38,7 +39,7 @@ def test_what_is_registered_comes_back_to_the_last_bit(settings):
 def test_what_is_there_for_comparison_alone_cannot_be_registered():
     rules = {name for name, one in BOOK_FAMILIES.items() if one.is_rule}
     assert rules == {"trend_book", "carry_book", "trend_carry_book", "pair_continuation"}
-    assert set(STORED_BOOKS) == {*rules, "book_ranker", "book_ranker_ridge"}
+    assert set(STORED_BOOKS) == {*rules, *LEARNT}
     assert "picked_past" not in STORED_BOOKS
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -10,17 +11,18 @@ import pytest
 
 from model_registry.files import ModelFiles, model_digest
 from model_registry.loading import load_book, require_model, verified_directory
+from model_registry.outcome_fits import PAIR_COLUMNS, PAIR_FEATURES
 from model_registry.ranker_fits import RANK_FEATURES
 from model_registry.stored_books import BOOK_FILE, read_book
 from pairity.digest import digest_bytes
 from pairity.errors import ModelIntegrityError
 from pairity.layout import Layout
+from tests.model_registry.book_fits import LEARNT, make_fit
 from tests.model_registry.book_versions import make_book, register_book
-from tests.model_registry.ranker_fits import make_fit
 from tests.serving.registered_models import settings_in
 
 MADE_AT = datetime(2024, 1, 5, tzinfo=UTC)
-RIDGE, TREES = "book_ranker_ridge", "book_ranker"
+RIDGE, TREES, FOREST, PAIRS = LEARNT
 FIRST_TREES = "trees_3d.txt"
 
 
@@ -37,7 +39,7 @@ def make_tags(settings, family, **changes):
     return {"family": family, "universe": ",".join(settings.universe.assets), **changes}
 
 
-@pytest.mark.parametrize("family", [RIDGE, TREES])
+@pytest.mark.parametrize("family", LEARNT)
 def test_a_registered_fit_comes_back_to_the_last_bit_and_says_the_same(settings, family):
     made = make_learnt(settings, family)
     version = register_book(settings, made)
@@ -45,7 +47,7 @@ def test_a_registered_fit_comes_back_to_the_last_bit_and_says_the_same(settings,
     found = load_book(Layout.of(settings), version)
     assert found == made
     assert found.to_files() == made.to_files()
-    ranks = np.random.default_rng(3).uniform(-0.5, 0.5, (50, len(RANK_FEATURES)))
+    ranks = np.random.default_rng(3).uniform(-0.5, 0.5, (50, len(FEATURES[family])))
     ranks[ranks > 0.45] = np.nan
     for days, model in found.fit.models.items():
         assert model.predict(ranks).tobytes() == made.fit.models[days].predict(ranks).tobytes()
@@ -53,23 +55,38 @@ def test_a_registered_fit_comes_back_to_the_last_bit_and_says_the_same(settings,
         assert model.predict(ranks).tolist() == alone
 
 
-def test_trees_say_what_lightgbm_says_of_them(settings):
+@pytest.mark.parametrize("family", LEARNT[1:])
+def test_trees_say_what_lightgbm_says_of_them(family):
     import lightgbm
 
-    ranks = np.random.default_rng(4).uniform(-0.5, 0.5, (200, len(RANK_FEATURES)))
-    ranks[ranks > 0.4] = np.nan
-    for model in make_fit(TREES, MADE_AT).models.values():
-        peer = lightgbm.Booster(model_str=model.text.decode()).predict(ranks, num_threads=1)
-        assert model.predict(ranks).tobytes() == np.asarray(peer).tobytes()
+    rows = np.random.default_rng(4).uniform(-0.5, 0.5, (200, len(FEATURES[family])))
+    rows[rows > 0.4] = np.nan
+    for model in make_fit(family, MADE_AT).models.values():
+        peer = lightgbm.Booster(model_str=model.text.decode()).predict(rows, num_threads=1)
+        assert model.predict(rows).tobytes() == (getattr(model, "mean", 0.0) + np.asarray(peer)).tobytes()
+
+
+@pytest.mark.parametrize("family", [FOREST, PAIRS])
+def test_trading_nothing_is_a_fit_too_and_holdings_may_lack_a_model(settings, family):
+    whole = make_fit(family, MADE_AT)
+    idle = replace(whole, models={}, margin=None)
+    few = replace(whole, models={hours: whole.models[hours] for hours in (72, 720)})
+    for fit in (idle, few):
+        files = make_learnt(settings, family, fit=fit).to_files()
+        content = files.pop(BOOK_FILE)
+        assert len(files) == len(fit.models)
+        assert read_book(content, make_tags(settings, family), "a place", files).fit == fit
+    names, table = ("A", "B"), np.full((len(RANK_FEATURES), 2), np.nan)
+    assert idle.look(names, table, np.full((1, len(PAIR_COLUMNS)), np.nan)) == {("A", "B"): None}
 
 
 def test_another_fit_is_another_version(settings):
     digests = {
         model_digest(ModelFiles(Layout.of(settings).root, make_learnt(settings, family, **own).to_files()))
-        for family in (RIDGE, TREES)
+        for family in LEARNT
         for own in ({}, {"fit": make_fit(family, MADE_AT, 1)}, {"fit": make_fit(family, MADE_AT + timedelta(days=1))})
     }
-    assert len(digests) == 6
+    assert len(digests) == 12
 
 
 def change(part, **values):
@@ -83,6 +100,7 @@ def change(part, **values):
 
 
 FIT, MODEL = ("fit",), ("fit", "models", 0)
+FEATURES = dict.fromkeys((RIDGE, TREES), RANK_FEATURES) | dict.fromkeys((FOREST, PAIRS), PAIR_FEATURES)
 SLOPES = [0.0] * len(RANK_FEATURES)
 HOSTILE = {
     "a fit as a text": (RIDGE, change((), fit="x"), "its fit does not have the fields"),
@@ -91,7 +109,7 @@ HOSTILE = {
     "a close without a zone": (RIDGE, change(FIT, made_at="2024-01-05T00:00:00"), "no close of an hour in UTC"),
     "a close within an hour": (RIDGE, change(FIT, made_at="2024-01-05T00:30:00+00:00"), "no close of an hour in UTC"),
     "a number for a close": (RIDGE, change(FIT, made_at=5), "no close of an hour in UTC"),
-    "other features": (RIDGE, change(FIT, features=["x"]), "not those that this release ranks names by"),
+    "other features": (RIDGE, change(FIT, features=["x"]), "not those that this release forecasts by"),
     "features in another order": (
         RIDGE,
         change(FIT, features=[*RANK_FEATURES[::-1]]),
@@ -99,7 +117,7 @@ HOSTILE = {
     ),
     "another digest of features": (RIDGE, change(FIT, features_sha256="0" * 64), "not those that this release"),
     "a horizon less": (RIDGE, lambda card: card["fit"]["models"].pop(), "does not have the 2 horizons"),
-    "no list of horizons": (RIDGE, change(FIT, models={"3": 1}), "does not have the 2 horizons"),
+    "no list of horizons": (RIDGE, change(FIT, models={"3": 1}), "its models are no list"),
     "another horizon": (RIDGE, change(MODEL, days=30), "days is '30', not 3"),
     "true for days": (RIDGE, change(MODEL, days=True), "days is 'True', not 3"),
     "slopes that lack one": (RIDGE, change(MODEL, slopes=SLOPES[1:]), "slopes is no list"),
@@ -108,6 +126,19 @@ HOSTILE = {
     "a mean beyond its bounds": (RIDGE, change(MODEL, mean=4.5), "mean is"),
     "an integer for a mean": (RIDGE, change(MODEL, mean=1), "mean is"),
     "trees for a ridge": (RIDGE, change(MODEL, trees_sha256="0" * 64), "its model of 3 days"),
+    "an outcome's margin for a ranker": (RIDGE, change(FIT, margin=0.0), "its fit does not have the fields"),
+    "no margin": (PAIRS, lambda card: card["fit"].pop("margin"), "its fit does not have the fields"),
+    "a margin below nothing": (PAIRS, change(FIT, margin=-1.0), "margin is"),
+    "a margin as a text": (PAIRS, change(FIT, margin="0"), "margin is"),
+    "an integer for a margin": (PAIRS, change(FIT, margin=1), "margin is"),
+    "models that trade nothing": (PAIRS, change(FIT, margin=None), "it trades nothing, and holds models"),
+    "a round trip beyond its bounds": (PAIRS, change(FIT, round_trip=2.0), "round_trip is"),
+    "another holding": (PAIRS, change(MODEL, hours=25), "hours is '25', not the next of 24, 72, 168, 720"),
+    "a holding as a text": (PAIRS, change(MODEL, hours="24"), "not the next of"),
+    "holdings in another order": (FOREST, lambda card: card["fit"]["models"].reverse(), "not the next of"),
+    "a holding twice": (FOREST, change(("fit", "models", 1), hours=24), "not the next of"),
+    "a holding less, and its trees": (FOREST, lambda card: card["fit"]["models"].pop(), "not the trees of its fit"),
+    "boosting for a forest": (FOREST, lambda card: card.update(family=PAIRS, band=0.01), "its file holds"),
     "slopes for trees": (TREES, change(MODEL, slopes=SLOPES), "its model of 3 days"),
     "another digest of trees": (TREES, change(MODEL, trees_sha256="0" * 64), "is not the file that its fit names"),
     "a path for a digest": (TREES, change(MODEL, trees_sha256="../x"), "is not the file that its fit names"),
@@ -168,3 +199,16 @@ def test_trees_beside_another_model_are_refused(settings, tmp_path):
     files = ModelFiles(tmp_path, {BOOK_FILE: (folder / BOOK_FILE).read_bytes(), FIRST_TREES: b"tree\n"})
     with pytest.raises(ModelIntegrityError, match="nothing of it is learnt"):
         require_model(files, version.tags)
+
+
+def test_trees_of_a_forest_are_none_of_boosting(settings):
+    """The forest says a mean and boosting a sum: one's text is refused where the other's must be."""
+    for family, other in ((FOREST, PAIRS), (PAIRS, FOREST)):
+        files = make_learnt(settings, family).to_files()
+        fit = make_fit(other, MADE_AT)
+        card = json.loads(files.pop(BOOK_FILE))
+        text = fit.models[24].text
+        card["fit"]["models"][0]["trees_sha256"] = digest_bytes(text)
+        tags, files = make_tags(settings, family), {**files, "trees_24h.txt": text}
+        with pytest.raises(ModelIntegrityError, match="refused"):
+            read_book(json.dumps(card).encode(), tags, "a place", files)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from model_registry.outcome_fits import OutcomeFit
 from model_registry.stored_books import StoredBook
 from pairity.number_formats import format_number, format_plain
 from training.reports.model_card import render_table
@@ -57,10 +58,13 @@ def describe_fit(book: StoredBook) -> str:
     fit = book.fit
     if fit is None:
         return "Nothing is fitted"
-    days = " and ".join(str(one) for one in fit.models)
+    walked = "what is shown here was traded walk-forward, with models made anew on the way"
+    if isinstance(fit, OutcomeFit) and fit.margin is None:
+        return f"Fitted at {fit.made_at:%Y-%m-%d %H:%M} UTC: nothing paid in its folds, and it trades nothing; {walked}"
+    spans = ", ".join(str(one) for one in fit.models)
     return (
-        f"Its models of {days} days were fitted at {fit.made_at:%Y-%m-%d %H:%M} UTC and do not change; what is shown "
-        "here was traded walk-forward, with models made anew on the way"
+        f"Its models of {spans} {'hours' if isinstance(fit, OutcomeFit) else 'days'} were fitted at "
+        f"{fit.made_at:%Y-%m-%d %H:%M} UTC and do not change; {walked}"
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model_registry.outcome_fits import OutcomeFit
 from model_registry.ranker_fits import RankerFit
 from pairity.books.continuation import PairNames
 from pairity.books.decision import plan_weights
@@ -23,12 +24,15 @@ from pairity.books.limits import HOURS_PER_YEAR, VOLATILITY_HOURS, BookLimits, S
 from pairity.timeline import HOUR
 from training.books.account import BookCosts
 from training.books.combined import Targets, WalkForwardBooks
-from training.books.history_features import FeatureHistory, read_known
-from training.books.outcome_walk import open_outcomes
+from training.books.history_features import FeatureHistory
+from training.books.history_windows import read_known
+from training.books.outcome_walk import look_at_pairs, open_outcomes
 from training.books.panel import BookPanel
 from training.books.ranker import FrozenRanker, WalkForwardRanker
 
 Floats = NDArray[np.float64]
+_FIRST_ELAPSED = 24
+"""Hours since the decision before the first one: nothing is held then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ def plan_book(
             features=features,
             held_pairs={} if target is None else target.pairs,
             hours_left={} if target is None else target.hours_left,
+            elapsed=hour - planned[-1].hour if planned else _FIRST_ELAPSED,
             **{"z_scores": {}, **see(hour, features)},
         )
         if limits.volatility is None:
@@ -110,6 +115,8 @@ def _prepare_view(
     if isinstance(fit, RankerFit):
         frozen = FrozenRanker(history=history, fit=fit, able=able, size=family.size)
         return lambda hour, _: {"scores": frozen.score(hour)}
+    if isinstance(fit, OutcomeFit):
+        return lambda hour, _: {"outlooks": look_at_pairs(history, fit, able, family.size, hour)}
     if family.ranker is not None:
         ranker = WalkForwardRanker(history=history, kind=family.ranker, able=able, size=family.size)
         return lambda hour, _: {"scores": ranker.score(hour)}

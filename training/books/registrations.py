@@ -37,6 +37,7 @@ _ENGINE = (
     "engine",
     "executions",
     "history_features",
+    "history_windows",
     "outcome_models",
     "outcome_walk",
     "pair_features",
@@ -47,9 +48,10 @@ _ENGINE = (
     "rank_features",
     "ranker",
     "stored_features",
+    "stored_pairs",
 )
 """Modules of `training.books` on which a result depends."""
-_FITS = ("lightgbm_text", "ranker_fits", "tree_scores")
+_FITS = ("lightgbm_text", "outcome_fits", "ranker_fits", "tree_scores")
 """Modules of `model_registry` that say what a fit forecasts."""
 _FEATURES = ("asset_books", "book_kernels")
 """Modules of `feature_repo.transforms` that compute the features."""

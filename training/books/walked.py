@@ -10,7 +10,7 @@ from functools import cached_property
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME
-from model_registry.ranker_fits import RankerFit
+from model_registry.stored_fits import LearntFit
 from pairity.books.families import BookFamily
 from pairity.books.fits import BookFit
 from pairity.digest import digest_bytes, digest_parts
@@ -19,6 +19,7 @@ from pairity.settings import Settings
 from pairity.timeline import DAY, HOUR, floor_to, format_instant
 from training.books.bench import BookBench
 from training.books.engine import BookRun, BookTerms
+from training.books.outcome_walk import open_outcomes
 from training.books.panel import BookPanel
 from training.books.plan import PlannedDecision, plan_book
 from training.books.ranker import LEAST_DAYS, WalkForwardRanker
@@ -40,25 +41,33 @@ class WalkedBook:
         """The book, traded."""
         return self.bench.run()
 
-    def fit_until(self, end: datetime) -> RankerFit | None:
+    def fit_until(self, end: datetime) -> LearntFit | None:
         """Return what a family that learns is fitted to at the last midnight (UTC) up to `end`; None for a rule.
 
         MissingDataError where too little was known then.
         """
-        kind, panel = self.bench.family.ranker, self.panel
-        if kind is None:
+        family, panel = self.bench.family, self.panel
+        if not family.learns:
             return None
         made_at = floor_to(min(end, panel.close_of(panel.hours - 1)), DAY)
-        able, size = frozenset(self.bench.list_names()), self.bench.family.size
-        ranker = WalkForwardRanker(history=self.market.history, kind=kind, able=able, size=size)
-        fit = ranker.fit((made_at - panel.start) // HOUR) if made_at >= panel.start else None
+        fit = None if made_at < panel.start else self._fit((made_at - panel.start) // HOUR)
         if fit is None:
+            what = "decisions" if family.outcome is None else "outcomes"
             raise MissingDataError(
-                f"{self.bench.family.name} learns from {LEAST_DAYS} days of decisions, and at {made_at:%Y-%m-%d} there "
-                "are fewer: nothing was fitted",
+                f"{family.name} learns from {LEAST_DAYS} days of {what}, and at {made_at:%Y-%m-%d} there are fewer: "
+                "nothing was fitted",
                 "collect a longer history of the universe, or train a family that learns nothing",
             )
         return fit
+
+    def _fit(self, row: int) -> LearntFit | None:
+        """Return what the walk fits at a row; None where it has learnt too little yet."""
+        history, family, able = self.market.history, self.bench.family, frozenset(self.bench.list_names())
+        if family.ranker is not None:
+            return WalkForwardRanker(history=history, kind=family.ranker, able=able, size=family.size).fit(row)
+        assert family.outcome is not None
+        outcomes = open_outcomes(history, family.outcome, able, family.size, self.bench.terms.costs)
+        return outcomes.fit(row) if outcomes.has_learnt(row) else None
 
     @property
     def panel(self) -> BookPanel:

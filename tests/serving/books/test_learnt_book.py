@@ -22,7 +22,7 @@ from serving.books.lineage import recompute_weight
 from serving.journal import Purpose
 from serving.journal.book_records import book_from_json, book_to_json
 from serving.parity import check_parity
-from tests.model_registry.ranker_fits import make_fit
+from tests.model_registry.book_fits import LEARNT, make_fit
 from tests.serving.books.book_scene import FIRST_ROW, MARKET, SPECS, book_scene
 from tests.serving.books.test_book_champion import OPTIONS, make_champion, read_versions
 from tests.serving.books.test_book_process import Killed, check_equal_to_backtest, count_ahead, open_mortal
@@ -31,7 +31,8 @@ from training.books.account import BookCosts
 from training.books.history_features import FeatureHistory
 from training.books.plan import plan_book
 
-RIDGE, TREES = "book_ranker_ridge", "book_ranker"
+EVERYTHING = {"assets": tuple(MARKET["close"])}
+RIDGE, TREES, FOREST, PAIRS = LEARNT
 MADE_AT = datetime(2025, 3, 18, tzinfo=UTC)
 """Before the end of what made-up versions say they have seen."""
 
@@ -62,10 +63,10 @@ def list_scores(book):
     return {one.name: one.score for one in book.names if one.score is not None}
 
 
-@pytest.mark.parametrize("family", [RIDGE, pytest.param(TREES, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("family", [RIDGE, *(pytest.param(one, marks=pytest.mark.slow) for one in LEARNT[1:])])
 def test_it_holds_what_the_backtest_of_the_same_fit_holds_after_a_kill_too(tmp_path, family):
     fit = make_fit(family, MADE_AT)
-    with book_scene(tmp_path / "home", **OPTIONS) as scene:
+    with book_scene(tmp_path / "home", **OPTIONS, universe=EVERYTHING) as scene:
         champion = promote(scene, family)
         with pytest.raises(Killed):
             scene.trade(3, open_journal=partial(open_mortal, 75))
@@ -75,14 +76,24 @@ def test_it_holds_what_the_backtest_of_the_same_fit_holds_after_a_kill_too(tmp_p
         books = [book for book, _, _ in read_decided(scene)]
     plan = plan_days(family, fit, 3)
     assert [list_scores(book) for book in books] == [dict(one.target.scores) for one in plan]
+    assert [(book.pairs, book.hours_left) for book in books] == [
+        (one.target.pairs, one.target.hours_left) for one in plan
+    ]
+    if family in (FOREST, PAIRS):
+        # A pair that was entered is held for its hours, whatever is said of it meanwhile
+        kept = [pair for pair, left in books[1].hours_left.items() if left not in (24, 72, 168, 720)]
+        assert kept
+        assert all(books[0].hours_left[pair] == books[1].hours_left[pair] + 24 for pair in kept)
+        return
     # Forecasts go on from what the decision before left: they are not those of their own day alone
     alone = plan_days(family, fit, 3, first=FIRST_ROW + 24)[0]
     assert alone.target.scores != plan[1].target.scores
 
 
-def test_what_was_decided_leads_back_to_the_same_floats(tmp_path, monkeypatch):
-    with book_scene(tmp_path / "home", **OPTIONS) as scene:
-        champion = promote(scene, RIDGE)
+@pytest.mark.parametrize("family", [RIDGE, PAIRS])
+def test_what_was_decided_leads_back_to_the_same_floats(tmp_path, monkeypatch, family):
+    with book_scene(tmp_path / "home", **OPTIONS, universe=EVERYTHING) as scene:
+        champion = promote(scene, family)
         scene.trade(2)
         apply_definitions(scene.settings, open_store(scene.settings))
         report = check_parity(scene.settings)
@@ -106,7 +117,7 @@ def test_what_was_decided_leads_back_to_the_same_floats(tmp_path, monkeypatch):
         # A version whose files are others now recomputes nothing
         book, decision, vectors = decided[-1]
         path = verified_directory(Layout.of(scene.settings), champion) / BOOK_FILE
-        path.write_bytes(path.read_bytes().replace(b'"mean": 0.', b'"mean": 1.', 1))
+        path.write_bytes(path.read_bytes().replace(b'"mean": ', b'"mean":  ', 1))
         with pytest.raises(ModelIntegrityError, match="is not the one that was registered"):
             recompute_weight(scene.settings, decision, book, "N00", vectors)
 
