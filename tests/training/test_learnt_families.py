@@ -152,6 +152,7 @@ def test_the_card_and_the_run_say_what_was_fitted_and_when(trained):
         _, book = load(settings, report)
         run = open_client(Layout.of(settings)).get_run(report.model.run_id)
         assert run.data.params["fit.made_at"] == book.fit.made_at.isoformat()
+        assert registry.find_version(settings, report.model.version).tags["fitted_at"] == book.fit.made_at.isoformat()
         card = run.data.tags["mlflow.note.content"]
         assert f"fitted at {book.fit.made_at:%Y-%m-%d}" in card
         assert "Nothing is fitted" not in card

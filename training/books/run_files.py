@@ -37,8 +37,9 @@ from training.reports.run_names import SUBJECT_TAG, name_run
 from training.run_records import RunRecord
 
 MARKET_TAG, CODE_TAG, REGISTRATION_TAG = "training_digest", "book_code_sha256", "registration"
+FITTED_TAG = "fitted_at"
 """Tags of a book's version: digest of the market that it was judged on, of the code that made it, name of its
-pre-registration."""
+pre-registration, close at which its fit was made (missing where nothing is fitted)."""
 
 
 def define_stored_book(settings: Settings, walked: WalkedBook, terms: BookTerms, fit: LearntFit | None) -> StoredBook:
@@ -110,6 +111,8 @@ def record_book(
     }
     if book.registration is not None:
         tags[REGISTRATION_TAG] = book.registration
+    if book.fit is not None:
+        tags[FITTED_TAG] = book.fit.made_at.isoformat()
     times = contenders[0].result.equity["time"]
     card = render_book_card(book, metrics, tags, {one.key: one.name for one in contenders}, (times[0], times[-1]))
     replace_file(locate_directory(settings) / CARD, card.encode())
