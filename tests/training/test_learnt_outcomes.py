@@ -28,6 +28,7 @@ def young():
         for module in (features, stored_market):
             patch.setattr(module, "MIN_BARS", 700)
         patch.setattr(outcome_models, "_TREES", 20)
+        patch.setitem(outcome_models._OWN[OutcomeModel.BOOSTING], "min_data_in_leaf", 5)
         patch.setattr(outcome_walk, "LEAST_ROWS", 60)
         patch.setattr(outcome_walk, "FOLDS", 2)
         for name, value in (("TRAIN_DAYS", 20), ("LEAST_DAYS", 6), ("ROLL_DAYS", 4), ("HORIZONS", (24, 72))):

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_BOOKS, PAIR_SPREADS, View
 from feature_repo.raw_datasets import instant
 from model_registry.outcome_fits import PAIR_COLUMNS, list_pairs, read_pair_columns
-from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training.books.pair_features import compute_pair_columns
@@ -21,14 +20,15 @@ from training.books.panel import BookPanel
 Floats = NDArray[np.float64]
 _SPAN = timedelta(days=30)
 """Closes that are read at once: rows ascend, and thousands of pairs do not fit into memory for years."""
-_VIEWS = (PAIR_BOOKS, PAIR_SPREADS)
+_VIEWS, _COLUMNS = (PAIR_BOOKS, PAIR_SPREADS), set(PAIR_COLUMNS)
 
 
 class StoredPairs:
     """Reader of `pair_books` and `pair_spreads`, as `FeatureHistory` asks for the columns of pairs.
 
-    Which version of a row is seen is as of `StoredScores`; so is what the views do not have: pairs of names outside
-    `universe.pair_assets` and closes of other hours are computed from the bars by the same kernels.
+    Which version of a row is seen is as of `StoredScores`. What the views do not have is computed from the bars that
+    were known at the decision, by the same kernels: pairs of names outside `universe.pair_assets`, closes of other
+    hours, and hours of before a view was first computed in this data directory.
     """
 
     def __init__(self, settings: Settings, now: datetime) -> None:
@@ -39,24 +39,17 @@ class StoredPairs:
         self._rows: Mapping[tuple[datetime, str], dict[str, float]] = {}
 
     def __call__(self, panel: BookPanel, hour: int, names: tuple[str, ...]) -> Floats:
-        """Return the pairs of `names` (sorted) × `PAIR_COLUMNS` at row `hour`; NaN where one is not known.
-
-        MissingDataError where nothing is published of a view.
-        """
+        """Return the pairs of `names` (sorted) × `PAIR_COLUMNS` at row `hour`; NaN where one is not known."""
         close, wanted = panel.close_of(hour), list_pairs(names)
         known = [self._ids.get(pair) for pair in wanted]
-        due = not int(close.timestamp()) % int(PAIR_SPREADS.every.total_seconds())
-        if not due or not any(known):
+        if int(close.timestamp()) % int(PAIR_SPREADS.every.total_seconds()) or not any(known):
             return compute_pair_columns(panel, hour, names)
         self._read(close)
-        found = (
-            np.full((len(wanted), len(PAIR_COLUMNS)), np.nan)
-            if all(known)
-            else compute_pair_columns(panel, hour, names)
-        )
-        for place, (own, pair) in enumerate(zip(known, wanted, strict=True)):
-            if own is not None:
-                row = self._rows.get((close, own.pair_id), {})
+        rows = [None if own is None else self._rows.get((close, own.pair_id)) for own in known]
+        whole = all(row is not None and row.keys() == _COLUMNS for row in rows)
+        found = np.empty((len(wanted), len(PAIR_COLUMNS))) if whole else compute_pair_columns(panel, hour, names)
+        for place, (own, row, pair) in enumerate(zip(known, rows, wanted, strict=True)):
+            if own is not None and row is not None and row.keys() == _COLUMNS:
                 found[place] = read_pair_columns(row, turned=own.base != pair[0])
         return found
 
@@ -77,7 +70,7 @@ class StoredPairs:
         assert self._span is not None
         stored = scan_view(self._layout, view)
         in_time = pl.min_horizontal(pl.col(EVENT_TIME) + self._settings.features.decision_lag, instant(self._now))
-        rows = (
+        return (
             stored.filter(
                 pl.col(EVENT_TIME).is_between(*self._span, closed="left"),
                 pl.col(CREATED_TIME) <= in_time,
@@ -88,9 +81,3 @@ class StoredPairs:
             .drop(CREATED_TIME)
             .collect()
         )
-        if rows.is_empty() and stored.limit(1).collect().is_empty():
-            raise MissingDataError(
-                f"no rows of {view.name} are stored, from which models of pairs forecast",
-                "run `pairity features`: it computes them from what is collected",
-            )
-        return rows

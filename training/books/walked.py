@@ -131,7 +131,7 @@ def walk_book(
     except MissingDataError as error:
         raise MissingDataError(f"{family.name}: {error.what}", error.remedy) from None
     row = (first - market.history.panel.start) // HOUR
-    bench = BookBench(market.history, family, terms, market.specs, row, fit)
+    bench = BookBench(history=market.history, family=family, terms=terms, specs=market.specs, first=row, fit=fit)
     return WalkedBook(bench, market, first, universe)
 
 

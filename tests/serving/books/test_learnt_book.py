@@ -90,7 +90,7 @@ def test_it_holds_what_the_backtest_of_the_same_fit_holds_after_a_kill_too(tmp_p
     assert alone.target.scores != plan[1].target.scores
 
 
-@pytest.mark.parametrize("family", [RIDGE, PAIRS])
+@pytest.mark.parametrize("family", [pytest.param(RIDGE, marks=pytest.mark.slow), PAIRS])
 def test_what_was_decided_leads_back_to_the_same_floats(tmp_path, monkeypatch, family):
     with book_scene(tmp_path / "home", **OPTIONS, universe=EVERYTHING) as scene:
         champion = promote(scene, family)
@@ -122,6 +122,7 @@ def test_what_was_decided_leads_back_to_the_same_floats(tmp_path, monkeypatch, f
             recompute_weight(scene.settings, decision, book, "N00", vectors)
 
 
+@pytest.mark.slow
 def test_a_new_version_takes_over_at_the_next_decision_and_goes_on_smoothing(tmp_path, monkeypatch):
     with book_scene(tmp_path / "home", **OPTIONS) as scene:
         first = promote(scene, RIDGE)
@@ -186,6 +187,7 @@ def test_what_its_vectors_are_is_declared():
     assert set(RANK_FEATURES) <= set(BOOK_FEATURES.features)
 
 
+@pytest.mark.slow
 def test_its_volatility_is_measured_the_same_since_whenever_it_trades():
     """With a target of volatility a plan that begins later scales as one that began before it."""
     from pairity.books.limits import BookLimits
