@@ -23,10 +23,9 @@ ASSETS = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA")
 SINCE = START + timedelta(days=93)
 UNTIL = SINCE + timedelta(days=4)
 MADE_AT = (SINCE - timedelta(days=3)).replace(hour=0)
-FAMILIES = ("book_ranker_ridge", "book_ranker")
+FAMILIES = ("book_ranker_ridge", "book_ranker", "pair_outcome_boosting")
 FEW = {
     "PAIRITY_UNIVERSE__ASSETS": json.dumps(ASSETS),
-    "PAIRITY_UNIVERSE__PAIR_ASSETS": json.dumps(ASSETS[:2]),
     "PAIRITY_EXCHANGE__MAX_RETRIES": "0",
 }
 
@@ -98,12 +97,24 @@ def test_a_decision_that_an_outage_took_is_smoothed_over_on_both_sides(place, re
     assert FINGERPRINT.search(said)[1] != fingerprint
 
 
-def test_boosted_trees_are_replayed_too(place, recording, undisturbed):
+@pytest.mark.parametrize(("version", "family"), [("2", "book_ranker"), ("3", "pair_outcome_boosting")])
+def test_boosted_trees_are_replayed_too(place, recording, undisturbed, version, family):
     home, fingerprint = undisturbed
-    said = replay(place, recording, home, "--again", "--model", "2")
-    assert "decided by book book_ranker, version 2" in said
+    said = replay(place, recording, home, "--again", "--model", version)
+    assert f"decided by book {family}, version {version}" in said
     assert ", 0 unexplained differences, 0 explained" in said
+    assert int(re.search(r"4 decisions, (\d+) executions", said)[1]) > 4
     assert FINGERPRINT.search(said)[1] != fingerprint
+
+
+def test_pairs_are_held_on_over_a_decision_that_an_outage_took(place, recording, undisturbed, tmp_path):
+    home, _ = undisturbed
+    begin = (SINCE + timedelta(days=2) - timedelta(minutes=30)).isoformat()
+    script = tmp_path / "outage.json"
+    script.write_text(json.dumps({"event": [{"at": begin, "maintenance": "out", "refuse": True, "for_s": 5 * 3600}]}))
+    said = replay(place, recording, home, "--again", "--model", "3", "--faults", str(script))
+    assert list_decided(home) == [0, 1, 3, 4]
+    assert ", 0 unexplained differences, 1 explained" in said
 
 
 def test_what_does_not_fit_is_refused(place, recording, tmp_path):
