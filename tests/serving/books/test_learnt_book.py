@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -159,6 +160,16 @@ def _rank(name):
     history = FeatureHistory(make_panel(MARKET, until=FIRST_ROW + 26))
     names, table = read_universe(history, FIRST_ROW + 24, frozenset(SPECS), 12)
     return rank_columns(table, names)[[names.index(name)]]
+
+
+def test_a_fit_that_trades_nothing_says_so_at_every_decision(tmp_path):
+    idle = replace(make_fit(PAIRS, MADE_AT), models={}, margin=None)
+    with book_scene(tmp_path / "home", **OPTIONS, universe=EVERYTHING) as scene:
+        make_champion(scene.settings, family=PAIRS, fit=idle)
+        assert scene.trade(1).problems == []
+        ((book, decision, _),) = read_decided(scene)
+    assert not any(one.contracts for one in book.names)
+    assert "no margin above costs paid in the folds of the fit of 2025-03-18" in decision.decision.reason
 
 
 def test_it_is_not_traded_by_its_name(tmp_path):
