@@ -91,7 +91,8 @@ def test_it_holds_what_the_backtest_of_the_same_fit_holds_after_a_kill_too(tmp_p
     assert alone.target.scores != plan[1].target.scores
 
 
-@pytest.mark.parametrize("family", [pytest.param(RIDGE, marks=pytest.mark.slow), PAIRS])
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [RIDGE, PAIRS])
 def test_what_was_decided_leads_back_to_the_same_floats(tmp_path, monkeypatch, family):
     with book_scene(tmp_path / "home", **OPTIONS, universe=EVERYTHING) as scene:
         champion = promote(scene, family)
@@ -162,6 +163,7 @@ def _rank(name):
     return rank_columns(table, names)[[names.index(name)]]
 
 
+@pytest.mark.slow
 def test_a_fit_that_trades_nothing_says_so_at_every_decision(tmp_path):
     idle = replace(make_fit(PAIRS, MADE_AT), models={}, margin=None)
     with book_scene(tmp_path / "home", **OPTIONS, universe=EVERYTHING) as scene:
