@@ -66,7 +66,7 @@ def ask_study(settings, patch):
         require_one_unit=lambda _: None,
         load_market=lambda *_: MARKET,
         find_first_universe=lambda *_: 0,
-        BookBench=lambda _history, _family, terms, *_: give(terms),
+        BookBench=lambda *given, **named: give(named["terms"] if named else given[2]),
     )
     study.study_books(settings, [FAMILY], SilentProgress(), now=START, whole=True)
 
