@@ -93,7 +93,7 @@ def ask_gate(settings, patch):
 
 def ask_champion_of_the_gate(settings, patch):
     """A champion is traded within the limits of its version: those that it was judged within."""
-    stored = SimpleNamespace(family=FAMILY, limits=make_book_terms(settings).limits)
+    stored = SimpleNamespace(family=FAMILY, limits=make_book_terms(settings).limits, fit=None)
     _stub(
         patch,
         evidence,
