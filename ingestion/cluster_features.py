@@ -14,7 +14,15 @@ from itertools import groupby
 
 import polars as pl
 
-from feature_repo.catalog import ASSET_HOURLY, ASSET_MICROSTRUCTURE, EVENT_TIME, PAIR_BOOKS, PAIR_HOURLY, VIEWS
+from feature_repo.catalog import (
+    ASSET_HOURLY,
+    ASSET_MICROSTRUCTURE,
+    EVENT_TIME,
+    PAIR_BOOKS,
+    PAIR_HOURLY,
+    PAIR_SPREADS,
+    VIEWS,
+)
 from feature_repo.chunks import Engine
 from feature_repo.cluster_workers import Workers, connect_workers
 from feature_repo.raw_datasets import DATASETS
@@ -29,7 +37,7 @@ from pairity.settings import Settings
 from pairity.timeline import month_key
 from pairity.universe import Pair
 
-_OF_PAIRS = frozenset({PAIR_HOURLY.name, PAIR_BOOKS.name})
+_OF_PAIRS = frozenset({PAIR_HOURLY.name, PAIR_BOOKS.name, PAIR_SPREADS.name})
 
 
 def choose_engine(settings: Settings, withheld: WithheldRows) -> Engine | None:

@@ -14,6 +14,7 @@ import polars as pl
 
 from model_registry.records import DRIFT_TAG, ModelRef
 from model_registry.stored_folder import read_folder
+from pairity.books.families import BOOK_FAMILIES
 from pairity.digest import digest_bytes
 from pairity.errors import MissingDataError, ModelIntegrityError, RegistryError
 from pairity.layout import Layout
@@ -54,8 +55,10 @@ def read_drift_file(layout: Layout, model: ModelRef) -> bytes:
     what = f"version {model.version} of model {model.name!r}"
     digest = model.tags.get(DRIFT_TAG)
     if model.is_book:
+        learns = BOOK_FAMILIES[model.family].learns
+        said = "drift of what books learn is not measured" if learns else "nothing of it is learnt that could drift"
         raise MissingDataError(
-            f"{what} is a book ({model.family}): nothing of it is learnt that could drift",
+            f"{what} is a book ({model.family}): {said}",
             "name a version of a model of pairs with --version",
         )
     if digest is None:

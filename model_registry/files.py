@@ -14,6 +14,7 @@ from pathlib import Path
 from model_registry.lightgbm_text import TREES_FILE, TREES_MAX_BYTES
 from model_registry.scorer_card import CARD_FILE, CARD_MAX_BYTES
 from model_registry.stored_books import BOOK_FILE, BOOK_MAX_BYTES
+from model_registry.stored_fits import FIT_FILES
 from model_registry.stored_folder import read_folder, stored_path
 from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import ModelIntegrityError
@@ -61,6 +62,11 @@ class ModelFiles:
         return self.contents.get(BOOK_FILE)
 
     @property
+    def fits(self) -> dict[str, bytes]:
+        """Files that lie beside the definition of a book that learns."""
+        return {name: content for name, content in self.contents.items() if name in FIT_FILES}
+
+    @property
     def scorer(self) -> dict[str, bytes]:
         """Files of a model that is no forest and no book."""
         return {name: content for name, content in self.contents.items() if name in SCORER_FILES}
@@ -82,9 +88,10 @@ def read_model_files(layout: Layout, model_id: str) -> ModelFiles:
             "train again, or restore the model's artifact directory from a copy",
         )
     kinds = [name for name in (MODEL_FILE, BOOK_FILE) if name in contents]
-    if len(kinds) > 1 or (kinds and files.scorer):
+    strange = [*files.scorer, *(files.fits if files.book is None else [])]
+    if len(kinds) > 1 or (kinds and strange) or (not kinds and files.fits):
         raise ModelIntegrityError(
-            f"two models in {folder}: {kinds[0]} beside {', '.join([*kinds[1:], *files.scorer])}",
+            f"two models in {folder}: {' beside '.join([*kinds, *strange])}",
             "find out who put it there; restore the directory from a copy, or train again",
         )
     return files
@@ -112,6 +119,8 @@ def _limit(folder: Path, name: str) -> int:
         return SCORER_FILES[name]
     if name == BOOK_FILE:
         return BOOK_MAX_BYTES
+    if name in FIT_FILES:
+        return FIT_FILES[name]
     if name in _NOTES:
         return NOTE_MAX_BYTES
     path = folder / name
@@ -122,6 +131,6 @@ def _limit(folder: Path, name: str) -> int:
         )
     raise ModelIntegrityError(
         f"{str(path)!r} is no file of a model: models are {MODEL_FILE} (or {' and '.join(SCORER_FILES)}, "
-        f"or {BOOK_FILE}) and {', '.join(_NOTES)}, and nothing else",
+        f"or {BOOK_FILE} with {', '.join(FIT_FILES)}) and {', '.join(_NOTES)}, and nothing else",
         "find out who put it there; restore the directory from a copy, or train again",
     )

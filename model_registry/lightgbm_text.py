@@ -29,6 +29,8 @@ MAX_CATEGORIES = 1024
 """Places that the bits of one categorical split may name."""
 MAX_SCORE = 500.0
 """Most that all trees together may add up to, up or down: its exponential is finite."""
+CLASSES, REGRESSION = "binary sigmoid:1", "regression"
+"""Objectives of the boosters that are read: probabilities of a label, and numbers."""
 _END = b"end of trees\n"
 _LINE_MAX = 1 << 16
 _NUMBER = re.compile(r"-?[0-9]{1,24}(?:\.[0-9]{1,24})?(?:e[+-][0-9]{1,3})?", re.ASCII)
@@ -74,12 +76,15 @@ def cut_text(text: str) -> bytes:
     return content[: content.index(_END) + len(_END)]
 
 
-def read_trees(content: bytes, features: Sequence[str], place: str) -> TreeArrays:
+def read_trees(
+    content: bytes, features: Sequence[str], place: str, objective: str = CLASSES, *, averaged: bool = False
+) -> TreeArrays:
     """Return the trees of a stored text over `features`; ModelIntegrityError, which names `place`, for any other text.
 
-    The work and the memory are bounded by the size of the text, at most 4 MiB.
+    `averaged`: of a forest, which says `sum_leaves` over the number of its trees. The work and the memory are bounded
+    by the size of the text, at most 4 MiB.
     """
-    return _Reader(content, place).read(features)
+    return _Reader(content, place).read(features, objective, averaged=averaged)
 
 
 @dataclass(slots=True)
@@ -106,13 +111,15 @@ class _Reader:
         self._lines = content.decode("ascii").split("\n")[:-1]
         self._at = 0
 
-    def read(self, features: Sequence[str]) -> TreeArrays:
+    def read(self, features: Sequence[str], objective: str, *, averaged: bool) -> TreeArrays:
         self._literal("tree")
         for name, value in (("version", "v4"), ("num_class", "1"), ("num_tree_per_iteration", "1")):
             self._constant(name, value)
         self._constant("label_index", "0")
         self._constant("max_feature_idx", str(len(features) - 1))
-        self._constant("objective", "binary sigmoid:1")
+        self._constant("objective", objective)
+        if averaged:
+            self._literal("average_output")
         self._constant("feature_names", " ".join(features))
         ranges = self._value("feature_infos").split(" ")
         if len(ranges) != len(features) or not all(map(_RANGE.fullmatch, ranges)):

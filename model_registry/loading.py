@@ -121,7 +121,7 @@ def _read_book(files: ModelFiles, tags: Mapping[str, str]) -> StoredBook:
     place = str(files.folder)
     if files.book is None:
         CardReader(place).refuse(f"its family is {tags.get(FAMILY_TAG)}, and there is no {BOOK_FILE}")
-    return read_book(files.book, tags, place)
+    return read_book(files.book, tags, place, files.fits)
 
 
 def _check(files: ModelFiles, tags: Mapping[str, str]) -> StoredScorer | None:

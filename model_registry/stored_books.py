@@ -1,9 +1,9 @@
 """`book.json` of a registered book: its family and everything besides code and data that it was judged with.
 
-Nothing of a book that can be registered is fitted, so that the file is its definition: data of fixed shape, parsed
-within limits. Every field must be there, of its type and within its bounds; nothing else may be. The release that reads
-it must still make the same book of the family's name: another band, or another number of names, is another book, which
-no gate has seen.
+The file is the book's definition: data of fixed shape, parsed within limits. Every field must be there, of its type and
+within its bounds; nothing else may be. A book that learns has its fit in it, too (format 2, `stored_fits`). The release
+that reads it must still make the same book of the family's name: another band, or another number of names, is another
+book, which no gate has seen.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from model_registry.records import FAMILY_TAG
 from model_registry.scorer_card import CardReader
+from model_registry.stored_fits import LearntFit, read_fit, write_fit
 from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.books.limits import BookLimits
 from pairity.bounded_json import JsonLimits, parse_json
@@ -24,8 +26,8 @@ from pairity.number_formats import format_plain
 
 BOOK_FILE = "book.json"
 BOOK_MAX_BYTES = 64 << 10
-_FORMAT = 1
-_LIMITS = JsonLimits(size=BOOK_MAX_BYTES, depth=3, values=2_000)
+_FORMAT, _WITH_FIT = 1, 2
+_LIMITS = JsonLimits(size=BOOK_MAX_BYTES, depth=6, values=2_000)
 _FIELDS = (
     "format",
     "family",
@@ -39,13 +41,22 @@ _FIELDS = (
     "code_sha256",
     "registration",
 )
+_FIT = "fit"
+_NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 _COSTS = ("initial_equity_usdt", "fee_bps", "slippage_bps", "impact")
 _HIGHEST = {"volatility": 5.0, "gross": 10.0, "net": 10.0, "margin": 125.0}
 _MOST_COST = 1e12
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
-STORED_BOOKS: Mapping[str, BookFamily] = {name: one for name, one in BOOK_FAMILIES.items() if one.is_rule}
-"""Families of books that can be registered and trade: those of which nothing is learnt."""
+STORED_BOOKS: Mapping[str, BookFamily] = {name: one for name, one in BOOK_FAMILIES.items() if one.is_rule or one.learns}
+"""Families of books that can be registered and trade: rules, and those that learn, with their fit."""
+
+
+def explain_untraded(family: BookFamily) -> str:
+    """Return why a family is not among `STORED_BOOKS`."""
+    if not family.is_choice:
+        return "it is there for comparison alone"
+    return "its weights follow other books, whose fits and past have no stored form together yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +74,15 @@ class StoredBook:
     """Digest of the source that made and traded it when it was judged."""
     registration: str | None
     """Name of the newest pre-registration of its family then; None where it was never registered."""
+    fit: LearntFit | None = None
+    """What it learnt; None for a rule."""
 
-    def to_bytes(self) -> bytes:
-        """Return the file; the same book gives the same bytes."""
+    def to_files(self) -> dict[str, bytes]:
+        """Return the files by name, `book.json` first; the same book gives the same bytes."""
         family, limits = self.family, self.limits
+        fit, files = ({}, {}) if self.fit is None else write_fit(self.fit)
         content = {
-            "format": _FORMAT,
+            "format": _FORMAT if self.fit is None else _WITH_FIT,
             "family": family.name,
             "size": family.size,
             "every_hours": family.every_hours,
@@ -79,24 +93,35 @@ class StoredBook:
             "universe": list(self.universe),
             "code_sha256": self.code,
             "registration": self.registration,
+            **({} if self.fit is None else {_FIT: fit}),
         }
-        return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
+        return {BOOK_FILE: (json.dumps(content, indent=1, allow_nan=False) + "\n").encode(), **files}
 
 
-def read_book(content: bytes, tags: Mapping[str, str], place: str) -> StoredBook:
+def read_book(
+    content: bytes, tags: Mapping[str, str], place: str, files: Mapping[str, bytes] = _NO_FILES
+) -> StoredBook:
     """Return the book of a file; ModelIntegrityError, which names `place`, where it is not the one of `tags`.
 
-    `tags` name the family and the universe (not compared where it was not recorded).
+    `tags` name the family, the universe and the last instant that it has seen (not compared where they were not
+    recorded); `files`: the trees that lie beside the file, by name.
     """
     reader = CardReader(place)
     try:
         card = parse_json(content, _LIMITS)
     except OutOfBoundsError as error:
         reader.refuse(f"{BOOK_FILE} {error.what}")
-    reader.require_fields(card, _FIELDS, BOOK_FILE)
-    if type(card["format"]) is not int or card["format"] != _FORMAT:
-        reader.refuse(f"{BOOK_FILE} is of the format {show(str(card['format'])[:100])}, not {_FORMAT}")
+    named = card.get("format") if isinstance(card, dict) else None
+    has_fit = type(named) is int and named == _WITH_FIT
+    reader.require_fields(card, (*_FIELDS, _FIT) if has_fit else _FIELDS, BOOK_FILE)
+    if type(named) is not int or named not in {_FORMAT, _WITH_FIT}:
+        reader.refuse(f"{BOOK_FILE} is of the format {show(str(named)[:100])}, not {_FORMAT} or {_WITH_FIT}")
     family = _read_family(reader, card, tags.get(FAMILY_TAG, ""))
+    if family.learns != has_fit:
+        what = "learns, and its file holds no fit" if family.learns else "learns nothing, and its file holds a fit"
+        reader.refuse(f"{family.name} {what}")
+    if files and not has_fit:
+        reader.refuse(f"beside it lie {', '.join(sorted(files))}, and nothing of it is learnt")
     reader.require_fields(card["limits"], tuple(_HIGHEST), "its limits")
     reader.require_fields(card["costs"], _COSTS, "its costs")
     limits = {
@@ -117,6 +142,7 @@ def read_book(content: bytes, tags: Mapping[str, str], place: str) -> StoredBook
         universe=universe,
         code=code,
         registration=None if registration is None else reader.read_names([registration], "registration")[0],
+        fit=read_fit(reader, family, card[_FIT], files, tags.get("train_end", "")) if has_fit else None,
     )
 
 

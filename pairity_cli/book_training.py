@@ -24,9 +24,13 @@ def show_book_training(report: BookTrainReport) -> None:
         if not report.kept_back_hours
         else f"{format_count(report.kept_back_hours, 'hour')} after them kept back for the gate's last look"
     )
+    fitted = (
+        "nothing is fitted"
+        if report.fitted_at is None
+        else f"registered as fitted at {report.fitted_at:%Y-%m-%d %H:%M}, judged walk-forward"
+    )
     print_line(
-        f"nothing is fitted; traded from {report.test_start:%Y-%m-%d %H:%M} to {report.test_end:%Y-%m-%d %H:%M} UTC, "
-        f"{looked}"
+        f"{fitted}; traded from {report.test_start:%Y-%m-%d %H:%M} to {report.test_end:%Y-%m-%d %H:%M} UTC, {looked}"
     )
     names = list(report.backtests)
     span = report.test_end - report.test_start

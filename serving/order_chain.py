@@ -65,7 +65,9 @@ def walk_chain(
         return OrderChain(trace=trace, entry=find_entry(settings, trace), known={})
     if (book := read_book(settings, trace.decision)) is not None:
         chain = _walk_book(settings, trace, trace.decision, book, from_lake=from_lake)
-        return chain if measure is None else replace(chain, volatility=measure_again(settings, book, measure))
+        if measure is None:
+            return chain
+        return replace(chain, volatility=measure_again(settings, trace.decision, book, measure))
     again = recompute(settings, trace, trace.decision)
     entities = (again.pair_id, *again.pair_id.split("__"))
     vectors = tuple(vector for vector in trace.vectors if vector.entity in entities)
@@ -93,7 +95,7 @@ def walk_chain(
 def _walk_book(
     settings: Settings, trace: Trace, decision: DecisionRecord, book: BookRecord, *, from_lake: bool
 ) -> OrderChain:
-    weight = recompute_weight(settings, book, short_name(trace.intent.instrument), trace.vectors)
+    weight = recompute_weight(settings, decision, book, short_name(trace.intent.instrument), trace.vectors)
     lake, fault = None, None
     if from_lake and weight.own:
         try:

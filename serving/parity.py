@@ -116,8 +116,9 @@ def check_parity(
             for name in sorted({vector.service for vector in vectors}):
                 tally.add(store, name, [vector for vector in vectors if vector.service == name], decisions)
         if measure is not None:
-            books = (journal.books.get(record.decision_id) for record in chosen)
-            tally.add_volatilities(*measure_all_again(settings, filter(None, books), measure))
+            books = ((record, journal.books.get(record.decision_id)) for record in chosen)
+            decided = ((record, book) for record, book in books if book is not None)
+            tally.add_volatilities(*measure_all_again(settings, decided, measure))
     finally:
         journal.close()
     return tally.report(tuple(record.event_timestamp for record in chosen))

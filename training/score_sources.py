@@ -111,7 +111,7 @@ class ModelScores:
         if self._model.is_book:
             raise ConfigError(
                 f"version {self._model.version} of {self._model.name} is a book ({self._model.family}): "
-                "it has no scores",
+                "it has no scores of pairs",
                 f"trade it again with pairity books --family {self._model.family}, or name a version of a model of "
                 "pairs with --model",
             )
@@ -149,7 +149,7 @@ class RunScores:
         self._settings = settings
         if family in BOOK_FAMILIES:
             raise ConfigError(
-                f"{family} is a book: it has no scores", f"trade it again with pairity books --family {family}"
+                f"{family} is a book: it has no scores of pairs", f"trade it again with pairity books --family {family}"
             )
         layout = Layout.of(settings)
         run_id, name = find_run(layout, run, family)

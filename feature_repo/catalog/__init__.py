@@ -17,6 +17,7 @@ from feature_repo.catalog.lags import ASSET_LAGS
 from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.catalog.pair_books import PAIR_BOOKS
 from feature_repo.catalog.pair_outcomes import PAIR_OUTCOMES
+from feature_repo.catalog.pair_spreads import PAIR_SPREADS
 from feature_repo.catalog.pairs import PAIR_HOURLY
 from feature_repo.catalog.risk_factors import ASSET_EXPOSURES, ASSET_RISK_BUCKETS
 from feature_repo.catalog.services import (
@@ -31,6 +32,7 @@ from feature_repo.catalog.services import (
     PAIR_FOREST_FEATURES,
     PAIR_FOREST_WITH_INFLOW,
     PAIR_OUTCOME_LABELS,
+    PAIR_SPREAD_FEATURES,
     RISK_EXPOSURES,
     VWAP_DISTANCE,
 )
@@ -64,6 +66,8 @@ __all__ = [
     "PAIR_FOREST_WITH_INFLOW",
     "PAIR_HOURLY",
     "PAIR_OUTCOMES",
+    "PAIR_SPREADS",
+    "PAIR_SPREAD_FEATURES",
     "RISK_EXPOSURES",
     "SERVICES",
     "VIEWS",
@@ -89,6 +93,7 @@ _ALL = (
     ASSET_UNIVERSE,
     PAIR_HOURLY,
     PAIR_BOOKS,
+    PAIR_SPREADS,
     PAIR_OUTCOMES,
 )
 VIEWS: Mapping[str, View] = MappingProxyType({view.name: view for view in _ALL})
@@ -106,6 +111,7 @@ _SERVED = (
     BOOK_FEATURES,
     BOOK_UNIVERSE,
     PAIR_BOOK_FEATURES,
+    PAIR_SPREAD_FEATURES,
     PAIR_OUTCOME_LABELS,
 )
 SERVICES: Mapping[str, Service] = MappingProxyType({service.name: service for service in _SERVED})

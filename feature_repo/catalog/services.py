@@ -10,6 +10,7 @@ from feature_repo.catalog.lags import ASSET_LAGS
 from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.catalog.pair_books import PAIR_BOOKS
 from feature_repo.catalog.pair_outcomes import PAIR_OUTCOMES
+from feature_repo.catalog.pair_spreads import PAIR_SPREADS
 from feature_repo.catalog.pairs import PAIR_HOURLY
 from feature_repo.catalog.risk_factors import ASSET_EXPOSURES
 from feature_repo.catalog.types import Service, View
@@ -56,4 +57,5 @@ VWAP_DISTANCE = _whole("vwap_distance_v1", ASSET_VWAP_DISTANCE)
 BOOK_FEATURES = _whole("book_features_v1", ASSET_BOOKS)
 BOOK_UNIVERSE = _whole("book_universe_v1", ASSET_UNIVERSE)
 PAIR_BOOK_FEATURES = _whole("pair_book_features_v1", PAIR_BOOKS)
+PAIR_SPREAD_FEATURES = _whole("pair_spread_features_v1", PAIR_SPREADS)
 PAIR_OUTCOME_LABELS = _whole("pair_outcome_labels_v1", PAIR_OUTCOMES)

@@ -203,6 +203,45 @@ def pair_scores(closes: Floats, pairs: Ints) -> Floats:
 
 
 @compiled
+def _changes(spread: Floats) -> Floats:
+    out = np.full(len(spread), np.nan)
+    out[1:] = spread[1:] - spread[:-1]
+    return out
+
+
+@compiled
+def pair_changes(closes: Floats, pairs: Ints) -> Floats:
+    """Return the deviation of the hourly changes of ln a − ln b of each pair over all rows; NaN for too few.
+
+    `closes`: hours × names, NaN where there is no bar; `pairs`: pairs × (a, b), columns of `closes`.
+    """
+    count = len(closes)
+    out, logs = np.full(len(pairs), np.nan), np.log(closes)
+    for pair in range(len(pairs)):
+        spread = np.empty(count)
+        for row in range(count):
+            spread[row] = logs[row, pairs[pair, 0]] - logs[row, pairs[pair, 1]]
+        out[pair] = deviation_of(_changes(spread), count - 1, count - 1)
+    return out
+
+
+@compiled
+def spread_histories(closes: Floats, pairs: Ints, rows: Ints, window: int, month: int) -> Floats:
+    """Return pairs × `rows` × statistics: the z-score over `window` rows, and the deviation of `month` hourly changes.
+
+    Arguments are those of `pair_histories`; the bits are those of `pair_scores` and `pair_changes`.
+    """
+    out, logs = np.full((len(pairs), len(rows), 2), np.nan), np.log(closes)
+    for pair in range(len(pairs)):
+        spread = logs[pairs[pair, 0]] - logs[pairs[pair, 1]]
+        changes = _changes(spread)
+        for place in range(len(rows)):
+            out[pair, place, 0] = score_of(spread, rows[place], window)
+            out[pair, place, 1] = deviation_of(changes, rows[place], month)
+    return out
+
+
+@compiled
 def pair_histories(closes: Floats, pairs: Ints, rows: Ints, windows: Ints, hedge: int, rounding: float) -> Floats:
     """Return pairs × `rows` × statistics: the z-score over each of `windows`, and the hedge ratio over `hedge` rows.
 

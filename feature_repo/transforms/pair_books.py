@@ -5,7 +5,7 @@ Every window ends at the close of its row and lies within the lookback of the vi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_repo.catalog.pair_books import HEDGE_HOURS, PAIR_BOOKS, Z_HOURS
+from feature_repo.catalog.types import View
 from feature_repo.knowledge_time import feature_created_at, inputs_known_at
 from feature_repo.raw_datasets import INSTANT
 from feature_repo.transforms.asset_books import split_runs
@@ -42,6 +43,26 @@ def compute_pair_books(hours: pl.LazyFrame, pairs: Sequence[Pair], *, after: dat
     on. Sorted by pair and time. `created_timestamp` is when all hours of both assets up to then were known, never
     before close + 1 ms. Null policies: the catalogue.
     """
+
+    def compute(prices: Floats, legs: Ints, due: Ints) -> Floats:
+        return pair_histories(prices, legs, due, _WINDOWS, HEDGE_HOURS, ROUNDING)
+
+    return tabulate_pairs(PAIR_BOOKS, hours, pairs, compute, after=after)
+
+
+def tabulate_pairs(
+    view: View,
+    hours: pl.LazyFrame,
+    pairs: Sequence[Pair],
+    compute: Callable[[Floats, Ints, Ints], Floats],
+    *,
+    after: datetime,
+) -> pl.LazyFrame:
+    """Return the columns of a view whose rows stand where those of `PAIR_BOOKS` do, as `compute_pair_books` says.
+
+    `compute`: prices (names × hours, NaN where there is no bar), legs of pairs (places of names) and rows that are due
+    → pairs × rows × features of the view.
+    """
     rows = hours.select("asset", EVENT, "created_timestamp", "close").sort("asset", EVENT).collect()
     names, parts = split_runs(rows["asset"])
     place = {name: number for number, name in enumerate(names)}
@@ -58,7 +79,7 @@ def compute_pair_books(hours: pl.LazyFrame, pairs: Sequence[Pair], *, after: dat
         known[number, at] = rows["created_timestamp"][part].to_physical().to_numpy()
     known = np.maximum.accumulate(known, axis=1)
     legs = np.array([[place[name] for name in pair.assets] for pair in own], np.int64).reshape(-1, 2)
-    values = _compute(prices, legs, due)
+    values = _compute(prices, legs, due, compute)
     there = ~np.isnan(prices[:, due])
     of, row = np.nonzero(there[legs[:, 0]] & there[legs[:, 1]])
     base, quote = legs[of].T
@@ -68,19 +89,19 @@ def compute_pair_books(hours: pl.LazyFrame, pairs: Sequence[Pair], *, after: dat
             EVENT: pl.Series((due[row] + first) * _MICROSECONDS).cast(INSTANT),
             "__base": pl.Series(known[base, due[row]]).cast(INSTANT),
             "__quote": pl.Series(known[quote, due[row]]).cast(INSTANT),
-            **{name: values[of, row, column] for column, name in enumerate(PAIR_BOOKS.feature_names)},
+            **{name: values[of, row, column] for column, name in enumerate(view.feature_names)},
         },
         nan_to_null=True,
     )
     created = feature_created_at(inputs_known_at("__base", "__quote"))
-    return frame.with_columns(created).select(PAIR_BOOKS.columns).lazy()
+    return frame.with_columns(created).select(view.columns).lazy()
 
 
-def _compute(prices: Floats, legs: Ints, due: Ints) -> Floats:
+def _compute(prices: Floats, legs: Ints, due: Ints, compute: Callable[[Floats, Ints, Ints], Floats]) -> Floats:
     """Return pairs × `due` × features, computed in as many threads as Polars has: no pair sees another's values."""
 
     def some(first: int) -> Floats:
-        return pair_histories(prices, legs[first : first + size], due, _WINDOWS, HEDGE_HOURS, ROUNDING)
+        return compute(prices, legs[first : first + size], due)
 
     size = max(1, -(-len(legs) // pl.thread_pool_size()))
     if size >= len(legs) or len(due) == 1:

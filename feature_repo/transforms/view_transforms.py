@@ -32,6 +32,7 @@ from feature_repo.catalog import (
     PAIR_BOOKS,
     PAIR_HOURLY,
     PAIR_OUTCOMES,
+    PAIR_SPREADS,
     VIEWS,
     View,
 )
@@ -52,6 +53,7 @@ from feature_repo.transforms.lags import compute_asset_lags
 from feature_repo.transforms.microstructure import INTERVAL_MAX_AGE, OPEN_INTEREST_MAX_AGE, compute_microstructure
 from feature_repo.transforms.pair_books import compute_pair_books, has_close
 from feature_repo.transforms.pair_outcomes import compute_pair_outcomes
+from feature_repo.transforms.pair_spreads import compute_pair_spreads
 from feature_repo.transforms.pairs import compute_pair_hourly
 from feature_repo.transforms.risk_panel import RiskPanel, build_risk_panel
 from feature_repo.transforms.vwap_distance import compute_vwap_distance, has_bar_close
@@ -301,6 +303,14 @@ def _pair_books(inputs: Inputs) -> pl.LazyFrame:
     return compute_pair_books(inputs.long_hours(), pairs, after=after)
 
 
+def _pair_spreads(inputs: Inputs) -> pl.LazyFrame:
+    after = inputs.after or inputs.month
+    if not has_close(after, inputs.end):
+        return _nothing(PAIR_SPREADS)
+    pairs = inputs.settings.universe.pairs if inputs.pairs is None else inputs.pairs
+    return compute_pair_spreads(inputs.long_hours(), pairs, after=after)
+
+
 def _pair_outcomes(inputs: Inputs) -> pl.LazyFrame:
     after = inputs.after or inputs.month
     if not has_close(after, inputs.end):
@@ -328,6 +338,7 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
         ASSET_UNIVERSE.name: _asset_universe,
         PAIR_HOURLY.name: _pair_hourly,
         PAIR_BOOKS.name: _pair_books,
+        PAIR_SPREADS.name: _pair_spreads,
         PAIR_OUTCOMES.name: _pair_outcomes,
     }
 )

@@ -42,10 +42,14 @@ class BookMarket:
     held_pairs: PairSides
     scores: Mapping[str, float] = field(default_factory=dict)
     """What a ranker forecasts of each name; empty for families without one."""
+    smoothed: Mapping[tuple[int, str], float] = field(default_factory=dict)
+    """Forecasts behind `scores` by days of horizon and name, as the next decision goes on from them."""
     outlooks: Mapping[PairNames, Outlook | None] = field(default_factory=dict)
     """What is worth holding of each pair of the universe; empty for families without forecasts of outcomes."""
     hours_left: Mapping[PairNames, int] = field(default_factory=dict)
     """Hours for which each held pair was to be held, as of the decision before; empty where pairs have no end."""
+    elapsed: int = 24
+    """Hours since the decision before."""
     books: Mapping[str, Target] = field(default_factory=dict)
     """Newest targets of the books that are combined, of those that have begun; empty for other families."""
     past: Mapping[str, Sequence[float]] = field(default_factory=dict)
@@ -108,6 +112,11 @@ class BookFamily:
         return self.ranker is not None or self.outcome is not None
 
     @property
+    def reads_pairs(self) -> bool:
+        """Whether rows of pairs of its universe are decided on, besides those of names."""
+        return self.needs_pairs or self.outcome is not None
+
+    @property
     def is_rule(self) -> bool:
         """Whether its weights follow from what is known of the market alone: it can be registered, and trade."""
         return self.is_choice and not self.learns and not self.members
@@ -157,7 +166,7 @@ def _outcome(market: BookMarket, size: int) -> Target:
     names = choose_universe(market.features, size)
     among = {pair: one for pair, one in market.outlooks.items() if pair[0] in names and pair[1] in names}
     held = {pair: Stay(market.held_pairs[pair], left) for pair, left in market.hours_left.items()}
-    stays = hold_outlooks(held, among, _DAY)
+    stays = hold_outlooks(held, among, market.elapsed)
     sides = {pair: stay.side for pair, stay in stays.items()}
     left = {pair: stay.hours_left for pair, stay in stays.items()}
     weights = _net(market, sides, size)

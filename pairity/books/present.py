@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from pairity.books.families import BookFamily, BookMarket
+from pairity.books.fits import BookFit
 from pairity.books.limits import BookLimits
 from pairity.settings import Settings
 
@@ -36,12 +37,13 @@ class MeasureBook(Protocol):
         family: BookFamily,
         limits: BookLimits,
         able: Collection[str],
+        fit: BookFit | None = None,
         *,
         close: datetime,
         now: datetime,
     ) -> float | None:
         """Return `PresentMarket.realised` of the names of `able` at `close`, as known at `now`.
 
-        MissingDataError where no bar of this close is stored.
+        `fit`: what the book learnt, None for a rule. MissingDataError where no bar of this close is stored.
         """
         ...

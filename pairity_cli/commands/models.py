@@ -25,6 +25,7 @@ _SHOWN_TAGS = (
     "code_revision",
     "code_dirty",
     "train_end",
+    "fitted_at",
     "universe",
     "threshold",
     "model_sha256",
@@ -371,7 +372,7 @@ def _mark_gate(answer: str) -> Cell:
 def _tidy(name: str, value: str) -> str:
     from pairity.timeline import format_instant
 
-    return format_instant(value) if name in {"train_end", "promoted_at"} else value
+    return format_instant(value) if name in {"train_end", "fitted_at", "promoted_at"} else value
 
 
 def _shorten(instant: str) -> str | None:

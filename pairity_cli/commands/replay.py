@@ -33,7 +33,12 @@ _DIFFERS = 1
     show_default=True,
     help="store: computed once, read as known at the clock; live: hour by hour through the whole pipeline.",
 )
-@click.option("--model", type=MODEL_VERSION, metavar="VERSION", help="A registered version; by default the champion.")
+@click.option(
+    "--model",
+    type=MODEL_VERSION,
+    metavar="VERSION",
+    help="A registered version, of a model or a book; by default the champion.",
+)
 @click.option("--rule", type=Name(IDENTIFIER), help="A rule instead: always_revert or zero_forecast.")
 @click.option(
     "--book",
@@ -118,6 +123,7 @@ def replay(
     from pairity.errors import ConfigError, TimeRangeError
     from pairity.timeline import MINUTE, parse_instant
     from pairity_cli.console import ConsoleProgress
+    from pairity_cli.replay.models import find_book
     from pairity_cli.replay.plan import ReplayPlan
     from pairity_cli.replay.run import run_replay
     from pairity_cli.replay.summary import show_replay
@@ -130,10 +136,13 @@ def replay(
     changed: dict[str, Any] = {"legs": legs, "max_concurrent_positions": positions}
     settings = settings_from(strategy={name: value for name, value in changed.items() if value is not None})
     book = book or settings.strategy.book
-    if book is not None and (model, rule, retrain_days, legs, positions) != (None,) * 5:
+    version = settings.serve.model_alias if model is None else find_version_number(settings, model)
+    found = None if model is None else find_book(settings, version, book)
+    book = found or book
+    if book is not None and (rule, retrain_days, legs, positions) != (None,) * 4:
         raise ConfigError(
-            f"the book {book} is given with --model, --rule, --retrain-every, --legs or --positions",
-            "leave these out: a book needs no model; or leave out --book and the setting strategy.book for pairs",
+            f"the book {book} is given with --rule, --retrain-every, --legs or --positions",
+            "leave these out; or leave out --book and the setting strategy.book for pairs",
         )
     now = SystemClock().now()
     first, last = ReplayPlan.whole_hours(
@@ -150,7 +159,6 @@ def replay(
         raise ConfigError("--promote-refused is given without --retrain-every", "add it: nothing is promoted otherwise")
     if again and features == "live":
         raise ConfigError("--again is given with --features live", "leave out one of the two: live computes them anew")
-    version = settings.serve.model_alias if model is None else find_version_number(settings, model)
     plan = ReplayPlan(
         data=data,
         since=first,
@@ -160,6 +168,7 @@ def replay(
         model=version,
         rule=rule,
         book=book,
+        by_version=found is not None,
         interval=settings.serve.interval_minutes * MINUTE,
         balance=Decimal(balance or (_BALANCE if book is None else _BOOK_BALANCE)),
         again=again,

@@ -10,6 +10,7 @@ import polars as pl
 
 from feature_repo.contract_specs import read_contracts
 from pairity.books.families import BookFamily
+from pairity.books.fits import BookFit
 from pairity.digest import digest_bytes
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -56,8 +57,10 @@ def lay_beside_pairs(
     return Beside(comparison, _digest(frames), traded.unknown)
 
 
-def lay_beside_book(settings: Settings, plan: ReplayPlan, events: Collection[Event], family: BookFamily) -> Beside:
-    """Compare what a replay of a book journalled with the backtest of the book."""
+def lay_beside_book(
+    settings: Settings, plan: ReplayPlan, events: Collection[Event], family: BookFamily, fit: BookFit | None
+) -> Beside:
+    """Compare what a replay of a book journalled with the backtest of the book; `fit`: what its version learnt."""
     layout = Layout.of(settings)
     journal = ReadingJournal.connect(layout.journal)
     try:
@@ -69,7 +72,7 @@ def lay_beside_book(settings: Settings, plan: ReplayPlan, events: Collection[Eve
     reasons = explain_silence(settings, plan, events, in_time, family.every_hours)
     hours = {close: (decided[close] - close) // HOUR for close in reasons if close in decided}
     silent = {close: reason for close, reason in reasons.items() if close not in decided and close < plan.until}
-    expected = backtest_book(settings, family, (plan.since, plan.until), silent, hours)
+    expected = backtest_book(settings, family, (plan.since, plan.until), silent, hours, fit)
     late = dict.fromkeys(hours, DECIDED_LATE)
     comparison = compare_book(expected.run, expected.panel, ReplayedBook(*traded), silent, late)
     return Beside(comparison, _digest(traded), {})

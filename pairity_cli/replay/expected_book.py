@@ -8,6 +8,7 @@ from datetime import datetime
 
 from feature_repo.contract_specs import read_contracts
 from pairity.books.families import BookFamily
+from pairity.books.fits import BookFit
 from pairity.books.limits import VOLATILITY_HOURS
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -34,11 +35,12 @@ def backtest_book(
     within: tuple[datetime, datetime],
     silent: Collection[datetime],
     late: Mapping[datetime, int],
+    fit: BookFit | None = None,
 ) -> ExpectedBook:
     """Backtest the decisions from `within`'s first close to before its last on the data of the replay's own directory.
 
-    At `silent` closes nothing is decided; what is decided at `late` ones is filled so many hours later. Raises what
-    `load_market` raises.
+    At `silent` closes nothing is decided; what is decided at `late` ones is filled so many hours later. `fit`: what the
+    version of the book learnt, which speaks from beginning to end. Raises what `load_market` raises.
     """
     since, until = within
     layout, now = Layout.of(settings), until + MINUTE
@@ -54,6 +56,15 @@ def backtest_book(
     # The process knows the sixty days before its first decision, which its volatility is measured over.
     earlier = 0 if terms.limits.volatility is None or family.needs_pairs else VOLATILITY_HOURS + family.every_hours
     able = frozenset(panel.names) & frozenset(contracts)
-    planned = plan_book(history, family, able, first=max(first - earlier, 0), limits=terms.limits, costs=terms.costs)
+    if fit is None:
+        planned = plan_book(
+            history, family, able, first=max(first - earlier, 0), limits=terms.limits, costs=terms.costs
+        )
+    else:
+        # What is smoothed goes on from decision to decision, as it does in the process: from the first that was made.
+        rows = {(close - panel.start) // HOUR for close in silent}
+        planned = plan_book(
+            history, family, able, first=first, limits=terms.limits, costs=terms.costs, fit=fit, silent=rows
+        )
     plan = [one for one in planned if one.hour >= first and panel.close_of(one.hour) not in silent]
     return ExpectedBook(run_book(history, family, terms, contracts, first=first, plan=plan, late=late), panel)

@@ -14,8 +14,9 @@ from pairity.errors import ConfigError, TimeRangeError
 from pairity.names import VERSION
 from pairity.settings import Settings
 from pairity.timeline import HOUR
+from serving.models.book_champion import load_traded_book
 from serving.models.scoring import Scorer, load_scorer
-from serving.replay.scheduled_champion import Promotion
+from serving.replay.scheduled_champion import Promotion, ScheduledBook
 from training.data.decisions import join_decisions
 from training.data.point_in_time import KNOWN, Join
 from training.data.training_sets import choose_pair_service
@@ -24,6 +25,32 @@ from training.models.registrable import fit_registrable
 from training.score_sources import RULES
 
 _INSTANT = pl.Datetime("us", "UTC")
+
+
+def find_book(settings: Settings, number: str, asked: str | None) -> str | None:
+    """Return the family of books that a version is of; None for a model of pairs.
+
+    `asked`: the family that is asked for by name; ConfigError where the version is not of it. Raises what
+    `find_version` raises.
+    """
+    model = find_version(settings, number)
+    if asked is not None and model.family != asked:
+        raise ConfigError(
+            f"the book {asked} is asked for, and version {model.version} is of the family {model.family}",
+            "leave out --book to replay this version (and the setting strategy.book), or name a version of the book",
+        )
+    return model.family if model.is_book else None
+
+
+def load_registered_book(settings: Settings, number: str, since: datetime) -> ScheduledBook:
+    """Return a registered version that is a book, its files and signature checked.
+
+    Raises what `find_version` and `load_traded_book` raise, and TimeRangeError for one that has seen `since`.
+    """
+    model = find_version(settings, number)
+    book = load_traded_book(settings, model)
+    _require_unseen(model, since)
+    return ScheduledBook(model, book)
 
 
 def load_registered(settings: Settings, named: str, since: datetime) -> Scorer:
@@ -40,6 +67,11 @@ def load_registered(settings: Settings, named: str, since: datetime) -> Scorer:
             f"the assets of the replay are {wanted}",
             "set universe.assets to what the version was trained on",
         )
+    _require_unseen(model, since)
+    return load_scorer(settings, model)
+
+
+def _require_unseen(model: ModelRef, since: datetime) -> None:
     train_end = datetime.fromisoformat(model.train_end)
     if since <= train_end:
         raise TimeRangeError(
@@ -47,7 +79,6 @@ def load_registered(settings: Settings, named: str, since: datetime) -> Scorer:
             f"{train_end:%Y-%m-%d %H:%M} UTC",
             "replay a later range, or a version that was trained on an earlier one",
         )
-    return load_scorer(settings, model)
 
 
 def make_rule(settings: Settings, name: str, since: datetime) -> Scorer:

@@ -52,7 +52,9 @@ class ReplayPlan:
     script: Path | None = None
     """Script of faults and venue events while trading."""
     book: str | None = None
-    """Family of books that is traded in place of pairs; `model` and `rule` decide nothing then."""
+    """Family of books that is traded in place of pairs; `rule` decides nothing then."""
+    by_version: bool = False
+    """Whether `model` is a version of the book, with what it learnt; without it the family's name is all."""
     interval: timedelta = HOUR
     """Time between two bars that the process takes in; more than an hour is for books alone."""
     restarts: tuple[datetime, ...] = ()

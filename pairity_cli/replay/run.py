@@ -23,10 +23,10 @@ from pairity_cli.replay.beside import Beside, lay_beside_book, lay_beside_pairs
 from pairity_cli.replay.collecting import collect_all, find_begin
 from pairity_cli.replay.disturbances import read_events
 from pairity_cli.replay.home import note_features, prepare_home
-from pairity_cli.replay.models import load_registered, make_rule
+from pairity_cli.replay.models import load_registered, load_registered_book, make_rule
 from pairity_cli.replay.plan import ReplayPlan, make_replay_settings
 from pairity_cli.replay.spent import Spent, count_children_cpu_s
-from pairity_cli.replay.trading import trade
+from pairity_cli.replay.trading import Deciding, trade
 from pairity_cli.replay.walk_forward import train_walk_forward
 from serving.books.parts import choose_book
 from serving.models.scoring import Scorer
@@ -52,8 +52,9 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
     """Replay the plan in a directory of its own (`prepare_home`).
 
     Raises ConfigError where it cannot be used and for decisions that are not hourly, TimeRangeError where the recording
-    does not cover the plan, what `load_registered` and `choose_book` raise, VenueUnreachableError where the exchange
-    does not start, and KeyboardInterrupt where a signal ended the trading early.
+    does not cover the plan, what `load_registered`, `load_registered_book` and `choose_book` raise,
+    VenueUnreachableError where the exchange does not start, and KeyboardInterrupt where a signal ended the trading
+    early.
     """
     minutes, of_hour = settings.serve.interval_minutes, HOUR // MINUTE
     if minutes != of_hour and (plan.book is None or minutes % of_hour):
@@ -63,9 +64,11 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
             "decisions shall be left out",
         )
     if plan.book is not None:
-        choose_book(settings.model_copy(update={"strategy": settings.strategy.model_copy(update={"book": plan.book})}))
+        named = settings.model_copy(update={"strategy": settings.strategy.model_copy(update={"book": plan.book})})
+        choose_book(named, by_version=plan.by_version)
     events = read_events(plan)
     promotions = _choose_promotions(settings, plan)
+    book = load_registered_book(settings, plan.model, plan.since) if plan.by_version else None
     spent = Spent()
     prepare_home(settings, plan)
     secure_home(plan.home, progress.say)
@@ -84,7 +87,7 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
                 with spent.part("training"):
                     promotions = train_walk_forward(own, plan, progress)
             with spent.part("trading"), spent.timing_requests():
-                served = trade(own, plan, promotions, exchange, progress)
+                served = trade(own, plan, Deciding(promotions, book), exchange, progress)
             before = count_children_cpu_s()
         spent.exchange_cpu_s = count_children_cpu_s() - before
     if served.cycles < plan.cycles:
@@ -94,7 +97,9 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
         beside = (
             lay_beside_pairs(own, plan, events, promotions)
             if plan.book is None
-            else lay_beside_book(own, plan, events, choose_book(own))
+            else lay_beside_book(
+                own, plan, events, choose_book(own, by_version=plan.by_version), None if book is None else book.book.fit
+            )
         )
     return ReplayReport(
         plan=plan,
@@ -103,7 +108,7 @@ def run_replay(settings: Settings, plan: ReplayPlan, progress: Progress) -> Repl
         served=served,
         beside=beside,
         spent=spent,
-        models=tuple((one.at, _name(one.scorer)) for one in promotions) or ((plan.since, f"book {plan.book}"),),
+        models=tuple((one.at, _name(one.scorer)) for one in promotions) or ((plan.since, _name_book(plan)),),
     )
 
 
@@ -141,6 +146,10 @@ def _choose_promotions(settings: Settings, plan: ReplayPlan) -> tuple[Promotion,
     if plan.rule is not None:
         return (Promotion(plan.since, make_rule(settings, plan.rule, plan.since)),)
     return (Promotion(plan.since, load_registered(settings, plan.model, plan.since)),)
+
+
+def _name_book(plan: ReplayPlan) -> str:
+    return f"book {plan.book}, version {plan.model}" if plan.by_version else f"book {plan.book}"
 
 
 def _name(scorer: Scorer) -> str:

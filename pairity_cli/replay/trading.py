@@ -21,13 +21,20 @@ from serving.journal import Journal
 from serving.process import serve
 from serving.replay.mortal_clock import open_mortal_clock
 from serving.replay.published_data import PublishedData
-from serving.replay.scheduled_champion import Promotion, ScheduledChampion
+from serving.replay.scheduled_champion import Promotion, ScheduledBook, ScheduledChampion
 from serving.replay.stand_ins import StandIns, VirtualWaiting
 from serving.report import ServeReport
 from training.books.present import measure_book
 from venue.clock import clock_for
 
 Ending = Literal["restart", "recheck", "end"]
+
+
+class Deciding(NamedTuple):
+    """Who decides in a replay: versions of a model from when on, or a version of a book; neither for a family alone."""
+
+    promotions: tuple[Promotion, ...] = ()
+    book: ScheduledBook | None = None
 
 
 class Stretch(NamedTuple):
@@ -53,7 +60,7 @@ def list_stretches(plan: ReplayPlan) -> list[Stretch]:
 
 
 def trade(
-    settings: Settings, plan: ReplayPlan, promotions: tuple[Promotion, ...], exchange: DemoExchange, progress: Progress
+    settings: Settings, plan: ReplayPlan, deciding: Deciding, exchange: DemoExchange, progress: Progress
 ) -> ServeReport:
     """Trade the plan from beginning to end; return the report of the last process, which `cycles` of all are added to.
 
@@ -62,11 +69,11 @@ def trade(
     decided = 0
     for stretch in list_stretches(plan):
         if stretch.ending == "restart":
-            _trade_until_killed(settings, plan, promotions, stretch, exchange)
+            _trade_until_killed(settings, plan, deciding, stretch, exchange)
             decided += stretch.cycles
             progress.say(f"killed at {stretch.until:%Y-%m-%d %H:%M:%S}, and started again")
             continue
-        report = run_async(_serve(settings, plan, promotions, stretch, _Stages(progress)))
+        report = run_async(_serve(settings, plan, deciding, stretch, _Stages(progress)))
         decided += report.cycles
         if report.cycles < stretch.cycles:
             break
@@ -80,12 +87,12 @@ def trade(
 def _trade_until_killed(
     settings: Settings,
     plan: ReplayPlan,
-    promotions: tuple[Promotion, ...],
+    deciding: Deciding,
     stretch: Stretch,
     exchange: DemoExchange,
 ) -> None:
     with only_allowed_variables():
-        given = (settings, plan, promotions, stretch, exchange)
+        given = (settings, plan, deciding, stretch, exchange)
         child = get_context("spawn").Process(target=_trade_in_a_child, args=given)
         child.daemon = True  # it does not outlive an interrupted replay
         child.start()
@@ -101,7 +108,7 @@ def _trade_until_killed(
 def _trade_in_a_child(
     settings: Settings,
     plan: ReplayPlan,
-    promotions: tuple[Promotion, ...],
+    deciding: Deciding,
     stretch: Stretch,
     exchange: DemoExchange,
 ) -> None:
@@ -109,13 +116,14 @@ def _trade_in_a_child(
     own = make_replay_settings(settings, plan, exchange)
     # One more than it will see: it ends by being killed, and in no other way.
     lasting = stretch._replace(cycles=stretch.cycles + 1)
-    run_async(_serve(own, plan, promotions, lasting, SilentProgress()))
+    run_async(_serve(own, plan, deciding, lasting, SilentProgress()))
 
 
 async def _serve(
-    settings: Settings, plan: ReplayPlan, promotions: tuple[Promotion, ...], stretch: Stretch, progress: Progress
+    settings: Settings, plan: ReplayPlan, deciding: Deciding, stretch: Stretch, progress: Progress
 ) -> ServeReport:
-    champion, waiting = None if plan.book is not None else ScheduledChampion(promotions), VirtualWaiting()
+    champion = None if plan.book is not None else ScheduledChampion(deciding.promotions)
+    waiting = VirtualWaiting()
 
     def open_champion() -> ScheduledChampion:
         assert champion is not None, "a book asks for no model"
@@ -129,6 +137,7 @@ async def _serve(
     stand_ins = StandIns(
         open_data=open_published if plan.features == "store" else None,
         open_champion=open_champion,
+        book=deciding.book,
         make_pace=waiting.make_pace,
         open_journal=partial(Journal.open, durable=False),
         open_clock=open_mortal_clock(stretch.until) if stretch.ending == "restart" else clock_for,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from feature_repo.catalog import ASSET_BOOKS, ASSET_HOURLY, PAIR_HOURLY
 from pairity.books.decision import HeldBook
@@ -200,7 +201,8 @@ class BookCycle:
         before, able = parts.journal.books.newest(), frozenset(terms.specs)
         known_at = parts.clock.now()
         measuring = asyncio.to_thread(
-            parts.measure_book, self._settings, terms.family, terms.limits, able, close=due, now=known_at
+            partial(parts.measure_book, close=due, now=known_at),
+            *(self._settings, terms.family, terms.limits, able, terms.fit),
         )
         realised = await self._watch.look_while(measuring)
         name, now = decision_id(parts.journal.scope, due), parts.clock.now()
@@ -209,7 +211,8 @@ class BookCycle:
             self._settings,
             terms.family,
             able,
-            {} if before is None else before.pairs,
+            before,
+            terms.fit,
             decision_id=name,
             close=due,
             at=min(now, due + HOUR - datetime.resolution),

@@ -8,7 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from feature_repo.catalog import BOOK_FEATURES
+from model_registry.outcome_fits import OutcomeFit
 from model_registry.records import ModelRef
+from model_registry.stored_fits import LearntFit
 from pairity.books.decision import HeldBook, NameDecision, WeightPlan, decide_book
 from pairity.books.explanation import explain_weight
 from pairity.books.families import BookFamily
@@ -34,6 +36,8 @@ class TradedBook:
     specs: Mapping[str, ContractSpec]
     version: ModelRef | None = None
     """Champion that defines the book; None where the command line or a setting names its family."""
+    fit: LearntFit | None = None
+    """What the version learnt; None for a rule."""
 
     @property
     def model(self) -> tuple[str, str, str]:
@@ -98,10 +102,13 @@ def decide(
         steps=(
             *said,
             *([] if lacking is None else [lacking]),
+            *_explain_idle(terms.fit),
             *(f"{step.name}: {step.why}" for step in plan.steps),
             *([chosen.margin] if chosen.margin else []),
         ),
         pairs=dict(plan.target.pairs),
+        hours_left=dict(plan.target.hours_left),
+        smoothed=dict(present.market.smoothed),
     )
 
 
@@ -130,6 +137,13 @@ def make_record(
             state=StrategyState(available_usdt),
         ),
     )
+
+
+def _explain_idle(fit: LearntFit | None) -> list[str]:
+    """Return why a fit wants nothing of any pair, where it does not."""
+    if not isinstance(fit, OutcomeFit) or fit.margin is not None:
+        return []
+    return [f"nothing is wanted: no margin above costs paid in the folds of the fit of {fit.made_at:%Y-%m-%d}"]
 
 
 def _find_opening(one: NameDecision, close: datetime, before: BookRecord | None) -> datetime | None:

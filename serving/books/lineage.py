@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from feature_repo.catalog import BOOK_FEATURES, MARKET_STATE, PAIR_BOOK_FEATURES, find_service, find_view
+from feature_repo.catalog import (
+    BOOK_FEATURES,
+    MARKET_STATE,
+    PAIR_BOOK_FEATURES,
+    PAIR_SPREAD_FEATURES,
+    find_service,
+    find_view,
+)
 from ingestion.recomputation import RecomputedRow, recompute_rows
-from pairity.books.families import BOOK_FAMILIES, PairSides
+from model_registry.loading import load_book
+from model_registry.registry import find_version
+from model_registry.stored_fits import LearntFit
+from pairity.books.families import BOOK_FAMILIES, BookFamily
+from pairity.errors import RegistryError
 from pairity.layout import Layout
 from pairity.settings import Settings
 from serving.books.online import view_market
@@ -24,8 +35,10 @@ class WeightRecomputation:
     name: str
     vectors: tuple[FeatureVector, ...]
     """Of the decision, all of them."""
-    held_pairs: PairSides
-    """Pairs that were held until the decision."""
+    before: BookRecord | None
+    """The decision before, which pairs that are held and smoothed forecasts come from."""
+    fit: LearntFit | None
+    """What the version that decided had learnt; None for a rule."""
     recorded: float
     again: float | None
     """None where the journal has no vectors of the decision."""
@@ -42,22 +55,27 @@ class WeightRecomputation:
 
 
 def recompute_weight(
-    settings: Settings, book: BookRecord, name: str, vectors: Sequence[FeatureVector]
+    settings: Settings, decision: DecisionRecord, book: BookRecord, name: str, vectors: Sequence[FeatureVector]
 ) -> WeightRecomputation:
-    """Let the family decide again on the vectors of a decision. Raises JournalError."""
+    """Let the family decide again on the vectors of a decision, with what its version had learnt.
+
+    Raises JournalError, and for a book that learns what `find_version` and `load_book` raise, or RegistryError where
+    the version is not what decided.
+    """
     journal = ReadingJournal.connect(Layout.of(settings).journal)
     try:
         before = journal.books.before(book.close)
     finally:
         journal.close()
-    held_pairs = {} if before is None else before.pairs
+    fit = load_fit(settings, decision, book)
     chosen = book.find(name)
     return WeightRecomputation(
         name=name,
         vectors=tuple(vectors),
-        held_pairs=held_pairs,
+        before=before,
+        fit=fit,
         recorded=0.0 if chosen is None else chosen.wanted,
-        again=_weigh(book, name, vectors, held_pairs) if vectors else None,
+        again=_weigh(book, name, vectors, fit, before) if vectors else None,
     )
 
 
@@ -70,7 +88,7 @@ def recompute_weight_from_lake(
     reading the lake.
     """
     rows: dict[tuple[str, str], RecomputedRow] = {}
-    for name in (BOOK_FEATURES.name, PAIR_BOOK_FEATURES.name, MARKET_STATE.name):
+    for name in (BOOK_FEATURES.name, PAIR_BOOK_FEATURES.name, PAIR_SPREAD_FEATURES.name, MARKET_STATE.name):
         asked = [one.entity for one in again.vectors if one.service == name and one.event_timestamp == book.close]
         view = find_view(find_service(name).view)
         found = recompute_rows(settings, view, asked, book.close, decision.decision_time) if asked else {}
@@ -88,15 +106,38 @@ def recompute_weight_from_lake(
         row=rows.get((BOOK_FEATURES.name, again.name)),
         compared=sum(len(one.values) for one in own),
         different=tuple(different),
-        result=_weigh(book, again.name, computed, again.held_pairs),
+        result=_weigh(book, again.name, computed, again.fit, again.before),
     )
 
 
-def _weigh(book: BookRecord, name: str, vectors: Iterable[FeatureVector], held_pairs: PairSides) -> float | None:
+def load_fit(settings: Settings, decision: DecisionRecord, book: BookRecord) -> LearntFit | None:
+    """Return what the version that decided had learnt; None for a rule.
+
+    Raises what `find_version` and `load_book` raise, and RegistryError where the version is not what decided.
+    """
     family = BOOK_FAMILIES.get(book.family)
+    if family is None or not family.learns:
+        return None
+    version = find_version(settings, decision.model_version)
+    if version.key != (decision.model_name, decision.model_version, decision.model_sha256):
+        raise RegistryError(
+            f"version {version.version} of {version.name} is not the one that decided at {book.close:%Y-%m-%d %H:%M}",
+            "restore the registry from a copy of that time",
+        )
+    return load_book(Layout.of(settings), version).fit
+
+
+def _weigh(
+    book: BookRecord,
+    name: str,
+    vectors: Iterable[FeatureVector],
+    fit: LearntFit | None,
+    before: BookRecord | None,
+) -> float | None:
+    family: BookFamily | None = BOOK_FAMILIES.get(book.family)
     if family is None:
         return None
-    market = view_market(vectors, book.close, held_pairs)
+    market = view_market(vectors, book.close, family, fit, before)
     return family.decide(market, family.size).weights.get(name, 0.0)
 
 

@@ -15,6 +15,7 @@ from serving.books.parts import BookParts, choose_book
 from serving.child_jobs import DailyJob
 from serving.execution.okx import OkxVenue
 from serving.models.book_champion import BookChampion
+from serving.models.deciding_model import DecidingBook
 from serving.opening import Opening, make_run
 from serving.parts import GuardParts
 from serving.presence import Presence
@@ -45,7 +46,8 @@ class BookOpening(Opening):
         measure_book: MeasureBook | None = None,
     ) -> None:
         settings = trading.settings
-        self.family = choose_book(settings)
+        stand_in = None if stand_ins is None else stand_ins.book
+        self.family = choose_book(settings, by_version=trading.by_champion or stand_in is not None)
         self._by_champion = trading.by_champion
         self._asked = asked
         if mode is Mode.LIVE and not self._by_champion:
@@ -61,7 +63,7 @@ class BookOpening(Opening):
         super().__init__(settings, mode, progress, stack, venue, presence, stand_ins)
         self._assets = settings.universe.assets
         self._book_parts: BookParts | None = None
-        self._book_champion: BookChampion | None = None
+        self._book_champion: DecidingBook | None = stand_in
 
     def prepare(self, pinned: str | None) -> None:
         """Read the contracts, and load the champion where it is traded. ConfigError for a version beside a name."""
@@ -88,6 +90,7 @@ class BookOpening(Opening):
             make_limits(settings),
             guard.contracts,
             version=None if champion is None else champion.ref,
+            fit=None if champion is None else champion.book.fit,
         )
         name, version, sha256 = terms.model
         if champion is None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from model_registry.stored_books import STORED_BOOKS, explain_untraded
 from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.books.present import MeasureBook
 from pairity.errors import ConfigError, UnknownNameError
@@ -20,7 +22,7 @@ from serving.execution.limit_entries import LimitTerms
 from serving.journal import BookRecord
 from serving.journal.event_records import Severity
 from serving.limits import Limiter
-from serving.models.book_champion import BookChampion
+from serving.models.deciding_model import DecidingBook
 from serving.parts import DecidingParts, GuardParts
 from serving.rivals import RivalWatch
 
@@ -31,30 +33,29 @@ class BookParts(DecidingParts):
 
     terms: TradedBook
     measure_book: MeasureBook
-    champion: BookChampion | None = None
+    champion: DecidingBook | None = None
     """Version that defines the book, and may be another one at the next decision; None: no version does."""
 
     def name_terms(self) -> TradedBook:
         """Return what the book is traded by at this moment."""
-        return self.terms if self.champion is None else replace(self.terms, version=self.champion.ref)
+        champion = self.champion
+        if champion is None:
+            return self.terms
+        return replace(self.terms, version=champion.ref, fit=champion.book.fit)
 
 
-def choose_book(settings: Settings) -> BookFamily:
-    """Return the family of `strategy.book`.
+def choose_book(settings: Settings, *, by_version: bool = False) -> BookFamily:
+    """Return the family of `strategy.book`; `by_version`: a registered version of it decides.
 
-    UnknownNameError lists those that exist; ConfigError for one that the process cannot trade, and for settings that
-    do not fit a book.
+    UnknownNameError lists those that exist; ConfigError for one that the process cannot trade, or not without a
+    version, and for settings that do not fit a book.
     """
     name = settings.strategy.book
-    served = {key: family for key, family in BOOK_FAMILIES.items() if family.is_rule}
+    served = {key: family for key, family in STORED_BOOKS.items() if by_version or family.is_rule}
     if name is None or name not in BOOK_FAMILIES:
         raise UnknownNameError("family of books", str(name), served)
     if name not in served:
-        why = "scores are learnt" if BOOK_FAMILIES[name].learns else "weights follow the past of other books"
-        raise ConfigError(
-            f"strategy.book is {name}, whose {why}: the process does not trade it",
-            f"choose one of {', '.join(served)}",
-        )
+        raise ConfigError(*_explain_unserved(name, served))
     family = served[name]
     if settings.strategy.margin_mode is not MarginMode.CROSS:
         raise ConfigError(
@@ -62,7 +63,7 @@ def choose_book(settings: Settings) -> BookFamily:
             "set it to cross",
         )
     universe = settings.universe
-    if family.needs_pairs and (others := sorted({*universe.assets} - {*universe.traded})):
+    if family.reads_pairs and (others := sorted({*universe.assets} - {*universe.traded})):
         raise ConfigError(
             f"{name} holds pairs of any two names, and universe.pair_assets lacks {', '.join(others)}",
             "leave universe.pair_assets out, or take these names out of universe.assets",
@@ -75,6 +76,20 @@ def choose_book(settings: Settings) -> BookFamily:
             "set it to 60",
         )
     return family
+
+
+def _explain_unserved(name: str, served: Iterable[str]) -> tuple[str, str]:
+    """Return why the process does not trade a family by its name, and what can be done."""
+    if name in STORED_BOOKS:
+        return (
+            f"strategy.book is {name}, which learns: what it learnt is in its versions, and none is named",
+            f"train it (pairity train --family {name}) and start without --book once a version is champion; a replay "
+            "takes one with --model",
+        )
+    return (
+        f"strategy.book is {name}, which the process does not trade: {explain_untraded(BOOK_FAMILIES[name])}",
+        f"choose one of {', '.join(served)}",
+    )
 
 
 class BookDesk:

@@ -11,7 +11,8 @@ from pairity.books.limits import BookLimits
 from pairity.books.present import MeasureBook
 from pairity.errors import PairityError
 from pairity.settings import Settings
-from serving.journal import BookRecord
+from serving.books.lineage import load_fit
+from serving.journal import BookRecord, DecisionRecord
 from serving.journal.book_records import RealisedVolatility
 from validation.parity import is_same
 
@@ -34,8 +35,10 @@ class VolatilityRecomputation:
         return self.fault is None and is_same(self.recorded.value, self.again)
 
 
-def measure_again(settings: Settings, book: BookRecord, measure: MeasureBook) -> VolatilityRecomputation | None:
-    """Measure over the names of a decision, at its close, as known when it was measured.
+def measure_again(
+    settings: Settings, decision: DecisionRecord, book: BookRecord, measure: MeasureBook
+) -> VolatilityRecomputation | None:
+    """Measure over the names of a decision, at its close, as known when it was measured, with what was learnt then.
 
     None where the decision has no such number: no target was set, or an earlier release made it.
     """
@@ -53,6 +56,7 @@ def measure_again(settings: Settings, book: BookRecord, measure: MeasureBook) ->
             family,
             BookLimits(volatility=recorded.target),
             recorded.names,
+            load_fit(settings, decision, book),
             close=book.close,
             now=recorded.known_at,
         )
@@ -62,13 +66,13 @@ def measure_again(settings: Settings, book: BookRecord, measure: MeasureBook) ->
 
 
 def measure_all_again(
-    settings: Settings, books: Iterable[BookRecord], measure: MeasureBook
+    settings: Settings, decided: Iterable[tuple[DecisionRecord, BookRecord]], measure: MeasureBook
 ) -> tuple[Counter[str], list[tuple[BookRecord, VolatilityRecomputation]]]:
     """Return what was compared, counted as `serving.parity.FeatureParity` does, and the decisions that differ."""
     counts: Counter[str] = Counter()
     found = []
-    for book in books:
-        one = measure_again(settings, book, measure)
+    for decision, book in decided:
+        one = measure_again(settings, decision, book, measure)
         if one is None:
             continue
         counts.update(compared=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -75,6 +75,10 @@ class BookRecord:
     """Pairs that are held from now on, by family; +1: long the first name."""
     volatility: RealisedVolatility | None = None
     """None without a target of volatility, and in decisions of releases that did not keep it."""
+    hours_left: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """For how many hours each of these pairs is to be held from now on; empty where pairs have no end."""
+    smoothed: Mapping[tuple[int, str], float] = field(default_factory=dict)
+    """Forecasts that the next decision smooths on, by days of horizon and name; empty for a book without any."""
 
     def find(self, name: str) -> BookName | None:
         """Return what was decided of a name; None where it was neither held nor wanted."""
@@ -98,6 +102,8 @@ def book_to_json(book: BookRecord) -> str:
         "names": names,
         "steps": list(book.steps),
         "pairs": [[*pair, side] for pair, side in sorted(book.pairs.items())],
+        "hours_left": [[*pair, hours] for pair, hours in sorted(book.hours_left.items())],
+        "smoothed": [[*key, value] for key, value in sorted(book.smoothed.items())],
     }
     if (measured := book.volatility) is not None:
         content["volatility"] = {**asdict(measured), "known_at": measured.known_at.isoformat()}
@@ -117,6 +123,9 @@ def book_from_json(decision_id: str, family: str, text: str) -> BookRecord:
         steps=tuple(content["steps"]),
         pairs={(base, quote): side for base, quote, side in content["pairs"]},
         volatility=_read_volatility(content.get("volatility")),
+        # Decisions of earlier releases have neither.
+        hours_left={(base, quote): hours for base, quote, hours in content.get("hours_left", [])},
+        smoothed={(days, name): value for days, name, value in content.get("smoothed", [])},
     )
 
 

@@ -33,11 +33,7 @@ class BookChampion(FollowedVersion):
         return self._ref
 
     def _take(self, named: ModelRef) -> None:
-        layout = Layout.of(self._settings)
-        Verifier(layout).require_registration(named)
-        book = load_book(layout, named)
-        _require_terms(named, book, self._settings)
-        self._ref, self.book = named, book
+        self._ref, self.book = named, load_traded_book(self._settings, named)
 
     def _require_fit(self, named: ModelRef) -> None:
         if named.family == self.ref.family:
@@ -47,6 +43,15 @@ class BookChampion(FollowedVersion):
         raise RegistryError(
             f"it is {what}, and this process trades {self.ref.family}: {before}end the process and start it again"
         )
+
+
+def load_traded_book(settings: Settings, named: ModelRef) -> StoredBook:
+    """Return the book of a version, its files and signature checked; raises what building a `BookChampion` raises."""
+    layout = Layout.of(settings)
+    Verifier(layout).require_registration(named)
+    book = load_book(layout, named)
+    _require_terms(named, book, settings)
+    return book
 
 
 def _require_terms(named: ModelRef, book: StoredBook, settings: Settings) -> None:

@@ -1,19 +1,21 @@
-"""The model that decides, as the trading loop needs it."""
+"""The model or book that decides, as the trading loops need it."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from model_registry.records import ModelRef
+from model_registry.stored_books import StoredBook
 from serving.models.scoring import Scorer
 
 
-class DecidingModel(Protocol):
-    """A model that scores every decision, and may be another one at the next."""
+class DecidingVersion(Protocol):
+    """A version that decides, and may be another one at the next decision."""
 
-    scorer: Scorer
-    suspended: str | None
-    """Why nothing may be opened now; None where it may."""
+    @property
+    def suspended(self) -> str | None:
+        """Why nothing may be opened now; None where it may."""
+        ...
 
     @property
     def ref(self) -> ModelRef:
@@ -22,4 +24,19 @@ class DecidingModel(Protocol):
 
     def follow(self) -> list[str]:
         """Take over another version where one is due; return problems as messages, and raise none of them."""
+        ...
+
+
+class DecidingModel(DecidingVersion, Protocol):
+    """A model that scores every decision."""
+
+    scorer: Scorer
+
+
+class DecidingBook(DecidingVersion, Protocol):
+    """A version that is a book."""
+
+    @property
+    def book(self) -> StoredBook:
+        """What the version defines."""
         ...

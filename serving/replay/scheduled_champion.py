@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from model_registry.records import ModelRef
+from model_registry.stored_books import StoredBook
 from pairity.errors import ConfigError
 from pairity.timeline import Clock
 from serving.models.scoring import Scorer
@@ -18,6 +20,19 @@ class Promotion(NamedTuple):
 
     at: datetime
     scorer: Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledBook:
+    """Version of a book that decides from the beginning of a replay to its end."""
+
+    ref: ModelRef
+    book: StoredBook
+    suspended: str | None = None
+
+    def follow(self) -> list[str]:
+        """Take over nothing: no other version is due."""
+        return []
 
 
 class ScheduledChampion:

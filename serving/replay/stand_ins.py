@@ -14,7 +14,7 @@ from pairity.trading_settings import ServeSettings
 from serving.execution.pace import Pace
 from serving.hourly_data import HourlyData
 from serving.journal import Journal
-from serving.models.deciding_model import DecidingModel
+from serving.models.deciding_model import DecidingBook, DecidingModel
 from venue.clock import clock_for
 
 
@@ -24,6 +24,8 @@ class StandIns:
 
     open_data: Callable[[Settings, Clock], HourlyData] | None = None
     open_champion: Callable[[], DecidingModel] | None = None
+    book: DecidingBook | None = None
+    """Version of a book that decides in place of a champion."""
     make_pace: Callable[[ServeSettings], Pace] = Pace.of
     open_journal: Callable[[Path], Journal] = Journal.open
     open_clock: Callable[[ExchangeSettings], Awaitable[Clock]] = clock_for

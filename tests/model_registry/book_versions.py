@@ -57,5 +57,5 @@ def register_book(
         artifacts=artifacts,
     )
     with tracking.start_run(layout, record) as run_id:
-        uri = tracking.log_files(layout, run_id, {BOOK_FILE: content or book.to_bytes()})
+        uri = tracking.log_files(layout, run_id, book.to_files() | ({BOOK_FILE: content} if content else {}))
     return registry.register(settings, run_id, uri, lineage)

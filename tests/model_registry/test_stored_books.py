@@ -14,6 +14,7 @@ from pairity.books.families import BOOK_FAMILIES
 from pairity.books.limits import BookLimits
 from pairity.errors import ConfigError, MissingDataError, ModelIntegrityError, RegistryError, UnknownNameError
 from pairity.layout import Layout
+from tests.model_registry.book_fits import LEARNT
 from tests.model_registry.book_versions import make_book, register_book
 from tests.serving.registered_models import NOW, settings_in
 from tests.serving.registered_models import register as register_forest
@@ -35,9 +36,11 @@ def test_what_is_registered_comes_back_to_the_last_bit(settings):
     assert again.sha256 == version.sha256
 
 
-def test_books_of_which_something_is_learnt_cannot_be_registered():
-    assert set(STORED_BOOKS) == {"trend_book", "carry_book", "trend_carry_book", "pair_continuation"}
-    assert set(STORED_BOOKS) < set(BOOK_FAMILIES)
+def test_what_is_there_for_comparison_alone_cannot_be_registered():
+    rules = {name for name, one in BOOK_FAMILIES.items() if one.is_rule}
+    assert rules == {"trend_book", "carry_book", "trend_carry_book", "pair_continuation"}
+    assert set(STORED_BOOKS) == {*rules, *LEARNT}
+    assert "picked_past" not in STORED_BOOKS
 
 
 def test_a_version_is_read_by_its_kind_alone(settings):
@@ -73,7 +76,7 @@ def test_changed_files_and_files_beside_it_are_refused(settings):
 
 
 def changed(settings, **changes):
-    content = json.loads(make_book(settings).to_bytes())
+    content = json.loads(make_book(settings).to_files()[BOOK_FILE])
     content.update(changes)
     return json.dumps(content).encode()
 
@@ -82,9 +85,12 @@ NO_LIMITS = dict.fromkeys(("volatility", "gross", "net", "margin"))
 HOSTILE = {
     "not JSON": (b"{", "is not JSON"),
     "no object": (b"[]", "does not have the fields"),
-    "another format": ({"format": 2}, "format"),
+    "another format": ({"format": 3}, "format"),
+    "the new format without a fit": ({"format": 2}, "does not have the fields"),
     "true for one": ({"format": True}, "format"),
-    "an unknown family": ({"family": "book_ranker"}, "no book that can be registered"),
+    "a fit of what learns nothing": ({"format": 2, "fit": {}}, "learns nothing, and its file holds a fit"),
+    "a fit in the old format": ({"fit": {}}, "does not have the fields"),
+    "a family for comparison": ({"family": "picked_past"}, "no book that can be registered"),
     "no family": ({"family": ["trend_carry_book"]}, "no book that can be registered"),
     "another family's file": ({"family": "trend_book"}, "its file holds trend_book"),
     "another band": ({"band": 0.5}, "another definition"),
@@ -126,6 +132,8 @@ def test_files_of_one_kind_under_the_label_of_another_are_not_registered(setting
     with pytest.raises(ModelIntegrityError, match="its files hold a book"):
         register_book(settings, family="always_revert")
     with pytest.raises(UnknownNameError):
+        register_book(settings, family="picked_past")
+    with pytest.raises(ModelIntegrityError, match="its family is book_ranker, and its file holds trend_carry_book"):
         register_book(settings, family="book_ranker")
     with pytest.raises(ModelIntegrityError, match="its family is trend_book, and its file holds trend_carry_book"):
         register_book(settings, family="trend_book")

@@ -15,6 +15,7 @@ from feature_repo.catalog import (
     ASSET_VWAP_DISTANCE,
     PAIR_BOOKS,
     PAIR_HOURLY,
+    PAIR_SPREADS,
     VIEWS,
     find_service,
 )
@@ -23,6 +24,7 @@ from feature_repo.offline_files import publish, scan_view
 from feature_repo.raw_datasets import find_dataset
 from feature_repo.transforms.asset_books import compute_asset_books
 from feature_repo.transforms.pair_books import compute_pair_books
+from feature_repo.transforms.pair_spreads import compute_pair_spreads
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.universe import pairs_of
@@ -60,7 +62,7 @@ def publish_all(settings, bars=260, seed=1):
 
 
 def publish_books(layout, assets):
-    """Publish the rows of `asset_books` and `pair_books` that follow from published bars and the lake's settlements."""
+    """Publish the rows of the views of books that follow from published bars and the lake's settlements."""
     paid = [
         pl.read_parquet(path).with_columns(asset=pl.lit(path.parts[-3].removeprefix("instrument=").split("-")[0]))
         for path in sorted(layout.lake.glob("funding/venue=okx/*/*/part.parquet"))
@@ -70,6 +72,7 @@ def publish_books(layout, assets):
     hours = scan_view(layout, ASSET_HOURLY).select("asset", *TIMES, "close", "volume_base")
     publish(layout, ASSET_BOOKS, compute_asset_books(hours, funding.lazy(), after=START - HOUR).collect())
     publish(layout, PAIR_BOOKS, compute_pair_books(hours, pairs_of(assets), after=START - HOUR).collect())
+    publish(layout, PAIR_SPREADS, compute_pair_spreads(hours, pairs_of(assets), after=START - HOUR).collect())
 
 
 def publish_single_assets(settings, seed=2):

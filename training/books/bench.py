@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairity.books.families import BookFamily
+from pairity.books.fits import BookFit
 from pairity.universe import ContractSpec
 from training.books.account import BookCosts
 from training.books.batch import make_targets, simulate_books
@@ -39,6 +40,8 @@ class BookBench:
     terms: BookTerms
     specs: Mapping[str, ContractSpec]
     first: int
+    fit: BookFit | None = None
+    """What the family learnt at one moment, where that speaks; None: it learns walk-forward, or nothing."""
 
     def run(self) -> BookRun:
         """Return the book itself, with its trades and decisions."""
@@ -113,6 +116,7 @@ class BookBench:
             limits=terms.limits,
             costs=terms.costs,
             learnt=frozenset(self.list_names()),
+            fit=self.fit,
         )
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from model_registry.outcome_fits import OutcomeFit
 from model_registry.stored_books import StoredBook
 from pairity.number_formats import format_number, format_plain
 from training.reports.model_card import render_table
@@ -30,7 +31,7 @@ def render_book_card(
         f"**What it is.** A book: {family.description}. Of {len(book.universe)} names of {book.venue} the "
         f"{family.size} most traded, long against short, weighed by risk and netted; decided every "
         f"{family.every_hours} hours from 00:00 UTC, traded where a weight is off by {format_plain(family.band)}. "
-        f"Limits: {limits}. Nothing is fitted; {registered}.",
+        f"Limits: {limits}. {describe_fit(book)}; {registered}.",
         "",
         f"**What it was judged on.** Market `{tags['training_digest'][:16]}`, snapshot `{tags['snapshot_id'][:16]}`, "
         f"code of books `{book.code[:16]}`, code `{tags['code_revision'][:12]}`"
@@ -50,6 +51,21 @@ def render_book_card(
         "alive today: results on it flatter. Demo trading, until the gate has passed it.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def describe_fit(book: StoredBook) -> str:
+    """Return in words what the version learnt, and when."""
+    fit = book.fit
+    if fit is None:
+        return "Nothing is fitted"
+    walked = "what is shown here was traded walk-forward, with models made anew on the way"
+    if isinstance(fit, OutcomeFit) and fit.margin is None:
+        return f"Fitted at {fit.made_at:%Y-%m-%d %H:%M} UTC: nothing paid in its folds, and it trades nothing; {walked}"
+    spans = ", ".join(str(one) for one in fit.models)
+    return (
+        f"Its models of {spans} {'hours' if isinstance(fit, OutcomeFit) else 'days'} were fitted at "
+        f"{fit.made_at:%Y-%m-%d %H:%M} UTC and do not change; {walked}"
+    )
 
 
 def _format_share(value: float | None) -> str:

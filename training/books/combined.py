@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pairity.books.families import Target
 from training.books.account import BookCosts
-from training.books.history_features import read_known
+from training.books.history_windows import read_known
 from training.books.panel import BookPanel
 
 Floats = NDArray[np.float64]

@@ -19,6 +19,8 @@ from feature_repo.transforms.asset_books import BOOK_COLUMNS, Settled, describe_
 from feature_repo.transforms.book_kernels import pair_scores
 from pairity.books.continuation import PairNames
 from pairity.books.features import NameFeatures, make_name_features
+from training.books.history_windows import read_known
+from training.books.pair_features import compute_pair_columns
 from training.books.panel import BookPanel
 
 Floats = NDArray[np.float64]
@@ -50,6 +52,8 @@ class DayRows:
 
 ReadScores = Callable[[BookPanel, int, tuple[str, ...]], dict[PairNames, float]]
 """Reader of the z-scores of all pairs of names (sorted) at a row, as known at its decision."""
+ReadPairs = Callable[[BookPanel, int, tuple[str, ...]], Floats]
+"""Reader of the pairs of names (sorted) × `PAIR_COLUMNS` at a row, as known at its decision."""
 ReadRows = Callable[[BookPanel, int], DayRows]
 """Reader of the rows of a panel that lie whole days after one of its rows, as known at their decisions."""
 
@@ -57,11 +61,19 @@ ReadRows = Callable[[BookPanel, int], DayRows]
 class FeatureHistory:
     """A panel with the features of its closes, each read once: variations of a book see the same market.
 
-    `read` reads rows of features, `read_scores` z-scores of pairs; by default they are computed from the panel.
+    `read` reads rows of features, `read_scores` z-scores of pairs, `read_pairs` what models of outcomes ask of pairs;
+    by default they are computed from the panel.
     """
 
-    def __init__(self, panel: BookPanel, read: ReadRows | None = None, read_scores: ReadScores | None = None) -> None:
+    def __init__(
+        self,
+        panel: BookPanel,
+        read: ReadRows | None = None,
+        read_scores: ReadScores | None = None,
+        read_pairs: ReadPairs | None = None,
+    ) -> None:
         self.panel = panel
+        self._read_pairs = read_pairs or compute_pair_columns
         self._read = read or compute_day_rows
         self._read_scores = read_scores or compute_z_scores
         self._days: dict[int, DayRows] = {}
@@ -104,6 +116,10 @@ class FeatureHistory:
         if key not in self._pairs:
             self._pairs[key] = self._read_scores(self.panel, *key)
         return self._pairs[key]
+
+    def pair_columns(self, hour: int, names: tuple[str, ...]) -> Floats:
+        """Return the pairs of `names` (sorted) × `PAIR_COLUMNS` at row `hour`; NaN where one is not known."""
+        return self._read_pairs(self.panel, hour, names)
 
     def _rows_of(self, hour: int) -> tuple[NDArray[np.int64], Floats]:
         begin = hour % 24
@@ -163,17 +179,6 @@ def compute_z_scores(panel: BookPanel, hour: int, names: tuple[str, ...]) -> dic
         for (first, second), score in zip(pairs, found, strict=True)
         if not math.isnan(score)
     }
-
-
-def read_known(panel: BookPanel, values: Floats, hour: int, count: int) -> Floats:
-    """Return the last `count` rows up to `hour`, NaN where a bar came later than that hour's decision."""
-    rows = np.arange(hour - count + 1, hour + 1)
-    window = np.full((count, len(panel.names)), np.nan)
-    inside = rows >= 0
-    late = panel.late[rows[inside]]
-    came = ~(late > (hour - rows[inside])[:, None])
-    window[inside] = np.where(came, values[rows[inside]], np.nan)
-    return window
 
 
 def _read(values: Floats, name: str) -> float | None:

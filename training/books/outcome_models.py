@@ -5,17 +5,18 @@ The parameters are fixed: none was chosen by a result. Source: docs/formulas.md,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model_registry.lightgbm_text import REGRESSION, cut_text, read_trees
+from model_registry.outcome_fits import PAIR_FEATURES, OutcomeTrees
 from pairity.books.families import OutcomeModel
 from training.evaluation.long_run import choose_lags, compute_mean_t
 
 Floats = NDArray[np.float64]
-Predict = Callable[[Floats], Floats]
 SEED, THREADS = 19, 1
 MARGINS = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Margins that are tried, in round trips: a forecast is net already, and must be above this much more."""
@@ -52,20 +53,25 @@ _OWN: Mapping[OutcomeModel, dict[str, Any]] = {
 }
 
 
-def fit_outcomes(kind: OutcomeModel, rows: Floats, wanted: Floats, threads: int = THREADS) -> Predict:
-    """Fit features to outcomes and return the forecast of a function of features; the same rows give the same bits."""
+def fit_outcomes(
+    kind: OutcomeModel,
+    rows: Floats,
+    wanted: Floats,
+    threads: int = THREADS,
+    names: Sequence[str] = PAIR_FEATURES,
+) -> OutcomeTrees:
+    """Fit features (rows × `names`) to outcomes; the same rows give the same bits."""
     import lightgbm
 
     parameters = {**_SHARED, **_OWN[kind], "num_threads": threads}
     # Trees of a forest that cannot split say 0: what they say is added to the mean.
     mean = float(wanted.mean())
-    model = lightgbm.train(parameters, lightgbm.Dataset(rows, wanted - mean), num_boost_round=_TREES)
-
-    def predict(features: Floats) -> Floats:
-        forecast: Floats = mean + np.asarray(model.predict(features, num_threads=threads), dtype=np.float64)
-        return forecast
-
-    return predict
+    data = lightgbm.Dataset(rows, wanted - mean, feature_name=list(names))
+    text = cut_text(lightgbm.train(parameters, data, num_boost_round=_TREES).model_to_string())
+    averaged = kind is OutcomeModel.FOREST
+    # What is stored is what speaks: the walk-forward line is that of the text, too.
+    trees = read_trees(text, names, "the fit that was made just now", REGRESSION, averaged=averaged)
+    return OutcomeTrees(mean, text, trees, averaged)
 
 
 def choose_margin(earned: Mapping[float, Sequence[float]], overlap: int) -> float | None:

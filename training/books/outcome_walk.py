@@ -14,20 +14,23 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from model_registry.outcome_fits import (
+    PAIR_FEATURES,
+    OutcomeFit,
+    OutcomeTrees,
+    forecast_edges,
+    list_pairs,
+    tabulate_outcomes,
+)
+from model_registry.ranker_fits import RANK_FEATURES
 from pairity.books.continuation import PairNames
 from pairity.books.families import OutcomeModel
-from pairity.books.features import choose_universe
-from pairity.books.outcomes import HORIZONS, Outlook, choose_outlook
+from pairity.books.outcomes import HORIZONS, Outlook
 from training.books.account import BookCosts
 from training.books.history_features import FeatureHistory
-from training.books.outcome_models import LEAST_ROWS, MARGINS, Predict, choose_margin, fit_outcomes
-from training.books.pair_features import (
-    PAIR_FEATURES,
-    compute_pair_features,
-    list_pairs,
-    measure_pair_risks,
-)
+from training.books.outcome_models import LEAST_ROWS, MARGINS, choose_margin, fit_outcomes
 from training.books.pair_outcomes import Outcomes, compute_round_trip, measure_outcomes
+from training.books.ranker import read_universe
 
 Floats = NDArray[np.float64]
 TRAIN_DAYS, LEAST_DAYS, ROLL_DAYS, FOLDS = 730, 365, 90, 3
@@ -64,13 +67,11 @@ class PairDays:
 
     def list_names(self, hour: int) -> tuple[str, ...]:
         """Return the universe at the close of row `hour`, sorted."""
-        known = {name: one for name, one in self.history.name_features(hour).items() if name in self.able}
-        return tuple(sorted(choose_universe(known, self.size)))
+        return read_universe(self.history, hour, self.able, self.size)[0]
 
     def read(self, hour: int) -> PairDay:
         """Return the decision at the close of row `hour`."""
-        panel, known = self.history.panel, self.history.name_features(hour)
-        names = self.list_names(hour)
+        names, table = read_universe(self.history, hour, self.able, self.size)
         if len(names) < 2:
             return PairDay(
                 hour=hour,
@@ -79,14 +80,13 @@ class PairDays:
                 features=np.empty((0, len(PAIR_FEATURES))),
                 risks=np.empty(0),
             )
-        volatilities = np.array([known[name].volatility for name in names], dtype=np.float64)
-        risks = measure_pair_risks(panel, hour, names, volatilities)
+        features, risks = tabulate_outcomes(names, table, self.history.pair_columns(hour, names))
         return PairDay(
             hour=hour,
             names=names,
-            volatilities=volatilities,
-            features=compute_pair_features(self.history, hour, names),
-            risks=np.tile(risks, 2),
+            volatilities=table[RANK_FEATURES.index("volatility")],
+            features=features,
+            risks=risks,
         )
 
     def list_until(self, hour: int) -> list[PairDay]:
@@ -104,21 +104,13 @@ class PairDays:
         return day.outcomes[hours]
 
 
-@dataclass(frozen=True, slots=True)
-class _Fitted:
-    """Models by horizon, and the margin in round trips; None: nothing paid in the folds, nothing is traded."""
-
-    models: Mapping[int, Predict]
-    margin: float | None
-
-
 @dataclass(slots=True)
 class WalkForwardOutcomes:
     """Outlooks of one kind of model over the decisions of `days`."""
 
     days: PairDays
     kind: OutcomeModel
-    _fitted: dict[int, _Fitted] = field(default_factory=dict)
+    _fitted: dict[int, OutcomeFit] = field(default_factory=dict)
     _begun: int | None = None
     _passed: int = 0
     """Decisions whose outcome was looked for, and that had none."""
@@ -140,33 +132,24 @@ class WalkForwardOutcomes:
         return self._look_at(days.read(hour))
 
     def _look_at(self, today: PairDay) -> dict[PairNames, Outlook | None]:
-        pairs = list_pairs(today.names)
         fitted = self._find(today.hour)
-        if fitted is None or fitted.margin is None or not pairs:
-            return dict.fromkeys(pairs)
-        needed = fitted.margin * compute_round_trip(self.days.costs)
-        (edges,) = _forecast(fitted.models, [today])
-        half = len(pairs)
-        outlooks: dict[PairNames, Outlook | None] = {}
-        for place, pair in enumerate(pairs):
-            sides = ((1, place), (-1, half + place))
-            forecasts = {(side, hours): float(own[row]) for hours, own in edges.items() for side, row in sides}
-            outlooks[pair] = choose_outlook(forecasts, needed)
-        return outlooks
+        if fitted is None:
+            return dict.fromkeys(list_pairs(today.names))
+        return fitted.choose(today.names, today.features, today.risks)
 
     def list_margins(self) -> dict[int, float | None]:
         """Return the margins of the models that were made, by the row at whose close each was."""
         return {made_at: self._fitted[made_at].margin for made_at in sorted(self._fitted)}
 
-    def _find(self, hour: int) -> _Fitted | None:
+    def _find(self, hour: int) -> OutcomeFit | None:
         """Return the models that speak at row `hour`; None before the first."""
         begun = self._find_first_outcome(hour)
-        if begun is None or hour - begun < _DAY * LEAST_DAYS:
+        if begun is None or not self.has_learnt(hour):
             return None
         rolled = (hour - begun - _DAY * LEAST_DAYS) // (_DAY * ROLL_DAYS)
         made_at = begun + _DAY * (LEAST_DAYS + ROLL_DAYS * rolled)
         if made_at not in self._fitted:
-            self._fitted[made_at] = self._fit(made_at)
+            self._fitted[made_at] = self.fit(made_at)
         return self._fitted[made_at]
 
     def _find_first_outcome(self, hour: int) -> int | None:
@@ -183,7 +166,12 @@ class WalkForwardOutcomes:
                     break
         return self._begun
 
-    def _fit(self, made_at: int) -> _Fitted:
+    def has_learnt(self, hour: int) -> bool:
+        """Return whether there is a year of outcomes at row `hour`, from which on models are made."""
+        begun = self._find_first_outcome(hour)
+        return begun is not None and hour - begun >= _DAY * LEAST_DAYS
+
+    def fit(self, made_at: int) -> OutcomeFit:
         """Make the models from decisions whose outcomes were known at the close of row `made_at`."""
         days = [one for one in self.days.list_until(made_at) if one.hour > made_at - _DAY * TRAIN_DAYS]
         judged = [one for one in days if one.hour + 1 + max(HORIZONS) <= made_at]
@@ -195,11 +183,13 @@ class WalkForwardOutcomes:
                     earned[margin].append(own)
         chosen = choose_margin(earned, max(HORIZONS) // _DAY)
         # Without a margin nothing is traded, whatever the models would say.
-        return _Fitted({} if chosen is None else self._learn(days, (), made_at), chosen)
+        models = {} if chosen is None else self._learn(days, (), made_at)
+        close = self.days.history.panel.close_of(made_at)
+        return OutcomeFit(close, models, chosen, compute_round_trip(self.days.costs))
 
-    def _learn(self, days: Sequence[PairDay], block: Sequence[PairDay], made_at: int) -> dict[int, Predict]:
+    def _learn(self, days: Sequence[PairDay], block: Sequence[PairDay], made_at: int) -> dict[int, OutcomeTrees]:
         """Fit a model per horizon on `days`, without outcomes that reach into `block`."""
-        models: dict[int, Predict] = {}
+        models: dict[int, OutcomeTrees] = {}
         for hours in HORIZONS:
             every = max(1, hours // _SPARSE)
             parts = []
@@ -249,6 +239,14 @@ class WalkForwardOutcomes:
         return np.where(outcomes.known <= made_at, outcomes.net, np.nan)
 
 
+def look_at_pairs(
+    history: FeatureHistory, fit: OutcomeFit, able: frozenset[str], size: int, hour: int
+) -> dict[PairNames, Outlook | None]:
+    """Return what one fit says is worth holding of each pair of the universe at row `hour`."""
+    names, table = read_universe(history, hour, able, size)
+    return fit.look(names, table, history.pair_columns(hour, names))
+
+
 def open_outcomes(
     history: FeatureHistory, kind: OutcomeModel, able: frozenset[str], size: int, costs: BookCosts
 ) -> WalkForwardOutcomes:
@@ -279,16 +277,12 @@ def choose_ways(day: PairDay) -> NDArray[np.int64]:
     return places + pairs * ((places + day.hour // _DAY) % 2)
 
 
-def _forecast(models: Mapping[int, Predict], days: Sequence[PairDay]) -> list[dict[int, Floats]]:
-    """Return, per day, the forecast net outcome by horizon, a fraction of the gross, in the rows of `place_pairs`.
-
-    Where a pair has no risk the forecast is NaN, which is above nothing.
-    """
+def _forecast(models: Mapping[int, OutcomeTrees], days: Sequence[PairDay]) -> list[dict[int, Floats]]:
+    """Return, per day, the edges of `forecast_edges`, in the rows of `place_pairs`."""
     features = np.concatenate([one.features for one in days])
     ends = np.cumsum([len(one.features) for one in days])[:-1]
     found: list[dict[int, Floats]] = [{} for _ in days]
-    for hours, predict in models.items():
-        said = predict(features) if len(features) else np.empty(0)
-        for own, day, part in zip(found, days, np.split(said, ends), strict=True):
-            own[hours] = part * day.risks * hours**0.5
+    for hours, edges in forecast_edges(models, features, np.concatenate([one.risks for one in days])).items():
+        for own, part in zip(found, np.split(edges, ends), strict=True):
+            own[hours] = part
     return found

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.transforms.outcome_kernels import leg_outcomes, net_outcomes
+from model_registry.outcome_fits import place_pairs
 from training.books.account import BookCosts
-from training.books.pair_features import place_pairs
 from training.books.panel import BookPanel
 
 Floats = NDArray[np.float64]

@@ -6,27 +6,33 @@ Source: docs/formulas.md, Books.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model_registry.outcome_fits import OutcomeFit
+from model_registry.ranker_fits import RankerFit
 from pairity.books.continuation import PairNames
 from pairity.books.decision import plan_weights
 from pairity.books.families import BOOK_FAMILIES, BookFamily, BookMarket, Target
 from pairity.books.features import NameFeatures, choose_universe
+from pairity.books.fits import BookFit
 from pairity.books.limits import HOURS_PER_YEAR, VOLATILITY_HOURS, BookLimits, Step
 from pairity.timeline import HOUR
 from training.books.account import BookCosts
 from training.books.combined import Targets, WalkForwardBooks
-from training.books.history_features import FeatureHistory, read_known
-from training.books.outcome_walk import PairDays, open_outcomes
+from training.books.history_features import FeatureHistory
+from training.books.history_windows import read_known
+from training.books.outcome_walk import PairDays, look_at_pairs, open_outcomes
 from training.books.panel import BookPanel
-from training.books.ranker import WalkForwardRanker
+from training.books.ranker import FrozenRanker, WalkForwardRanker
 
 Floats = NDArray[np.float64]
+_FIRST_ELAPSED = 24
+"""Hours since the decision before the first one: nothing is held then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,35 +57,48 @@ def plan_book(
     limits: BookLimits | None = None,
     costs: BookCosts,
     learnt: frozenset[str] | None = None,
+    fit: BookFit | None = None,
+    silent: Collection[int] = (),
+    until: int | None = None,
 ) -> tuple[PlannedDecision, ...]:
-    """Return the decisions of `family` from row `first` to the last but one; only names of `able` are seen.
+    """Return the decisions of `family` from row `first` to before `until`; only names of `able` are seen.
+
+    `until`: the last row of the panel where it is not given. `fit`: what the family learnt at one moment, which speaks
+    from beginning to end; without one a family that learns does so walk-forward. Nothing is decided at `silent` rows.
 
     `learnt`: names that models learn from, where they are others; then the models are those of a book of these names.
 
     `phase_h`: hours after 00:00 UTC at which a day's first decision is due. `costs`: what families that learn outcomes,
     and those that compare the past of books, take trading to cost; others do not ask. The volatility target knows
-    nothing before sixty days have been planned.
+    nothing before sixty days have been planned; with a `fit`, before there are sixty days at all (`measure_fitted`).
     """
     panel, limits = history.panel, limits or BookLimits()
     target: Target | None = None
     planned: list[PlannedDecision] = []
     basis = Basis(able, able if learnt is None else learnt, first, phase_h, costs)
-    see = _prepare_view(history, family, basis)
-    for hour in range(first, panel.hours - 1):
-        if (panel.close_of(hour) - HOUR * phase_h).hour % family.every_hours:
+    see = _prepare_view(history, family, basis, fit)
+    for hour in range(first, panel.hours - 1 if until is None else until):
+        if (panel.close_of(hour) - HOUR * phase_h).hour % family.every_hours or hour in silent:
             continue
         features = _see_names(history, able, hour)
         market = BookMarket(
             features=features,
             held_pairs={} if target is None else target.pairs,
             hours_left={} if target is None else target.hours_left,
+            elapsed=hour - planned[-1].hour if planned else _FIRST_ELAPSED,
             **{"z_scores": {}, **see(hour, features)},
         )
-        realised = None if limits.volatility is None else measure_realised(panel, planned, hour)
+        if limits.volatility is None:
+            realised = None
+        elif fit is not None:
+            realised = measure_fitted(history, family, able, fit, hour, costs=costs)
+        else:
+            realised = measure_realised(panel, planned, hour)
         plan = plan_weights(family, market, limits, realised)
         target = plan.target
         planned.append(PlannedDecision(hour, target, plan.weights, plan.steps, features))
-    _keep_targets(history, family, basis, lambda: planned)
+    if fit is None:
+        _keep_targets(history, family, basis, lambda: planned)
     return tuple(planned)
 
 
@@ -95,13 +114,18 @@ class Basis(NamedTuple):
 
 
 def _prepare_view(
-    history: FeatureHistory, family: BookFamily, basis: Basis
+    history: FeatureHistory, family: BookFamily, basis: Basis, fit: BookFit | None
 ) -> Callable[[int, Mapping[str, NameFeatures]], dict[str, Any]]:
     """Return a function of row and features: the fields of `BookMarket` that the family alone asks for.
 
     Rows must ascend.
     """
     able, learnt, costs = basis.able, basis.learnt, basis.costs
+    if isinstance(fit, RankerFit):
+        frozen = FrozenRanker(history=history, fit=fit, able=able, size=family.size)
+        return lambda hour, _: {"scores": frozen.score(hour)}
+    if isinstance(fit, OutcomeFit):
+        return lambda hour, _: {"outlooks": look_at_pairs(history, fit, able, family.size, hour)}
     if family.ranker is not None:
         ranker = WalkForwardRanker(
             history=history,
@@ -173,6 +197,18 @@ def _score_pairs(
     history: FeatureHistory, family: BookFamily, hour: int, features: Mapping[str, NameFeatures]
 ) -> Mapping[PairNames, float]:
     return history.z_scores(hour, tuple(choose_universe(features, family.size))) if family.needs_pairs else {}
+
+
+def measure_fitted(
+    history: FeatureHistory, family: BookFamily, able: frozenset[str], fit: BookFit, hour: int, *, costs: BookCosts
+) -> float | None:
+    """Return `measure_realised` at row `hour` of what a fit would have wanted in the sixty days before.
+
+    From the last decision before the window on, smoothed from there: the same, whoever asks, and since when it traded.
+    """
+    first = max(0, hour - VOLATILITY_HOURS - family.every_hours)
+    planned = plan_book(history, family, able, first=first, costs=costs, fit=fit, until=hour)
+    return measure_realised(history.panel, planned, hour)
 
 
 def measure_realised(panel: BookPanel, planned: Sequence[PlannedDecision], hour: int) -> float | None:

@@ -6,11 +6,12 @@ from collections.abc import Collection
 from datetime import datetime
 
 from pairity.books.families import BookFamily
+from pairity.books.fits import BookFit
 from pairity.books.limits import VOLATILITY_HOURS, BookLimits
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
 from pairity.timeline import HOUR, format_instant
-from training.books.plan import measure_realised, plan_book
+from training.books.plan import measure_fitted, measure_realised, plan_book
 from training.books.stored_market import load_market, make_book_terms
 
 
@@ -19,6 +20,7 @@ def measure_book(
     family: BookFamily,
     limits: BookLimits,
     able: Collection[str],
+    fit: BookFit | None = None,
     *,
     close: datetime,
     now: datetime,
@@ -36,7 +38,10 @@ def measure_book(
         raise MissingDataError(
             f"no bar that closed at {format_instant(close)} is stored", "look at what ingestion says of this hour"
         )
+    costs = make_book_terms(settings).costs
+    if fit is not None:
+        return measure_fitted(history, family, frozenset(able), fit, row, costs=costs)
     # From the last decision before the window on: what is planned earlier moves nothing.
     first = max(0, row - VOLATILITY_HOURS - family.every_hours)
-    plan = plan_book(history, family, frozenset(able), first=first, costs=make_book_terms(settings).costs)
+    plan = plan_book(history, family, frozenset(able), first=first, costs=costs)
     return measure_realised(panel, plan, row)

@@ -1,4 +1,4 @@
-"""Columns that the ranker ranks names by, and the target that it learns. Source: docs/formulas.md, Books."""
+"""The target that a ranker learns. Source: docs/formulas.md, Books."""
 
 from __future__ import annotations
 
@@ -7,26 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_repo.catalog.books import FUNDING_DAYS, RETURN_DAYS, VWAP_HOURS
 from training.books.panel import BookPanel
 
 Floats = NDArray[np.float64]
-HORIZON_DAYS = (3, 5)
-FEATURES = (
-    *(f"return_{days}d" for days in RETURN_DAYS),
-    *(f"funding_{days}d" for days in FUNDING_DAYS),
-    *(f"funding_share_{days}d" for days in FUNDING_DAYS),
-    *(f"vwap_distance_{hours}h" for hours in VWAP_HOURS),
-    "volatility",
-    "volatility_shock",
-    "notional",
-    "volume_shock_1d",
-    "volume_shock_7d",
-    "drawdown_30d",
-    "daily_range_30d",
-    "daily_skew_30d",
-)
-"""Columns of `asset_books`; their order is part of what a ranker learns."""
 _CLIP = 4.0
 
 

@@ -7,20 +7,30 @@ Source: docs/formulas.md, Books.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model_registry.lightgbm_text import REGRESSION, cut_text, read_trees
+from model_registry.ranker_fits import (
+    HORIZON_DAYS,
+    RANK_FEATURES,
+    RankerFit,
+    RankModel,
+    RidgeModel,
+    Smoothed,
+    TreesModel,
+    rank_columns,
+    score_ranks,
+)
 from pairity.books.families import Ranker
 from pairity.books.features import choose_universe
-from pairity.books.ranks import rank_names
 from training.books.history_features import FeatureHistory
-from training.books.rank_features import FEATURES, HORIZON_DAYS, compute_targets
+from training.books.rank_features import compute_targets
 
 Floats = NDArray[np.float64]
-Predict = Callable[[Floats], Floats]
 TRAIN_DAYS, LEAST_DAYS, ROLL_DAYS = 730, 365, 90
 _RIDGE = 10.0
 _TREES = 200
@@ -45,39 +55,56 @@ class WalkForwardRanker:
     kind: Ranker
     able: frozenset[str]
     size: int
-    made: dict[int, dict[int, Predict]] = field(default_factory=dict)
+    made: dict[int, RankerFit] = field(default_factory=dict)
     """Models that were made already, by the row at whose close; what is made here is added."""
     learns: bool = True
     """Whether models are made; False: those of `made` score names that need not be those that they learnt from."""
     _days: list[_Day] = field(default_factory=list)
-    _models: dict[int, Predict] = field(default_factory=dict)
+    _fitted: RankerFit | None = None
     _made_at: int | None = None
-    _smooth: dict[tuple[int, str], float] = field(default_factory=dict)
+    smooth: Smoothed = field(default_factory=dict)
+    """Smoothed forecasts of the newest decision."""
 
     def score(self, hour: int) -> dict[str, float]:
         """Return the smoothed scores of the names of the universe at row `hour`; empty before a year of decisions.
 
-        Hours must ascend. Each horizon's forecast is smoothed by s += (f − s)/days, anew for a name that was not in the
-        universe at the decision before; a score is the mean of both.
+        Hours must ascend. Scores are those of `score_ranks`.
         """
         if self.learns:
             self._read_days(hour)
             today = self._days[-1]
             if self._made_at is None or hour - self._made_at >= 24 * ROLL_DAYS:
-                self._fit(hour)
+                self._fitted = self.made.get(hour) or self.fit(hour)
+                if self._fitted is not None:
+                    self._made_at, self.made[hour] = hour, self._fitted
         else:
             today = self._read_day(hour)
-            self._models = self.made[max(known)] if (known := [at for at in self.made if at <= hour]) else {}
-        if not self._models or not today.names:
-            self._smooth = {}
+            known = [at for at in self.made if at <= hour]
+            self._fitted = self.made[max(known)] if known else None
+        if self._fitted is None:
+            self.smooth = {}
             return {}
-        smooth: dict[tuple[int, str], float] = {}
-        for days, predict in self._models.items():
-            for name, forecast in zip(today.names, predict(today.ranks).tolist(), strict=True):
-                before = self._smooth.get((days, name))
-                smooth[days, name] = forecast if before is None else before + (forecast - before) / days
-        self._smooth = smooth
-        return {name: sum(smooth[days, name] for days in self._models) / len(self._models) for name in today.names}
+        scores, self.smooth = score_ranks(self._fitted.models, today.names, today.ranks, self.smooth)
+        return scores
+
+    def fit(self, hour: int) -> RankerFit | None:
+        """Return the models of all horizons, made of decisions whose targets are known at the close of row `hour`.
+
+        None before there is a year of decisions. Hours must ascend, and be whole days apart.
+        """
+        self._read_days(hour)
+        models: dict[int, RankModel] = {}
+        for days in HORIZON_DAYS:
+            # The target ends at the open after its last hour, whose bar must have closed.
+            known = [one for one in self._days if one.names and one.hour + 1 + 24 * days <= hour]
+            known = [one for one in known if one.hour > hour - 24 * TRAIN_DAYS]
+            if not known or hour - known[0].hour < 24 * LEAST_DAYS:
+                return None
+            rows = np.concatenate([one.ranks for one in known])
+            wanted = np.concatenate([one.targets[days] for one in known])
+            use = ~np.isnan(wanted)
+            models[days] = fit_ranker(self.kind, rows[use], wanted[use])
+        return RankerFit(self.history.panel.close_of(hour), models)
 
     def _read_days(self, hour: int) -> None:
         """Read the decisions up to `hour`, from the first close of the panel on."""
@@ -93,58 +120,55 @@ class WalkForwardRanker:
 
     def _describe_day(self, hour: int) -> _Day:
         panel = self.history.panel
-        known = {name: one for name, one in self.history.name_features(hour).items() if name in self.able}
-        names = tuple(sorted(choose_universe(known, self.size)))
+        names, table = read_universe(self.history, hour, self.able, self.size)
         columns = [panel.names.index(name) for name in names]
-        table = self.history.read_columns(hour, FEATURES)[:, columns]
-        volatility = table[FEATURES.index("volatility")]
+        volatility = table[RANK_FEATURES.index("volatility")]
         targets = {days: compute_targets(panel, hour, columns, days, volatility) for days in HORIZON_DAYS}
         return _Day(hour, names, rank_columns(table, names), targets)
 
-    def _fit(self, hour: int) -> None:
-        """Make the models of all horizons from decisions whose targets are known at the close of row `hour`."""
-        if hour in self.made:
-            self._models, self._made_at = self.made[hour], hour
-            return
-        self._models = {}
-        for days in HORIZON_DAYS:
-            # The target ends at the open after its last hour, whose bar must have closed.
-            known = [one for one in self._days if one.names and one.hour + 1 + 24 * days <= hour]
-            known = [one for one in known if one.hour > hour - 24 * TRAIN_DAYS]
-            if not known or hour - known[0].hour < 24 * LEAST_DAYS:
-                self._models = {}
-                return
-            rows = np.concatenate([one.ranks for one in known])
-            wanted = np.concatenate([one.targets[days] for one in known])
-            use = ~np.isnan(wanted)
-            self._models[days] = fit_ranker(self.kind, rows[use], wanted[use])
-        self._made_at, self.made[hour] = hour, self._models
+
+@dataclass(slots=True)
+class FrozenRanker:
+    """Scores of one fit over the decisions of a history, in the order of time; `able` as of `WalkForwardRanker`."""
+
+    history: FeatureHistory
+    fit: RankerFit
+    able: frozenset[str]
+    size: int
+    smooth: Smoothed = field(default_factory=dict)
+    """Smoothed forecasts of the newest decision; those of the decision before the first one, where it was made."""
+
+    def score(self, hour: int) -> dict[str, float]:
+        """Return the smoothed scores of the names of the universe at row `hour`."""
+        names, table = read_universe(self.history, hour, self.able, self.size)
+        scores, self.smooth = self.fit.score(names, table, self.smooth)
+        return scores
 
 
-def rank_columns(table: Floats, names: Sequence[str]) -> Floats:
-    """Return features × names as ranks within the universe, names × features; NaN where a name has no value."""
-    ranks = np.full((len(names), len(table)), np.nan)
-    for place, row in enumerate(table):
-        known = {name: float(value) for name, value in zip(names, row, strict=True) if not np.isnan(value)}
-        found = rank_names(known)
-        ranks[:, place] = [found.get(name, np.nan) for name in names]
-    return ranks
+def read_universe(
+    history: FeatureHistory, hour: int, able: frozenset[str], size: int
+) -> tuple[tuple[str, ...], Floats]:
+    """Return the names of the universe at row `hour`, sorted, and their `RANK_FEATURES` × names."""
+    known = {name: one for name, one in history.name_features(hour).items() if name in able}
+    names = tuple(sorted(choose_universe(known, size)))
+    columns = [history.panel.names.index(name) for name in names]
+    return names, history.read_columns(hour, RANK_FEATURES)[:, columns]
 
 
-def fit_ranker(kind: Ranker, rows: Floats, wanted: Floats) -> Predict:
-    """Fit ranks to targets and return the forecast of a function of ranks; the same rows give the same bits."""
+def fit_ranker(kind: Ranker, rows: Floats, wanted: Floats) -> RankModel:
+    """Fit ranks (rows × `RANK_FEATURES`) to targets; the same rows give the same bits."""
     return _fit_ridge(rows, wanted) if kind is Ranker.RIDGE else _fit_boosting(rows, wanted)
 
 
-def _fit_ridge(rows: Floats, wanted: Floats) -> Predict:
+def _fit_ridge(rows: Floats, wanted: Floats) -> RidgeModel:
     """Least squares with a penalty of 10 on every slope; an unknown rank is the middle one."""
     filled, mean = np.nan_to_num(rows), float(wanted.mean())
     gram = np.einsum("ri,rj->ij", filled, filled) + _RIDGE * np.eye(filled.shape[1])
     slopes = np.linalg.solve(gram, np.einsum("ri,r->i", filled, wanted - mean))
-    return lambda ranks: mean + np.einsum("ri,i->r", np.nan_to_num(ranks), slopes)
+    return RidgeModel(mean, tuple(slopes.tolist()))
 
 
-def _fit_boosting(rows: Floats, wanted: Floats) -> Predict:
+def _fit_boosting(rows: Floats, wanted: Floats) -> TreesModel:
     import lightgbm
 
     parameters = {
@@ -160,10 +184,7 @@ def _fit_boosting(rows: Floats, wanted: Floats) -> Predict:
         "num_threads": 1,
         "verbosity": -1,
     }
-    model = lightgbm.train(parameters, lightgbm.Dataset(rows, wanted), num_boost_round=_TREES)
-
-    def predict(ranks: Floats) -> Floats:
-        forecast: Floats = np.asarray(model.predict(ranks, num_threads=1), dtype=np.float64)
-        return forecast
-
-    return predict
+    data = lightgbm.Dataset(rows, wanted, feature_name=list(RANK_FEATURES))
+    text = cut_text(lightgbm.train(parameters, data, num_boost_round=_TREES).model_to_string())
+    # What is stored is what speaks: the walk-forward line is that of the text, too.
+    return TreesModel(text, read_trees(text, RANK_FEATURES, "the fit that was made just now", REGRESSION))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import feature_repo.transforms
+import model_registry
 import pairity.books
 import training.books
 from pairity.books.families import BOOK_FAMILIES, BookFamily
@@ -36,6 +37,7 @@ _ENGINE = (
     "engine",
     "executions",
     "history_features",
+    "history_windows",
     "outcome_models",
     "outcome_walk",
     "pair_features",
@@ -46,8 +48,11 @@ _ENGINE = (
     "rank_features",
     "ranker",
     "stored_features",
+    "stored_pairs",
 )
 """Modules of `training.books` on which a result depends."""
+_FITS = ("lightgbm_text", "outcome_fits", "ranker_fits", "tree_scores")
+"""Modules of `model_registry` that say what a fit forecasts."""
 _FEATURES = ("asset_books", "book_kernels")
 """Modules of `feature_repo.transforms` that compute the features."""
 _HEAD = "# Written before the hours were looked at. An edited file is refused: register again instead.\n"
@@ -106,7 +111,8 @@ def digest_book_code() -> str:
     core = sorted(Path(pairity.books.__path__[0]).glob("*.py"))
     engine = [Path(training.books.__path__[0]) / f"{name}.py" for name in _ENGINE]
     features = [Path(feature_repo.transforms.__path__[0]) / f"{name}.py" for name in _FEATURES]
-    return digest_parts((path.name, digest_bytes(path.read_bytes())) for path in (*core, *engine, *features))
+    fits = [Path(model_registry.__path__[0]) / f"{name}.py" for name in _FITS]
+    return digest_parts((path.name, digest_bytes(path.read_bytes())) for path in (*core, *engine, *features, *fits))
 
 
 def register(

@@ -12,6 +12,7 @@ from feature_repo.catalog import ASSET_BOOKS, BOOK_FEATURES
 from model_registry.records import FAMILY_TAG, ModelRef
 from model_registry.registry import register
 from model_registry.stored_books import BOOK_FILE, StoredBook
+from model_registry.stored_fits import LearntFit
 from pairity.code_revision import read_code_revision
 from pairity.csv_files import escape_formulas
 from pairity.digest import digest_bytes
@@ -36,11 +37,12 @@ from training.reports.run_names import SUBJECT_TAG, name_run
 from training.run_records import RunRecord
 
 MARKET_TAG, CODE_TAG, REGISTRATION_TAG = "training_digest", "book_code_sha256", "registration"
+FITTED_TAG = "fitted_at"
 """Tags of a book's version: digest of the market that it was judged on, of the code that made it, name of its
-pre-registration."""
+pre-registration, close at which its fit was made (missing where nothing is fitted)."""
 
 
-def define_stored_book(settings: Settings, walked: WalkedBook, terms: BookTerms) -> StoredBook:
+def define_stored_book(settings: Settings, walked: WalkedBook, terms: BookTerms, fit: LearntFit | None) -> StoredBook:
     """Return the definition under which a book is registered: everything besides code and data that it depends on."""
     family, costs = walked.bench.family, terms.costs
     registered = read_registrations(settings, family.name)
@@ -57,6 +59,7 @@ def define_stored_book(settings: Settings, walked: WalkedBook, terms: BookTerms)
         universe=settings.universe.assets,
         code=digest_book_code(),
         registration=registered[-1].name if registered else None,
+        fit=fit,
     )
 
 
@@ -93,7 +96,7 @@ def record_book(
     `learnt` ends what the book counts as having seen. The first contender is the book.
     """
     layout, family, digest = Layout.of(settings), walked.bench.family, walked.digest_market()
-    revision, content = read_code_revision(), book.to_bytes()
+    revision, files = read_code_revision(), book.to_files()
     tags = {
         "feature_service": BOOK_FEATURES.name,
         "snapshot_id": read_snapshot_id(layout),
@@ -102,12 +105,14 @@ def record_book(
         "code_dirty": "unknown" if revision.dirty is None else str(revision.dirty).lower(),
         "train_end": learnt.train_end.isoformat(),
         "universe": ",".join(book.universe),
-        "fitted_sha256": digest_bytes(content),
+        "fitted_sha256": digest_bytes(files[BOOK_FILE]),
         CODE_TAG: book.code,
         FAMILY_TAG: family.name,
     }
     if book.registration is not None:
         tags[REGISTRATION_TAG] = book.registration
+    if book.fit is not None:
+        tags[FITTED_TAG] = book.fit.made_at.isoformat()
     times = contenders[0].result.equity["time"]
     card = render_book_card(book, metrics, tags, {one.key: one.name for one in contenders}, (times[0], times[-1]))
     replace_file(locate_directory(settings) / CARD, card.encode())
@@ -117,6 +122,7 @@ def record_book(
         "book.names": family.size,
         "book.every_hours": family.every_hours,
         "book.band": format_plain(family.band),
+        **({} if book.fit is None else {"fit.made_at": book.fit.made_at.isoformat()}),
         **list_setting_params(settings),
     }
     name = name_run(layout, tracking.EXPERIMENT, family.name, (times[0], times[-1]), params)
@@ -134,7 +140,7 @@ def record_book(
         target=None,
     )
     with tracking.start_run(layout, run) as run_id:
-        uri = tracking.log_files(layout, run_id, {BOOK_FILE: content})
+        uri = tracking.log_files(layout, run_id, files)
     return register(settings, run_id, uri, tags)
 
 

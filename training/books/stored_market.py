@@ -25,6 +25,7 @@ from training.books.engine import BookTerms
 from training.books.history_features import FeatureHistory
 from training.books.panel import BookPanel, build_panel
 from training.books.stored_features import StoredFeatures
+from training.books.stored_pairs import StoredPairs
 from training.books.stored_scores import StoredScores
 from training.data.contracts import read_traded_contracts
 from training.data.history import read_bars
@@ -52,7 +53,8 @@ def load_market(settings: Settings, now: datetime, until: datetime | None) -> St
         raise MissingDataError(f"no bars of {ASSET_HOURLY.name} are stored", "ingest or collect the universe first")
     settlements = read_lake_settlements(layout, settings.features.venue, assets, now)
     panel = build_panel(bars, settlements, settings.features.decision_lag / HOUR)
-    history = FeatureHistory(panel, StoredFeatures(settings, now), StoredScores(settings, now))
+    readers = StoredFeatures(settings, now), StoredScores(settings, now), StoredPairs(settings, now)
+    history = FeatureHistory(panel, *readers)
     return StoredMarket(history, bars, read_traded_contracts(settings, layout))
 
 

@@ -129,7 +129,10 @@ def study_books(
     panel = stored.history.panel
     first = find_first_universe(panel, since)
     terms = make_book_terms(settings, limit_first=limit_first)
-    benches = [BookBench(stored.history, family, terms, stored.specs, first) for family in families]
+    benches = [
+        BookBench(history=stored.history, family=family, terms=terms, specs=stored.specs, first=first)
+        for family in families
+    ]
     studies = [_study(bench, progress) for bench in benches]
     left_out = _leave_out(benches, progress) if in_depth else {}
     hours = _try_hours(benches, progress)

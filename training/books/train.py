@@ -1,7 +1,9 @@
 """Train a book: the same hours, nulls, trials, last look and gate as a model of pairs, and a version of the registry.
 
-Nothing of a book that can be registered is fitted. What a training does with one is to trade it over the test period,
-to put what it tried into the ledger of trials, to let the gate judge it, and to register its definition.
+What a training does with a book is to trade it over the test period, to put what it tried into the ledger of trials, to
+let the gate judge it, and to register its definition. One that learns is traded walk-forward: that line is what the
+gate judges. Registered with it is the fit of one moment, made by the function that made those of the walk: at the last
+close where the book has passed, else at the end of the training part.
 """
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ def train_book_in_steps(
     """Trade `family` over the test period of a training at `now`, judge it and register it.
 
     Arguments are those of `training.job.train`. MissingDataError where there is no universe of a book before the end of
-    the test; nothing is registered then.
+    the test, and where one that learns knows too little at the end of the training part; nothing is registered then.
     """
     stages, terms = StageTimer(progress), make_book_terms(settings)
     with stages("training set"):
@@ -74,6 +76,7 @@ def train_book_in_steps(
         nulls = _Nulls(settings, basis.training_set, join, now)
     with stages("backtest"):
         walk = walk_book(settings, family, terms, split.test_start, kept_back.test_start - HOUR, now)
+        fit = walk.fit_until(split.train_end)
         walked = nulls.beside(walk, [split])
     with stages("costs"):
         costs = walk.bench.trade_costs()
@@ -120,9 +123,11 @@ def train_book_in_steps(
         **_summarise(certainty, costs),
     }
     with stages("register"):
-        book = define_stored_book(settings, judged, terms)
         # What passed counts as having seen everything, as a model of pairs does that is fitted once more
         learnt = replace(whole, train=basis.labelled) if judgement.verdict.passed else split
+        if judgement.verdict.passed:
+            fit = judged.fit_until(learnt.train_end)
+        book = define_stored_book(settings, judged, terms, fit)
         model = record_book(
             settings, book, judged, learnt, judged.tabulate_weights(), metrics=measures, contenders=contenders
         )
@@ -130,6 +135,7 @@ def train_book_in_steps(
     return BookTrainReport(
         family=family.name,
         universe=walk.universe,
+        fitted_at=None if book.fit is None else book.fit.made_at,
         test_start=split.test_start,
         test_end=contenders[0].result.equity["time"][-1],
         kept_back_hours=0 if judgement.looked else (basis.last - kept_back.test_start) // HOUR + 1,
@@ -193,7 +199,8 @@ def _list_runs(market: Market, trial: str, book: Contender, costs: Sequence[Vari
 def _measure_drift(walk: WalkedBook, *, seed: int) -> ScoreDrift:
     """Return how far the weights that were wanted in the test are from those that the hours before ask for.
 
-    A rule learns nothing: what it says of the hours before is out of sample. Not known where these have no universe.
+    A rule learns nothing, and a book that learns does so walk-forward: what it says of the hours before is out of
+    sample. Not known where these have no universe.
     """
     before, after = walk.tabulate_before(), walk.tabulate_weights()
     scored = after.select(EVENT_TIME, pl.col("weight").alias("probability"))

@@ -20,6 +20,8 @@ class BookTrainReport:
     family: str
     universe: datetime
     """First close at which there is something to choose from."""
+    fitted_at: datetime | None
+    """Close at which what is registered was fitted; None for a book that learns nothing."""
     test_start: datetime
     test_end: datetime
     kept_back_hours: int

@@ -10,15 +10,19 @@ from functools import cached_property
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME
+from model_registry.stored_fits import LearntFit
 from pairity.books.families import BookFamily
+from pairity.books.fits import BookFit
 from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
-from pairity.timeline import HOUR, format_instant
+from pairity.timeline import DAY, HOUR, floor_to, format_instant
 from training.books.bench import BookBench
 from training.books.engine import BookRun, BookTerms
+from training.books.outcome_walk import open_outcomes
 from training.books.panel import BookPanel
 from training.books.plan import PlannedDecision, plan_book
+from training.books.ranker import LEAST_DAYS, WalkForwardRanker
 from training.books.stored_market import StoredMarket, load_hours
 
 
@@ -37,6 +41,34 @@ class WalkedBook:
         """The book, traded."""
         return self.bench.run()
 
+    def fit_until(self, end: datetime) -> LearntFit | None:
+        """Return what a family that learns is fitted to at the last midnight (UTC) up to `end`; None for a rule.
+
+        MissingDataError where too little was known then.
+        """
+        family, panel = self.bench.family, self.panel
+        if not family.learns:
+            return None
+        made_at = floor_to(min(end, panel.close_of(panel.hours - 1)), DAY)
+        fit = None if made_at < panel.start else self._fit((made_at - panel.start) // HOUR)
+        if fit is None:
+            what = "decisions" if family.outcome is None else "outcomes"
+            raise MissingDataError(
+                f"{family.name} learns from {LEAST_DAYS} days of {what}, and at {made_at:%Y-%m-%d} there are fewer: "
+                "nothing was fitted",
+                "collect a longer history of the universe, or train a family that learns nothing",
+            )
+        return fit
+
+    def _fit(self, row: int) -> LearntFit | None:
+        """Return what the walk fits at a row; None where it has learnt too little yet."""
+        history, family, able = self.market.history, self.bench.family, frozenset(self.bench.list_names())
+        if family.ranker is not None:
+            return WalkForwardRanker(history=history, kind=family.ranker, able=able, size=family.size).fit(row)
+        assert family.outcome is not None
+        outcomes = open_outcomes(history, family.outcome, able, family.size, self.bench.terms.costs)
+        return outcomes.fit(row) if outcomes.has_learnt(row) else None
+
     @property
     def panel(self) -> BookPanel:
         """The market's bars and settlements."""
@@ -47,7 +79,10 @@ class WalkedBook:
         return _tabulate(self.panel, self.bench.plan())
 
     def tabulate_before(self) -> pl.DataFrame:
-        """Return the same of the hours before `first`, as the book would have wanted them; empty without any."""
+        """Return the same of the hours before `first`, as the book would have wanted them; empty without any.
+
+        Of a book that learns, from the first decision on at which it had learnt enough to want anything.
+        """
         begin = (self.universe - self.panel.start) // HOUR
         if begin >= self.bench.first:
             return _tabulate(self.panel, ())
@@ -56,7 +91,8 @@ class WalkedBook:
         plan = plan_book(
             self.market.history, self.bench.family, able, first=begin, limits=terms.limits, costs=terms.costs
         )
-        return _tabulate(self.panel, [one for one in plan if one.hour < self.bench.first])
+        began = next((one.hour for one in plan if one.weights), 0) if self.bench.family.learns else 0
+        return _tabulate(self.panel, [one for one in plan if began <= one.hour < self.bench.first])
 
     def digest_market(self) -> str:
         """Return the digest of everything that is known of the market here: bars, volumes, settlements, lateness."""
@@ -77,18 +113,25 @@ class WalkedBook:
 
 
 def walk_book(
-    settings: Settings, family: BookFamily, terms: BookTerms, first: datetime, last: datetime, now: datetime
+    settings: Settings,
+    family: BookFamily,
+    terms: BookTerms,
+    first: datetime,
+    last: datetime,
+    now: datetime,
+    fit: BookFit | None = None,
 ) -> WalkedBook:
     """Return the book over the bar closes from `first` to `last`, as known at `now`.
 
-    MissingDataError where there is nothing to choose from before `last`, and where bars do not reach over the hours.
+    `fit`: what a version of it learnt; without one a family that learns does so walk-forward. MissingDataError where
+    there is nothing to choose from before `last`, and where bars do not reach over the hours.
     """
     try:
         market, universe = load_hours(settings, first, last, now)
     except MissingDataError as error:
         raise MissingDataError(f"{family.name}: {error.what}", error.remedy) from None
     row = (first - market.history.panel.start) // HOUR
-    bench = BookBench(market.history, family, terms, market.specs, row)
+    bench = BookBench(history=market.history, family=family, terms=terms, specs=market.specs, first=row, fit=fit)
     return WalkedBook(bench, market, first, universe)
 
 

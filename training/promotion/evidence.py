@@ -87,7 +87,7 @@ def _trade_book(
     """Trade the book of a version, within its own limits, at the costs of the settings: those of its challenger."""
     book = load_book(Layout.of(settings), champion)
     terms = replace(make_book_terms(settings), limits=book.limits)
-    return walk_book(settings, book.family, terms, first, last, now).run.result
+    return walk_book(settings, book.family, terms, first, last, now, book.fit).run.result
 
 
 def find_current_champion(settings: Settings) -> ModelRef | None:

@@ -239,6 +239,6 @@ def test_short_windows_of_others_do_not_move_slow_ones(read, whole):
 
 def test_slow_views_say_how_far_they_look_back():
     slow = [view for view in VIEWS.values() if view.lookback == LONG_LOOKBACK]
-    assert {view.name for view in slow} == {*BOOKS, "pair_books", "pair_outcomes"}
+    assert {view.name for view in slow} == {*BOOKS, "pair_books", "pair_outcomes", "pair_spreads"}
     for view in slow:
         assert max(feature.lookback_bars for feature in view.features) * view.every <= LONG_LOOKBACK

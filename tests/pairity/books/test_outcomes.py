@@ -1,5 +1,7 @@
 """Which holdings of pairs are worth it, and how long they last."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,3 +80,5 @@ def test_a_book_nets_its_pairs_and_a_pair_leaves_with_its_coin():
     assert family.decide(after, family.size).weights == {}
     stays = BookMarket(features, {}, target.pairs, outlooks=dict.fromkeys(outlooks), hours_left=target.hours_left)
     assert family.decide(stays, family.size).hours_left == {("A", "B"): 48}
+    assert family.decide(replace(stays, elapsed=48), family.size).hours_left == {("A", "B"): 24}
+    assert family.decide(replace(stays, elapsed=72), family.size).hours_left == {}

@@ -14,12 +14,22 @@ from typing import Any
 import polars as pl
 import requests
 
-from feature_repo.catalog import ASSET_BOOKS, ASSET_HOURLY, CREATED_TIME, EVENT_TIME, PAIR_BOOKS, find_view
+from feature_repo.catalog import (
+    ASSET_BOOKS,
+    ASSET_HOURLY,
+    CREATED_TIME,
+    EVENT_TIME,
+    PAIR_BOOKS,
+    PAIR_SPREADS,
+    find_view,
+)
 from feature_repo.contract_specs import write_contracts
 from feature_repo.offline_files import make_schema, publish
 from feature_repo.transforms.asset_books import compute_asset_books
 from feature_repo.transforms.pair_books import compute_pair_books
+from feature_repo.transforms.pair_spreads import compute_pair_spreads
 from pairity.books.families import BOOK_FAMILIES
+from pairity.books.fits import BookFit
 from pairity.books.limits import BookLimits, limit_book
 from pairity.books.margin import with_margin
 from pairity.books.present import MeasureBook
@@ -248,6 +258,7 @@ def make_features() -> dict[str, pl.DataFrame]:
         ASSET_HOURLY.name: own.select(ASSET_HOURLY.columns).cast(dict(make_schema(ASSET_HOURLY))),
         ASSET_BOOKS.name: compute_asset_books(hours.lazy(), funding.lazy(), after=after).collect(),
         PAIR_BOOKS.name: compute_pair_books(hours.lazy(), pairs, after=after).collect(),
+        PAIR_SPREADS.name: compute_pair_spreads(hours.lazy(), pairs, after=after).collect(),
     }
 
 
@@ -263,10 +274,17 @@ def book_scene(home: Path, *, unkind: bool = False, **options: Any):
         yield scene
 
 
-def backtest(last: datetime, *, realised: float | None = None, limits: BookLimits = LIMITS) -> BookRun:
+def backtest(
+    last: datetime,
+    *,
+    realised: float | None = None,
+    limits: BookLimits = LIMITS,
+    family: str = "trend_carry_book",
+    fit: BookFit | None = None,
+) -> BookRun:
     """Backtest the book from the first decision to that at `last`, at the exchange's quotes and mark prices.
 
-    `realised` is the volatility that the limits are found at.
+    `realised` is the volatility that the limits are found at, `fit` what the book learnt.
     """
     panel = make_panel(MARKET, until=(last - START) // HOUR + 3)
     marks = {
@@ -279,10 +297,10 @@ def backtest(last: datetime, *, realised: float | None = None, limits: BookLimit
     }
     costs = BookCosts(5.0, 0.0, quotes=make_quotes(SPECS))
     terms = BookTerms(float(EQUITY), costs, marks=marks, limits=limits)
-    history, family = FeatureHistory(panel), BOOK_FAMILIES["trend_carry_book"]
-    plan = plan_book(history, family, frozenset(SPECS), first=FIRST_ROW, costs=costs)
+    history, book = FeatureHistory(panel), BOOK_FAMILIES[family]
+    plan = plan_book(history, book, frozenset(SPECS), first=FIRST_ROW, costs=costs, fit=fit)
     limited = [limit_book(one.target.weights, terms.limits, realised) for one in plan]
     plan = tuple(
         replace(one, weights=weights, steps=steps) for one, (weights, steps) in zip(plan, limited, strict=True)
     )
-    return run_book(history, family, terms, SPECS, first=FIRST_ROW, plan=plan)
+    return run_book(history, book, terms, SPECS, first=FIRST_ROW, plan=plan)

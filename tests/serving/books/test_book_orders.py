@@ -139,7 +139,8 @@ def test_a_home_of_a_book_does_not_trade_pairs(tmp_path):
     ("changes", "said"),
     [
         ({"strategy": {"book": "no_book"}}, "no_book"),
-        ({"strategy": {"book": "book_ranker"}}, "scores are learnt"),
+        ({"strategy": {"book": "book_ranker"}}, "book_ranker, which learns: what it learnt is in its versions"),
+        ({"strategy": {"book": "picked_past"}}, "does not trade: it is there for comparison alone"),
         ({"strategy": {"book": "trend_book", "margin_mode": "isolated"}}, "margin_mode"),
         ({"strategy": {"book": "pair_continuation"}, "serve": {"interval_minutes": 420}}, "interval_minutes"),
         ({"strategy": {"book": "pair_continuation"}, "universe": {"pair_assets": ("BTC", "ETH")}}, "pair_assets lacks"),

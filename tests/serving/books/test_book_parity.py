@@ -63,7 +63,8 @@ def test_what_was_decided_on_is_what_the_offline_store_says_and_leads_to_the_sam
         try:
             for book in journal.books.all():
                 vectors = journal.vectors(book.decision_id)
-                weights = [recompute_weight(scene.settings, book, one.name, vectors) for one in book.names]
+                decision = journal.decision(book.decision_id)
+                weights = [recompute_weight(scene.settings, decision, book, one.name, vectors) for one in book.names]
                 assert weights
                 assert all(one.is_same for one in weights)
             order = next(one for one in journal.books.orders() if one.purpose is Purpose.INCREASE)
@@ -96,11 +97,11 @@ def test_a_book_of_pairs_reads_their_z_scores_online(tmp_path):
         try:
             book = journal.books.newest()
             assert book.pairs
-            vectors = journal.vectors(book.decision_id)
+            vectors, decision = journal.vectors(book.decision_id), journal.decision(book.decision_id)
         finally:
             journal.close()
         for one in book.names:
-            assert recompute_weight(scene.settings, book, one.name, vectors).is_same
+            assert recompute_weight(scene.settings, decision, book, one.name, vectors).is_same
 
 
 def only(report, cause):

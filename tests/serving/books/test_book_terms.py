@@ -66,7 +66,7 @@ def ask_study(settings, patch):
         require_one_unit=lambda _: None,
         load_market=lambda *_: MARKET,
         find_first_universe=lambda *_: 0,
-        BookBench=lambda _history, _family, terms, *_: give(terms),
+        BookBench=lambda *given, **named: give(named["terms"] if named else given[2]),
     )
     study.study_books(settings, [FAMILY], SilentProgress(), now=START, whole=True)
 
@@ -93,7 +93,7 @@ def ask_gate(settings, patch):
 
 def ask_champion_of_the_gate(settings, patch):
     """A champion is traded within the limits of its version: those that it was judged within."""
-    stored = SimpleNamespace(family=FAMILY, limits=make_book_terms(settings).limits)
+    stored = SimpleNamespace(family=FAMILY, limits=make_book_terms(settings).limits, fit=None)
     _stub(
         patch,
         evidence,

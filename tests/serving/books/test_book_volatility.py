@@ -29,7 +29,7 @@ OPTIONS = {
 ASKED = []
 
 
-def measure(settings, family, limits, able, *, close, now):
+def measure(settings, family, limits, able, fit=None, *, close, now):
     """Depend on everything that a measure is given."""
     ASKED.append((settings.universe.assets, family.name, limits.volatility, frozenset(able), close, now))
     return CALM + (close - FIRST).days
@@ -41,6 +41,15 @@ def scene(tmp_path_factory):
         scene.trade(2, measure=measure)
         apply_definitions(scene.settings, open_store(scene.settings))
         yield scene
+
+
+def again(scene, book, how=None):
+    journal = scene.read()
+    try:
+        decision = journal.decision(book.decision_id)
+    finally:
+        journal.close()
+    return measure_again(scene.settings, decision, book, how or measure)
 
 
 def read(scene):
@@ -59,7 +68,7 @@ def test_what_it_was_measured_of_is_journalled_and_measured_again_alike(scene):
         kept = book.volatility
         assert (kept.target, frozenset(kept.names), book.close, kept.known_at) == (target, able, close, now)
         assert kept.names == tuple(name for name in MARKET["close"] if name in SPECS)
-        assert measure_again(scene.settings, book, measure).is_same
+        assert again(scene, book).is_same
     assert {one[1:] for one in ASKED[2:]} == {one[1:] for one in asked}
     assert book_from_json("d", books[0].family, book_to_json(books[0])) == replace(books[0], decision_id="d")
 
@@ -96,7 +105,7 @@ def test_data_that_are_gone_are_a_difference_and_not_a_failure(scene):
         (CALM + 1, None, Cause.EXTRA),
     ]
     books, _ = read(scene)
-    assert measure_again(scene.settings, books[0], lack).fault == "no bar is stored"
+    assert again(scene, books[0], lack).fault == "no bar is stored"
 
 
 def test_the_chain_behind_an_order_has_it(scene, monkeypatch):
@@ -119,7 +128,7 @@ def test_decisions_without_a_target_and_of_earlier_releases_have_none(tmp_path):
         ((book,), _) = read(scene)
         assert book.volatility is None
         assert 'volatility": {' not in book_to_json(book)
-        assert measure_again(scene.settings, book, measure) is None
+        assert again(scene, book) is None
         assert all(one.service != SERVICE for one in check_parity_of(scene).features)
 
 

@@ -30,9 +30,8 @@ TERMS = BookTerms(100_000.0, BookCosts(5.0, 1.0, 1.0))
 @pytest.fixture(scope="module")
 def bench():
     market = make_market(7, hours=2_600)
-    return BookBench(
-        FeatureHistory(make_panel(market)), BOOK_FAMILIES["trend_carry_book"], TERMS, make_specs(market), FIRST
-    )
+    history, family = FeatureHistory(make_panel(market)), BOOK_FAMILIES["trend_carry_book"]
+    return BookBench(history=history, family=family, terms=TERMS, specs=make_specs(market), first=FIRST)
 
 
 def make_result(start, returns):

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feature_repo.transforms.outcome_kernels import weigh_legs
+from model_registry.outcome_fits import PAIR_FEATURES, list_pairs, place_pairs, tabulate_outcomes
+from model_registry.ranker_fits import RANK_FEATURES
 from pairity.books.families import BOOK_FAMILIES, Target
 from pairity.books.netting import PairStake, net_pairs
 from tests.training.books.markets import make_market, make_panel
@@ -16,13 +18,6 @@ from tests.training.books.outcome_worlds import NAMES, make_world, make_world_sp
 from training.books.account import BookCosts
 from training.books.engine import BookTerms, run_book
 from training.books.history_features import FeatureHistory
-from training.books.pair_features import (
-    PAIR_FEATURES,
-    compute_pair_features,
-    list_pairs,
-    measure_pair_risks,
-    place_pairs,
-)
 from training.books.pair_outcomes import compute_round_trip, measure_outcomes
 from training.books.plan import PlannedDecision
 
@@ -121,10 +116,16 @@ def test_an_outcome_is_known_when_its_last_bar_has_come(panel):
     assert got.known.tolist() == [HOUR + 55, HOUR + 25, HOUR + 55] * 2
 
 
+def describe_pairs(panel, hour, names):
+    history = FeatureHistory(panel)
+    table = history.read_columns(hour, RANK_FEATURES)[:, [panel.names.index(name) for name in names]]
+    return tabulate_outcomes(names, table, history.pair_columns(hour, names))
+
+
 def test_features_of_a_pair_the_other_way_are_the_mirror():
     panel = make_panel(make_market(41, hours=2_500))
     names = ("N00", "N01", "N02", "N06", "N07", "N08", "N09")
-    table = compute_pair_features(FeatureHistory(panel), 2_399, names)
+    table = describe_pairs(panel, 2_399, names)[0]
     half = len(table) // 2
     same = [PAIR_FEATURES.index(name) for name in ("spread_volatility", "correlation")]
     signs = np.where(np.isin(np.arange(len(PAIR_FEATURES)), same), 1.0, -1.0)
@@ -136,7 +137,7 @@ def test_features_of_a_pair_the_other_way_are_the_mirror():
 def test_features_of_pairs_are_those_of_loops():
     market = make_market(41, hours=2_500)
     panel, names = make_panel(market), ("N00", "N01", "N02", "N06", "N07", "N08")
-    row = dict(zip(PAIR_FEATURES, compute_pair_features(FeatureHistory(panel), 2_399, names)[0], strict=True))
+    row = dict(zip(PAIR_FEATURES, describe_pairs(panel, 2_399, names)[0][0], strict=True))
     first, second = (market["close"][name][:2_400] for name in names[:2])
     spread = np.log(np.array(first) / np.array(second))
     for hours in (72, 1_080):
@@ -150,9 +151,9 @@ def test_features_of_pairs_are_those_of_loops():
     returns = {n: market["close"][n][2_399] / market["close"][n][2_399 - 24 * 7] for n in names}
     ranked = sorted(names, key=returns.get)
     assert row["return_7d_difference"] == pytest.approx((ranked.index("N00") - ranked.index("N01")) / 5)
-    volatilities = np.array([0.004] * 6)
-    risk = measure_pair_risks(panel, 2_399, names, volatilities)[0]
-    assert risk == pytest.approx((0.5 * moves[0] - 0.5 * moves[1]).std(ddof=1))
+    risks = describe_pairs(panel, 2_399, names)[1]
+    own, other = weigh_legs(*(one[-720:].std(ddof=1) for one in moves))
+    assert risks[0] == risks[15] == pytest.approx((own * moves[0] - other * moves[1]).std(ddof=1))
 
 
 @pytest.mark.parametrize("hour", [2_303, 2_399])
@@ -160,7 +161,7 @@ def test_features_of_pairs_depend_on_nothing_that_comes_later(hour):
     market, names = make_market(41, hours=2_500), ("N00", "N01", "N02", "N06", "N07", "N08")
     late = {("N01", hour): 2}
     whole, cut = make_panel(market, late=late), make_panel(market, late=late, until=hour + 1)
-    tables = [compute_pair_features(FeatureHistory(panel), hour, names) for panel in (cut, whole)]
+    tables = [describe_pairs(panel, hour, names)[0] for panel in (cut, whole)]
     np.testing.assert_array_equal(*tables, strict=True)
 
 

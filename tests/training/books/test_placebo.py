@@ -71,7 +71,13 @@ def test_targets_one_decision_at_a_time_are_those_of_one_array_to_the_bit(made, 
 
 def test_placebos_need_no_memory_that_grows_with_decisions(made):
     history, specs, plan = made
-    bench = BookBench(history, BOOK_FAMILIES["trend_book"], BookTerms(1e5, BookCosts(5.0, 1.0)), specs, FIRST)
+    bench = BookBench(
+        history=history,
+        family=BOOK_FAMILIES["trend_book"],
+        terms=BookTerms(1e5, BookCosts(5.0, 1.0)),
+        specs=specs,
+        first=FIRST,
+    )
     bench.try_placebos(Shuffle.THROUGHOUT, with_costs=True, count=2)
     peaks = []
     for decisions in (plan[:2], plan):
@@ -139,7 +145,13 @@ def test_a_book_that_foresees_stands_above_its_placebos(made):
         weights[places[moves[places].argsort()]] = np.sort(targets[row, places])
         names = dict(zip(panel.names, weights.tolist(), strict=True))
         rows.append(type(one)(one.hour, one.target, names, (), one.features))
-    bench = BookBench(history, BOOK_FAMILIES["trend_book"], BookTerms(1e5, BookCosts(5.0, 1.0)), specs, FIRST)
+    bench = BookBench(
+        history=history,
+        family=BOOK_FAMILIES["trend_book"],
+        terms=BookTerms(1e5, BookCosts(5.0, 1.0)),
+        specs=specs,
+        first=FIRST,
+    )
     bench.__dict__["_plan"] = tuple(rows)
     for shuffle in Shuffle:
         found = bench.try_placebos(shuffle, with_costs=True, count=60)
@@ -149,6 +161,12 @@ def test_a_book_that_foresees_stands_above_its_placebos(made):
 
 def test_without_costs_placebos_cost_nothing(made):
     history, specs, _ = made
-    bench = BookBench(history, BOOK_FAMILIES["trend_book"], BookTerms(1e5, BookCosts(50.0, 10.0)), specs, FIRST)
+    bench = BookBench(
+        history=history,
+        family=BOOK_FAMILIES["trend_book"],
+        terms=BookTerms(1e5, BookCosts(50.0, 10.0)),
+        specs=specs,
+        first=FIRST,
+    )
     paid, free = (bench.try_placebos(Shuffle.EACH_DECISION, with_costs=costs, count=30) for costs in (True, False))
     assert paid.median < free.median

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from model_registry.ranker_fits import RANK_FEATURES, rank_columns
 from pairity.books.families import BOOK_FAMILIES, Ranker
 from tests.oracles.book_features import describe
 from tests.training.books.markets import make_market, make_panel, make_specs
@@ -14,8 +15,8 @@ from training.books import ranker as ranker_module
 from training.books.account import BookCosts
 from training.books.history_features import FeatureHistory
 from training.books.plan import plan_book
-from training.books.rank_features import FEATURES, compute_targets
-from training.books.ranker import WalkForwardRanker, fit_ranker, rank_columns
+from training.books.rank_features import compute_targets
+from training.books.ranker import WalkForwardRanker, fit_ranker
 
 FIRST = 2_183
 """A close at midnight soon after the first universe."""
@@ -39,7 +40,7 @@ def short(monkeypatch):
 
 
 def read_features(panel, hour):
-    return FeatureHistory(panel).read_columns(hour, FEATURES)
+    return FeatureHistory(panel).read_columns(hour, RANK_FEATURES)
 
 
 @pytest.mark.parametrize("hour", [2_303, 2_399, 2_640])
@@ -57,7 +58,7 @@ def test_features_are_those_of_loops_over_plain_lists(market, panel, name):
         if close is not None
     }
     expected = describe(bars, market["funding"][name], hour)
-    found = dict(zip(FEATURES, read_features(panel, hour)[:, panel.names.index(name)], strict=True))
+    found = dict(zip(RANK_FEATURES, read_features(panel, hour)[:, panel.names.index(name)], strict=True))
     for column, value in found.items():
         assert value == pytest.approx(math.nan if expected[column] is None else expected[column], nan_ok=True), column
 
@@ -65,7 +66,7 @@ def test_features_are_those_of_loops_over_plain_lists(market, panel, name):
 def test_what_is_not_known_is_not_made_up(panel):
     late = read_features(panel, 2_399)[:, panel.names.index("N01")]
     assert np.isnan(late).all()
-    unpaid = dict(zip(FEATURES, read_features(panel, 2_400)[:, panel.names.index("N05")], strict=True))
+    unpaid = dict(zip(RANK_FEATURES, read_features(panel, 2_400)[:, panel.names.index("N05")], strict=True))
     assert math.isnan(unpaid["funding_7d"])
     assert unpaid["funding_share_7d"] == 0.0
 
@@ -75,7 +76,7 @@ def test_targets_are_those_of_loops(market, panel):
     columns = [panel.names.index(name) for name in names]
     moved = {n: math.log(market["open"][n][hour + 73] / market["open"][n][hour + 1]) for n in names}
     mean = statistics.mean(moved.values())
-    volatility = read_features(panel, hour)[FEATURES.index("volatility"), columns]
+    volatility = read_features(panel, hour)[RANK_FEATURES.index("volatility"), columns]
     got = dict(zip(names, compute_targets(panel, hour, columns, days, volatility), strict=True))
     for name in names:
         closes = market["close"][name]
@@ -120,10 +121,10 @@ def test_nothing_is_scored_before_there_is_enough_to_learn_from(panel, short):
 @pytest.mark.parametrize("kind", list(Ranker))
 def test_a_ranker_finds_what_there_is_and_gives_the_same_bits(kind):
     rng = np.random.default_rng(4)
-    rows = rng.uniform(-0.5, 0.5, (4_000, len(FEATURES)))
+    rows = rng.uniform(-0.5, 0.5, (4_000, len(RANK_FEATURES)))
     rows[rng.random(rows.shape) < 0.05] = np.nan
     wanted = 1.5 * np.nan_to_num(rows[:, 3]) + rng.normal(0, 1, 4_000)
-    one, two = (fit_ranker(kind, rows, wanted)(rows) for _ in range(2))
+    one, two = (fit_ranker(kind, rows, wanted).predict(rows) for _ in range(2))
     assert one.tobytes() == two.tobytes()
     assert np.corrcoef(one, np.nan_to_num(rows[:, 3]))[0, 1] > 0.8
 
@@ -135,7 +136,7 @@ def test_ridge_is_that_of_the_normal_equations():
     rows = rng.uniform(-0.5, 0.5, (300, 5))
     wanted = rows @ [1, 2, 0, -1, 0.5] + rng.normal(0, 0.1, 300) + 3
     peer = Ridge(alpha=10.0, fit_intercept=False).fit(rows, wanted - wanted.mean())
-    np.testing.assert_allclose(fit_ranker(Ranker.RIDGE, rows, wanted)(rows), peer.predict(rows) + wanted.mean())
+    np.testing.assert_allclose(fit_ranker(Ranker.RIDGE, rows, wanted).predict(rows), peer.predict(rows) + wanted.mean())
 
 
 def test_ranks_of_features_are_within_the_universe():

@@ -114,9 +114,8 @@ def test_a_ruined_book_has_the_measures_of_a_loss_of_everything(market, short):
     assert measures["net_return"] == -1.0
     assert measures["max_drawdown"] == 1.0
     assert all(value is None or np.isfinite(value) for value in measures.values())
-    bench = BookBench(
-        FeatureHistory(make_panel(shock(market, short[0], HOUR, 60.0))), FAMILY, TERMS, make_specs(market), FIRST
-    )
+    history = FeatureHistory(make_panel(shock(market, short[0], HOUR, 60.0)))
+    bench = BookBench(history=history, family=FAMILY, terms=TERMS, specs=make_specs(market), first=FIRST)
     for one in (*bench.trade_costs(), bench.trade_hour(6)):
         assert one.metrics["net_return"] == -1.0
     assert bench.try_placebos(Shuffle.THROUGHOUT, with_costs=True, count=20).permutations == 20
