@@ -47,6 +47,7 @@ NEEDS: dict[str, list[str]] = {
     "logs": [],
     "backup": ["copy"],
     "ledger": [],
+    "trades": [],
     "why": [],
     "trace": ["latest"],
     "parity": [],

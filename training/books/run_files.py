@@ -111,8 +111,10 @@ def record_book(
     }
     if book.registration is not None:
         tags[REGISTRATION_TAG] = book.registration
+    learnt_params: dict[str, object] = {}
     if book.fit is not None:
         tags[FITTED_TAG] = book.fit.made_at.isoformat()
+        learnt_params["fit.made_at"] = tags[FITTED_TAG]
     times = contenders[0].result.equity["time"]
     card = render_book_card(book, metrics, tags, {one.key: one.name for one in contenders}, (times[0], times[-1]))
     replace_file(locate_directory(settings) / CARD, card.encode())
@@ -122,7 +124,7 @@ def record_book(
         "book.names": family.size,
         "book.every_hours": family.every_hours,
         "book.band": format_plain(family.band),
-        **({} if book.fit is None else {"fit.made_at": book.fit.made_at.isoformat()}),
+        **learnt_params,
         **list_setting_params(settings),
     }
     name = name_run(layout, tracking.EXPERIMENT, family.name, (times[0], times[-1]), params)
