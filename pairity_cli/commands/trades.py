@@ -57,7 +57,7 @@ def trades(since: str | None, until: str | None, everything: bool, export: Path 
 def _show_closed(journal: ReadingJournal, wanted: TradeFilter, most: int | None) -> None:
     from decimal import Decimal
 
-    from pairity.number_formats import format_count, format_exact, format_fixed, format_money
+    from pairity.number_formats import format_count, format_exact, format_fixed, format_money, format_price
     from pairity_cli.tables import print_heading, print_line, print_table
     from serving.views.trades import list_trades
 
@@ -78,8 +78,8 @@ def _show_closed(journal: ReadingJournal, wanted: TradeFilter, most: int | None)
                 one.pair,
                 one.direction,
                 " / ".join(str(format_exact(Decimal(leg.contracts))) for leg in one.legs),
-                " / ".join(str(format_exact(Decimal(repr(leg.entry_price)))) for leg in one.legs),
-                "–" if one.exit_price is None else format_fixed(float(one.exit_price), 6),
+                " / ".join(str(format_price(leg.entry_price)) for leg in one.legs),
+                format_price(None if one.exit_price is None else Decimal(one.exit_price)),
                 format_fixed(one.hours_held, 1),
                 money(one.price_usdt),
                 money(one.fees_usdt),

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from pairity.layout import Layout
+from pairity.number_formats import format_price
 from pairity.universe import short_name
 from pairity_cli.main import main
 from serving.journal.reading import ReadingJournal
@@ -141,6 +142,11 @@ def test_the_command_lists_and_exports_them(scene, seen, monkeypatch, tmp_path):
     shown = CliRunner().invoke(main, ["trades", "--wide", "--export", "own.csv"])
     assert shown.exit_code == 0, shown.output
     assert f"{len(whole)} closed trades, " in shown.output
+    newest = shown.output[
+        shown.output.index(whole[0].entry_order_id) - 250 : shown.output.index(whole[0].exit_order_id)
+    ]
+    prices = whole[0].legs[0].entry_price, Decimal(whole[0].exit_price)
+    assert all(f" {format_price(one)} " in newest for one in prices), "entry and exit have the same notation"
     assert pl.read_csv("own.csv").height == len(whole)
     why = CliRunner().invoke(main, ["why", whole[0].exit_order_id])
     assert why.exit_code == 0, why.output
