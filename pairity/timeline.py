@@ -152,6 +152,23 @@ def format_instant(instant: datetime | str) -> str:
     return f"{aware:%Y-%m-%d %H:%M} UTC"
 
 
+def parse_range(
+    since: str | None, until: str | None, *, now: datetime, included: bool = False
+) -> tuple[datetime | None, datetime | None]:
+    """Return the instants of `--since` and `--until` (forms of `parse_instant`); None for one that is not given.
+
+    TimeRangeError for a text that is no time, and unless since < until; with `included`, where the end is part of the
+    range, both may be one instant.
+    """
+    first, last = (
+        None if text is None else parse_instant(text, now=now, name=name)
+        for text, name in ((since, "--since"), (until, "--until"))
+    )
+    if first is not None and last is not None and not (included and first == last):
+        check_range(first, last)
+    return first, last
+
+
 def check_range(since: datetime, until: datetime) -> None:
     """Raise TimeRangeError unless since < until."""
     if since >= until:

@@ -85,7 +85,9 @@ class ParityReport:
     @property
     def summary(self) -> str:
         """The result in one line."""
-        verdict = "all identical, bit for bit" if not self.mismatches else f"{len(self.mismatches):,} DIFFER"
+        verdict = "all identical, bit for bit" if self.values else "nothing to compare"
+        if self.mismatches:
+            verdict = f"{len(self.mismatches):,} DIFFER"
         return (
             f"{format_count(self.decisions, 'decision')}, {format_count(self.rows, 'vector')}, "
             f"{format_count(self.values, 'value')} read online: {verdict}"

@@ -187,6 +187,15 @@ def score_of(spread: Floats, row: int, window: int) -> float:
 
 
 @compiled
+def _spread_of(logs: Floats, first: int, second: int) -> Floats:
+    """Return ln a − ln b of two columns of hours × names, an array of its own: its bits depend on no layout."""
+    spread = np.empty(len(logs))
+    for row in range(len(logs)):
+        spread[row] = logs[row, first] - logs[row, second]
+    return spread
+
+
+@compiled
 def pair_scores(closes: Floats, pairs: Ints) -> Floats:
     """Return the z-score of ln a − ln b of each pair in the last row, over all rows; NaN where it is not defined.
 
@@ -195,10 +204,7 @@ def pair_scores(closes: Floats, pairs: Ints) -> Floats:
     count = len(closes)
     out, logs = np.full(len(pairs), np.nan), np.log(closes)
     for pair in range(len(pairs)):
-        spread = np.empty(count)
-        for row in range(count):
-            spread[row] = logs[row, pairs[pair, 0]] - logs[row, pairs[pair, 1]]
-        out[pair] = score_of(spread, count - 1, count)
+        out[pair] = score_of(_spread_of(logs, pairs[pair, 0], pairs[pair, 1]), count - 1, count)
     return out
 
 
@@ -218,10 +224,8 @@ def pair_changes(closes: Floats, pairs: Ints) -> Floats:
     count = len(closes)
     out, logs = np.full(len(pairs), np.nan), np.log(closes)
     for pair in range(len(pairs)):
-        spread = np.empty(count)
-        for row in range(count):
-            spread[row] = logs[row, pairs[pair, 0]] - logs[row, pairs[pair, 1]]
-        out[pair] = deviation_of(_changes(spread), count - 1, count - 1)
+        changes = _changes(_spread_of(logs, pairs[pair, 0], pairs[pair, 1]))
+        out[pair] = deviation_of(changes, count - 1, count - 1)
     return out
 
 

@@ -57,7 +57,7 @@ def backtest(
     Costs, fills and strategy are those of the settings. A range that the model has seen is refused. All settings of a
     grid count as trials. decisions.csv holds every pair's score, and why it was not taken.
     """
-    from pairity.timeline import parse_instant
+    from pairity.timeline import parse_instant, parse_range
     from pairity_cli.console import ConsoleProgress
     from training.backtest.settings_grid import parse_grid
     from training.backtest_job import run_recorded_backtest
@@ -68,10 +68,7 @@ def backtest(
     settings = settings_from(**chosen)
     clock = SystemClock().now()
     now = parse_instant(as_known_at, now=clock, name="--as-known-at")
-    first, last = (
-        None if text is None else parse_instant(text, now=clock, name=name)
-        for text, name in ((since, "--since"), (until, "--until"))
-    )
+    first, last = parse_range(since, until, now=clock, included=True)
     grid = parse_grid(axes) if axes else None
     version = None if model is None else find_version_number(settings, model)
     source = choose_source(settings, model=version, rule=rule, run=run, family=family)

@@ -61,7 +61,7 @@ def books(
     walk-forward, and combinations of these over the stored bars of the universe, in whole lots. Every run is noted as a
     trial; results that lose are shown like all others.
     """
-    from pairity.timeline import parse_instant
+    from pairity.timeline import parse_instant, parse_range
     from pairity_cli.console import ConsoleProgress
     from training.books.study import choose_families, study_books
     from venue.clock import SystemClock
@@ -70,10 +70,7 @@ def books(
     chosen = choose_families(families)
     clock = SystemClock().now()
     now = parse_instant(as_known_at, now=clock, name="--as-known-at")
-    first, last = (
-        None if text is None else parse_instant(text, now=clock, name=name)
-        for text, name in ((since, "--since"), (until, "--until"))
-    )
+    first, last = parse_range(since, until, now=clock, included=True)
     with ConsoleProgress() as progress:
         report = study_books(
             settings,

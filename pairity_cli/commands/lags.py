@@ -63,7 +63,7 @@ def lags(
     result is about a coin flip.
     """
     from pairity.layout import Layout
-    from pairity.timeline import parse_instant
+    from pairity.timeline import parse_range
     from training.lag_study import study_lags
     from training.reports.lag_files import write_study
     from venue.clock import SystemClock
@@ -74,10 +74,7 @@ def lags(
     overrides: dict[str, Any] = {"lags": chosen, "features": bars}
     settings = settings_from(**{section: values for section, values in overrides.items() if values})
     now = SystemClock().now()
-    first, last = (
-        None if text is None else parse_instant(text, now=now, name=name)
-        for text, name in ((since, "--since"), (until, "--until"))
-    )
+    first, last = parse_range(since, until, now=now, included=True)
     study = study_lags(settings, now, first, last)
     _show(study, settings.features.bar_interval)
     for path in write_study(Layout.of(settings), study, settings.features.bar_interval):

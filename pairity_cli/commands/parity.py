@@ -40,7 +40,7 @@ def parity(since: str | None, until: str | None, everything: bool, job: bool) ->
     from datetime import UTC, datetime
 
     from pairity.layout import Layout
-    from pairity.timeline import parse_instant
+    from pairity.timeline import parse_range
     from serving.parity import check_parity
     from serving.parity_verdicts import keep_verdict, make_verdict
     from training.books.present import measure_book
@@ -49,8 +49,7 @@ def parity(since: str | None, until: str | None, everything: bool, job: bool) ->
         _check_as_job(limited=since is not None or until is not None or everything)
         return
     settings, now = settings_from(), datetime.now(UTC)
-    first = parse_instant(since, now=now, name="--since") if since else None
-    last = parse_instant(until, now=now, name="--until") if until else None
+    first, last = parse_range(since, until, now=now)
     report = check_parity(settings, since=first, until=last, measure=measure_book)
     _show(report, everything=everything)
     echo(report.summary)

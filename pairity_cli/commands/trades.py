@@ -35,17 +35,14 @@ def trades(since: str | None, until: str | None, everything: bool, export: Path 
     from contextlib import closing
 
     from pairity.layout import Layout
-    from pairity.timeline import parse_instant
+    from pairity.timeline import parse_range
     from serving.journal.reading import ReadingJournal
     from serving.views.name_trades import list_trips
     from serving.views.trades import TradeFilter
     from venue.clock import SystemClock
 
     now = SystemClock().now()
-    first, last = (
-        None if text is None else parse_instant(text, now=now, name=name)
-        for text, name in ((since, "--since"), (until, "--until"))
-    )
+    first, last = parse_range(since, until, now=now)
     with closing(ReadingJournal.connect(Layout.of(settings_from()).journal)) as journal:
         wanted = TradeFilter(since=first, until=last)
         _show_closed(journal, wanted, None if everything else _SHOWN)

@@ -156,6 +156,7 @@ def test_a_name_may_be_left_out(run, stored):
     [
         (["--family", "trend_bok"], "trend_book", 2),
         (["--since", "yesterdayish"], "--since", 2),
+        (["--since", "2027-01-01"], "no bar from 2027-01-01 00:00 UTC on is stored", 2),
     ],
 )
 def test_what_cannot_be_asked_is_named(run, stored, words, what, code):

@@ -44,6 +44,12 @@ def test_what_was_read_as_it_is_stored_is_identical(scene):
     assert {(one.compared, one.different, one.late, one.oldest) for one in report.features} == {(12, 0, 0, LAG)}
 
 
+def test_over_nothing_nothing_is_said_to_be_identical(scene):
+    scene.decide()
+    report = check_parity(scene.settings, since=START + 1000 * HOUR)
+    assert report.summary == "0 decisions, 0 vectors, 0 values read online: nothing to compare"
+
+
 def only(report):
     assert len(report.mismatches) == 1
     (found,) = report.mismatches

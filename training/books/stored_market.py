@@ -14,10 +14,10 @@ from pairity.books.account_limits import make_limits
 from pairity.books.families import BookFamily
 from pairity.books.features import MIN_BARS
 from pairity.books.ranks import MIN_NAMES
-from pairity.errors import MissingDataError
+from pairity.errors import MissingDataError, TimeRangeError
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity.timeline import HOUR
+from pairity.timeline import HOUR, format_instant
 from pairity.universe import ContractSpec
 from training.backtest.inputs import read_lake_settlements
 from training.books.account import BookCosts
@@ -94,7 +94,7 @@ def find_first_universe(panel: BookPanel, since: datetime | None = None) -> int:
     """Return the first row from which a universe can exist, or that of `since` where it is later.
 
     A name needs `MIN_BARS` bars of the last 2,400 hours, as in `asset_universe`. MissingDataError where too few names
-    are ever old enough.
+    are ever old enough, TimeRangeError where `since` lies behind the last row.
     """
     seen = (~np.isnan(panel.closes)).cumsum(axis=0, dtype=np.int32)
     seen[_WINDOW:] -= seen[:-_WINDOW].copy()
@@ -105,4 +105,13 @@ def find_first_universe(panel: BookPanel, since: datetime | None = None) -> int:
             "put more names into universe.assets, and ingest or collect a longer history of them",
         )
     earliest = int(old.argmax())
-    return earliest if since is None else max(earliest, (since - panel.start) // HOUR)
+    if since is None:
+        return earliest
+    last = panel.close_of(panel.hours - 1)
+    if since > last:
+        raise TimeRangeError(
+            f"no bar from {format_instant(since)} on is stored: the last that may be looked at closed at "
+            f"{format_instant(last)}",
+            "give an earlier --since, or collect later bars",
+        )
+    return max(earliest, (since - panel.start) // HOUR)
