@@ -43,10 +43,12 @@ class TradeView(View):
     kind: Literal["pair", "book"] = "pair"
     executions: int | None = Field(default=None, description="Of a name of a book: how many made it.")
     entry_order_id: str | None = Field(
-        default=None, description="Of a name of a book: client order id that opened it; null for somebody else's."
+        default=None, description="Client order id that opened it, the first of several; null for somebody else's."
     )
-    exit_order_id: str | None = Field(default=None, description="Of a name of a book: that of its last reduction.")
-    entry_decision_id: str | None = Field(default=None, description="Of a name of a book.")
+    exit_order_id: str | None = Field(
+        default=None, description="Client order id that closed it, the last of several; null for somebody else's."
+    )
+    entry_decision_id: str | None = Field(default=None, description="Decision that sent the first of them.")
     exit_decision_id: str | None = Field(
-        default=None, description="Of a name of a book; null where no decision closed it: its stop did, or a person."
+        default=None, description="Null where no decision closed it: its stop did, or a person."
     )

@@ -118,6 +118,21 @@ def _sum_up(period: str, results: list[Decimal | None]) -> CalendarItem:
     )
 
 
+def _select_with_orders() -> str:
+    """Return the SELECT of positions with the first order that opened each, and the last that closed any of it."""
+    ends = (("entry", "('entry')", "created_at, leg"), ("exit", "('exit', 'protect')", "created_at DESC, leg"))
+    own = [
+        f"(SELECT {column} FROM intents WHERE intents.position_id = positions.position_id AND purpose IN {purposes} "
+        f"AND CAST(filled_contracts AS REAL) > 0 ORDER BY {order} LIMIT 1) AS {end}_{name}"
+        for end, purposes, order in ends
+        for name, column in (("order_id", "client_order_id"), ("decision_id", "decision_id"))
+    ]
+    return f"SELECT positions.*, {', '.join(own)} FROM positions"
+
+
+_SELECT = _select_with_orders()
+
+
 def _list_trades(
     journal: ReadingJournal, limit: int, keys: tuple[str, ...] | None, wanted: TradeFilter
 ) -> list[tuple[tuple[str, str], TradeView]]:
@@ -162,7 +177,7 @@ def _read_rows(journal: ReadingJournal, limit: int, keys: tuple[str, ...] | None
     if keys is not None:
         conditions.append("(closed_at, position_id) < (:at, :id)")
         values |= {"at": keys[0], "id": keys[1]}
-    query = f"SELECT * FROM positions WHERE {' AND '.join(conditions)} ORDER BY closed_at DESC, position_id DESC"
+    query = f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY closed_at DESC, position_id DESC"
     if wanted.result is None:
         return journal.ask(f"{query} LIMIT :limit", limit=limit, **values)
     # Exactly, and so not in SQL: 0.1 + 0.2 − 0.3 is neither a gain nor a loss.
@@ -207,4 +222,8 @@ def _view_trade(row: Row) -> TradeView:
             )
             for leg in position.legs
         ],
+        entry_order_id=row["entry_order_id"],
+        exit_order_id=row["exit_order_id"],
+        entry_decision_id=row["entry_decision_id"],
+        exit_decision_id=row["exit_decision_id"],
     )

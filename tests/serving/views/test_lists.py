@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairity.errors import ConfigError
+from serving.journal import Purpose
 from serving.views.base import Cut, make_cursor, read_cursor
 from serving.views.decisions import view_decision, view_decisions, view_heatmap
 from serving.views.events import EventFilter, view_events
@@ -85,6 +86,22 @@ def test_they_hold_what_the_journal_has(traded):
         name: close.net_usdt for name, close in closed.items()
     }
     assert [trade.closed_at for trade in trades] == sorted((c.closed_at for c in closed.values()), reverse=True)
+
+
+def test_a_trade_of_a_pair_names_the_orders_that_opened_and_closed_it(traded):
+    journal = traded.journal
+    trades = walk(traded, view_trades, 3)
+    assert trades
+    for trade in trades:
+        filled = [one for one in journal.intents(trade.position_id) if one.filled_contracts]
+        entries = [one for one in filled if one.purpose is Purpose.ENTRY]
+        closing = [one for one in filled if one.purpose in (Purpose.EXIT, Purpose.PROTECT)]
+        assert trade.entry_order_id == entries[0].client_order_id
+        assert trade.entry_decision_id == entries[0].decision_id is not None
+        assert trade.exit_order_id in {one.client_order_id for one in closing}
+        last = next(one for one in closing if one.client_order_id == trade.exit_order_id)
+        assert trade.exit_decision_id == last.decision_id
+        assert last.created_at == max(one.created_at for one in closing)
 
 
 def test_a_decision_says_every_pair_and_its_best_to_the_last_bit(traded):
