@@ -1,8 +1,9 @@
 """Which months' features must be computed: those whose inputs are not the ones they were last computed from.
 
 The ledger holds, for each published month, one digest over everything that its chunk reads: the raw files from the
-chunk's start on, their units, the universe, the feature settings and the end of the range. New rows, corrections,
-another universe and a run that was killed before it published all show in the same way.
+chunk's start on, their units, the universe, the feature settings, what the catalogue declares, and the end of the
+range. New rows, corrections, another universe, a release with another view or column, and a run that was killed before
+it published all show in the same way.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
-from feature_repo.catalog import VIEWS
+from feature_repo.catalog import VIEWS, View
 from feature_repo.raw_datasets import BAR_SOURCES, CANDLES, find_dataset
 from feature_repo.transforms.view_transforms import MAX_REACH
 from ingestion.lake import Lake
@@ -116,7 +118,18 @@ def digest_inputs(
     windows = settings.features.model_dump_json(exclude={"bar_interval"})  # of studies alone
     configured = f"{universe}{windows}{settings.vwap.model_dump_json()}"
     end = min(floor_to(until, HOUR), next_month(month))
-    return digest_parts([*raw, ("settings", digest_bytes(configured.encode())), ("end", end.isoformat())])
+    declared = ("catalogue", digest_catalogue(tuple(VIEWS.values())))
+    return digest_parts([*raw, ("settings", digest_bytes(configured.encode())), declared, ("end", end.isoformat())])
+
+
+@cache
+def digest_catalogue(views: tuple[View, ...]) -> str:
+    """Return one digest over what `views` declare of their rows: columns, formulas, inputs, windows; not descriptions.
+
+    A directory that an earlier release made lacks what this one declares: its months are due until they have it.
+    """
+    rows = [(view.name, repr((view.entity, view.lookback, view.every, view.inputs, view.features))) for view in views]
+    return digest_parts([(name, digest_bytes(text.encode())) for name, text in rows])
 
 
 def find_newest_close(settings: Settings, lake: Lake, since_month: datetime | None = None) -> datetime | None:
