@@ -14,6 +14,8 @@ _SETTLING = timedelta(minutes=1)
 """Time that the venue may take to book a settlement: what is younger is left for the next time."""
 _AGAIN = timedelta(hours=1)
 """Time that is read once more: a bill that came late is journalled all the same."""
+_AGAIN_DAILY = timedelta(days=7)
+"""Time that is read once more on every new day (UTC): a venue in trouble may book a settlement days after it."""
 
 
 async def collect_funding(venue: VenuePort, journal: Journal, now: datetime) -> list[str]:
@@ -22,7 +24,7 @@ async def collect_funding(venue: VenuePort, journal: Journal, now: datetime) -> 
     Nothing is asked before the book has traded. What the venue keeps no more is noted as a gap. Raises VenueError.
     """
     until, known = now - _SETTLING, journal.funding.read_until()
-    since = journal.books.find_first_execution() if known is None else known - _AGAIN
+    since = journal.books.find_first_execution() if known is None else _begin_again(known, until)
     if since is None:
         return []
     gap = None
@@ -38,3 +40,8 @@ async def collect_funding(venue: VenuePort, journal: Journal, now: datetime) -> 
         return []
     begin, end = gap
     return [f"funding from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC is not known: the venue keeps it no more"]
+
+
+def _begin_again(known: datetime, until: datetime) -> datetime:
+    """Return from when on bills are read again: from an hour before the last time, once a day from a week before it."""
+    return known - (_AGAIN if until.date() == known.date() else _AGAIN_DAILY)

@@ -51,12 +51,12 @@ class Venue:
     """Bills of a venue that books an hour late, and what was asked."""
 
     def __init__(self, *bills):
-        self._bills, self.asked = bills, []
+        self.given, self.asked = bills, []
 
     async def bills(self, since, until, kind):
         assert kind is BillKind.FUNDING
         self.asked.append((since, until))
-        return [one for one in self._bills if since <= one.at <= until]
+        return [one for one in self.given if since <= one.at <= until]
 
 
 def bill(number, name, hours):
@@ -107,3 +107,26 @@ def test_what_the_venue_keeps_no_more_is_a_gap_that_is_said(journal):
     assert not known.covers(T0, T0 + HOUR)
     assert known.covers(T0 + 242 * HOUR, T0 + 300 * HOUR)
     assert collect(Venue(), journal, days + 1) == []
+
+
+@pytest.mark.parametrize("late_h", [9, 23, 60, 160])
+def test_a_bill_that_came_days_late_is_journalled_on_the_next_day(journal, late_h):
+    venue = Venue()
+    trade(journal)
+    days_on = -(-(late_h + 1) // 24)
+    for hour in range(1, 24 * days_on + 2):
+        if hour == late_h:
+            venue.given = (bill(1, A, 8),)
+        assert collect(venue, journal, hour) == []
+    assert [one.bill_id for one in journal.funding.read().settlements] == ["b1"]
+    # A day costs one longer look; the others go an hour back.
+    long = [since for since, until in venue.asked if until - since > 3 * HOUR]
+    assert len(long) == days_on
+
+
+def test_a_daily_look_goes_back_a_week_and_no_further(journal):
+    venue = Venue()
+    trade(journal)
+    collect(venue, journal, 24 * 20)
+    collect(venue, journal, 24 * 21)
+    assert venue.asked[-1][0] == T0 + (24 * 20 - 7 * 24) * HOUR - timedelta(minutes=1)
