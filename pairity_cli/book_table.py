@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from serving.books.volatility import VolatilityRecomputation
 
 
-def show_book(book: BookRecord) -> None:
-    """Print what was decided of every name: weight that was held, target, contracts before and after, and why."""
+def show_book(book: BookRecord, only: str | None = None) -> None:
+    """Print what was decided of every name, or of `only`: weight that was held, target, contracts, and why."""
     print_line(f"{book.family}, equity {format_fixed(book.equity_usdt)} USDT at the bar's closes")
     print_table(
         ("name", "held", "target", "contracts", "wanted", "traded", "why"),
@@ -33,6 +33,7 @@ def show_book(book: BookRecord) -> None:
                 one.why,
             )
             for one in book.names
+            if only is None or one.name == only
         ],
     )
     for step in book.steps:

@@ -48,6 +48,15 @@ def read_book(settings: Settings, record: DecisionRecord) -> BookRecord | None:
         journal.close()
 
 
+def has_name(settings: Settings, instant: datetime, name: str) -> bool:
+    """Return whether `name` is one of the book that was decided last by `instant`. Raises JournalError."""
+    try:
+        book = read_book(settings, read_decision_at(settings, instant))
+    except MissingDataError:
+        return False
+    return book is not None and any(one.name == name for one in book.names)
+
+
 def select_assessments(record: DecisionRecord, pair: str | None = None) -> tuple[PairAssessment, ...]:
     """Return what the decision said of every pair, or of `pair`: `BASE__QUOTE` or `BASE/QUOTE`, in either order.
 

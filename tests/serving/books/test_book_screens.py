@@ -130,6 +130,13 @@ def test_why_lists_every_name_with_its_reason(home, monkeypatch):
     refused = CliRunner().invoke(main, ["why", "A/B", "--at", CLOSE.isoformat()])
     assert refused.exit_code == 2
     assert "has no pairs" in refused.output + refused.stderr
+    for at in (["--at", CLOSE.isoformat()], []):
+        alone = CliRunner().invoke(main, ["why", "B", *at])
+        assert alone.exit_code == 0, alone.output
+        assert [line.split()[0] for line in alone.output.splitlines() if "because" in line] == ["B"]
+    unknown = CliRunner().invoke(main, ["why", "ZZZ", "--at", CLOSE.isoformat()])
+    assert unknown.exit_code == 2
+    assert "ZZZ is none of the decision then" in unknown.output + unknown.stderr
     order = client_order_id("test", "A@20250402T0000Z", 0, Purpose.INCREASE)
     traced = CliRunner().invoke(main, ["trace", order])
     assert traced.exit_code == 0, traced.output
