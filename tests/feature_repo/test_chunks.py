@@ -83,7 +83,7 @@ def test_any_hour_of_any_market_is_the_same_live_and_later(seed, gaps, first):
 
 
 @pytest.mark.recorded
-@pytest.mark.parametrize("every", [97, pytest.param(17, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [199, pytest.param(17, marks=pytest.mark.slow)])
 def test_backfill_equals_hour_by_hour_on_recorded_minutes(every):
     names = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "TON", "TRX")
     minutes = recorded_candles("1m_20250318_20250417", names, MINUTE)
