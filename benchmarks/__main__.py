@@ -30,14 +30,15 @@ from benchmarks import (
     joins,
     microstructure,
     pair_features,
+    pairs_year,
     readers,
     serving,
     wide,
 )
 from benchmarks.case import Case
 
-SERVE, READERS, WIDE, BOOKS, HISTORY = "serve", "readers", "wide", "books", "history"
-_OTHERS = (SERVE, READERS, WIDE, BOOKS, HISTORY)
+SERVE, READERS, WIDE, BOOKS, HISTORY, PAIRS = "serve", "readers", "wide", "books", "history", "pairs"
+_OTHERS = (SERVE, READERS, WIDE, BOOKS, HISTORY, PAIRS)
 Source = Callable[[Path], Iterator[Case]]
 GROUPS: dict[str, tuple[Source, ...]] = {
     "data": (microstructure.cases, pair_features.cases, factor_regression.cases, joins.cases),
@@ -102,6 +103,8 @@ def main(groups: Sequence[str], small: bool) -> None:
         parts.append(wide.measure_wide(small))
     if BOOKS in chosen:  # the same: minutes, and gigabytes for vectorbt
         parts.append(books.measure_books(small))
+    if PAIRS in chosen:  # the same
+        parts.append(pairs_year.measure_pairs(small))
     text = wrap_prose("\n".join(parts))
     if not small:
         (Path(__file__).parent / "-".join(["results", *groups])).with_suffix(".md").write_text(text)
