@@ -1,7 +1,8 @@
 """One comparison: the same work by us and by peers, at several sizes, each run in a process of its own.
 
-Before anything is timed, everybody does the smallest size and leaves the answer, and the answers are compared. Then all
-take turns, size by size. Who cannot do a size in time or memory is listed with the reason, and is not asked for more.
+First everybody does the smallest size and leaves the answer, and the answers are compared: where they differ, nothing is
+measured. Then all take turns, size by size; for who runs once only, the run that was compared is the smallest size's.
+Who cannot do a size in time or memory is listed with the reason, and is not asked for more.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ class Cell:
 
     size: int
     seconds: float
+    cpu_s: float
     peak_mb: float
+    """Of the process and of those that it started, inputs included."""
 
 
 @dataclass(slots=True)
@@ -79,7 +82,7 @@ class Track:
     """How its answer was compared with ours."""
 
     def exponent(self, name: str) -> float | None:
-        """Return the exponent of growth of `seconds` or `peak_mb`; None for fewer than three sizes."""
+        """Return the exponent of growth of `seconds`, `cpu_s` or `peak_mb`; None for fewer than three sizes."""
         points = [(cell.size, getattr(cell, name)) for cell in self.cells]
         return fit_exponent(points) if len(points) > 2 else None
 
@@ -90,14 +93,15 @@ def measure_comparison(comparison: Comparison, scratch: Path) -> list[Track]:
     for size, folder in folders.items():
         folder.mkdir(parents=True)
         _log(f"{comparison.title}: inputs of {comparison.count(size):,} {comparison.unit} …")
-        call_in_process(
-            comparison.prepare.__module__, comparison.prepare.__name__, (str(folder), size), limit_s=900.0
-        )
+        call_in_process(comparison.prepare.__module__, comparison.prepare.__name__, (str(folder), size), limit_s=900.0)
     tracks = {item.name: Track(comparison.title, comparison.unit, item.name) for item in comparison.contenders}
     able = [item for item in comparison.contenders if _is_able(item, tracks[item.name])]
-    able = list(_agree(comparison, able, folders[comparison.sizes[0]], tracks))
+    agreed = list(_agree(comparison, able, folders[comparison.sizes[0]], tracks))
+    able = [item for item, _ in agreed]
+    done = {item.name: job for item, job in agreed if item.rounds == 1}
     for size, folder in folders.items():
-        able = _measure_size(comparison, able, size, folder, tracks)
+        able = _measure_size(comparison, able, size, folder, tracks, done)
+        done = {}
     return list(tracks.values())
 
 
@@ -109,8 +113,8 @@ def _is_able(item: Contender, track: Track) -> bool:
 
 def _agree(
     comparison: Comparison, able: Sequence[Contender], folder: Path, tracks: Mapping[str, Track]
-) -> Iterator[Contender]:
-    """Yield who does the smallest size; assert that the answers that must be one are."""
+) -> Iterator[tuple[Contender, IsolatedJob]]:
+    """Yield who does the smallest size, with its run; assert that the answers that must be one are."""
     size, own = comparison.sizes[0], None
     for place, item in enumerate(able):
         job = _make_job(item, folder, size)
@@ -121,7 +125,7 @@ def _agree(
         own = own or job
         if item.name in comparison.alike:
             tracks[item.name].alike = compare_answers(own, job, folder, comparison.tolerance)
-        yield item
+        yield item, job
 
 
 def compare_answers(own: IsolatedJob, other: IsolatedJob, folder: Path, tolerance: float | None) -> str:
@@ -141,9 +145,10 @@ def _measure_size(
     size: int,
     folder: Path,
     tracks: Mapping[str, Track],
+    done: Mapping[str, IsolatedJob],
 ) -> list[Contender]:
-    """Measure one size in turns; return who goes on to the next one."""
-    jobs = {item.name: _make_job(item, folder, size) for item in able}
+    """Measure one size in turns; return who goes on to the next one. `done`: who ran already."""
+    jobs = {item.name: done.get(item.name) or _make_job(item, folder, size) for item in able}
     failed: set[str] = set()
     count = comparison.count(size)
     for item in able:
@@ -152,21 +157,24 @@ def _measure_size(
             failed.add(item.name)
     for round_ in range(max(item.rounds for item in able)):
         for item in able:
-            if round_ >= item.rounds or item.name in failed:
+            if round_ >= item.rounds or item.name in failed or item.name in done:
                 continue
             if (failure := _run(jobs[item.name])) is not None:
+                assert item is not comparison.contenders[0], f"{item.name} failed: {failure}"
                 tracks[item.name].missing.append(f"{count:,}: {failure}")
                 failed.add(item.name)
     for item in able:
         if item.name in failed:
             continue
-        done = jobs[item.name].outcomes
-        seconds, peak = (
-            statistics.median(values)
-            for values in ([run.seconds for run in done], [run.peak_mb + run.child_mb for run in done])
+        runs = jobs[item.name].outcomes
+        cell = Cell(
+            count,
+            statistics.median(run.seconds for run in runs),
+            statistics.median(run.cpu_s for run in runs),
+            statistics.median(run.peak_mb + run.child_mb for run in runs),
         )
-        tracks[item.name].cells.append(Cell(count, seconds, peak))
-        _log(f"  {count:,} {comparison.unit}, {item.name}: {seconds:.3f} s, {peak:,.0f} MB")
+        tracks[item.name].cells.append(cell)
+        _log(f"  {count:,} {comparison.unit}, {item.name}: {cell.seconds:.3f} s, {cell.peak_mb:,.0f} MB")
     return [item for item in able if item.name not in failed]
 
 

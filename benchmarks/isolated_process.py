@@ -35,6 +35,8 @@ class JobOutcome:
     """What one run of a job took, in seconds and MB, and the digest of its answer."""
 
     seconds: float
+    cpu_s: float
+    """Processor's seconds of all threads, and of the processes that the job started."""
     inputs_mb: float
     """Resident size before the job: imports and inputs."""
     peak_mb: float
@@ -123,13 +125,14 @@ def run_job(module: str, function: str, arguments: Sequence[object], limit_mb: i
         resource.setrlimit(resource.RLIMIT_AS, (limit_mb << 20, limit_mb << 20))
     job: Job = getattr(import_module(module), function)(*arguments)
     reset_peak()
-    before, begun = read_resident_mb("VmRSS"), time.perf_counter()
+    before, used, begun = read_resident_mb("VmRSS"), read_cpu_s(), time.perf_counter()
     answer = job()
-    seconds = time.perf_counter() - begun
+    seconds, cpu_s = time.perf_counter() - begun, read_cpu_s() - used
     ended = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     running = sum(read_resident_mb("VmHWM", child) for child in list_descendants(os.getpid()))
     measured = {
         "seconds": seconds,
+        "cpu_s": cpu_s,
         "inputs_mb": before,
         "peak_mb": read_resident_mb("VmHWM"),
         "child_mb": max(ended, running),
@@ -146,6 +149,17 @@ def read_resident_mb(name: str, process: int | str = "self") -> float:
     """Return VmRSS (resident now) or VmHWM (the most since `reset_peak`) of a process, in MB; 0 where it has none."""
     found = Path(f"/proc/{process}/status").read_text().partition(f"{name}:")[2].split()
     return int(found[0]) / 1024 if found else 0.0
+
+
+def read_cpu_s() -> float:
+    """Return the processor's seconds of this process and of all below it, those that still run too."""
+    ticks = 0
+    for child in list_descendants(os.getpid()):
+        fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(map(int, fields[11:15]))
+    spent = os.times()
+    own = spent.user + spent.system + spent.children_user + spent.children_system
+    return own + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def list_descendants(process: int) -> list[int]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.growth import fit_exponent
-from benchmarks.isolated_process import IsolatedJob, Job
+from benchmarks.isolated_process import IsolatedJob, Job, JobOutcome
 from benchmarks.wide import make_settings
 from pairity.number_formats import format_fixed
 from pairity.timeline import DAY, HOUR, from_ms, to_ms
@@ -38,32 +38,38 @@ _STAGES = (
 def measure_pairs(small: bool) -> str:
     """Measure every stage at every size and return the tables; `small` shows in a minute whether it runs at all."""
     sizes, days = (SMALL_ASSETS, SMALL_DAYS) if small else (ASSETS, DAYS)
-    lines, measured = [], {stage: [] for stage in _STAGES}
+    lines: list[str] = []
+    measured: dict[str, list[tuple[int, int, JobOutcome]]] = {stage: [] for stage in _STAGES}
     for count in sizes:
         pairs = count * (count - 1) // 2
         for stage, job in _run_stages(count, days):
-            seconds, peak = job.outcomes[-1].seconds, job.outcomes[-1].peak_mb
-            measured[stage].append((pairs, count, seconds, peak))
-            lines.append(f"| {pairs:,} ({count}) | {stage} | {seconds:.1f} | {peak:,.0f} | {job.answer} |")
+            run = job.outcomes[-1]
+            measured[stage].append((pairs, count, run))
+            cells = (stage, f"{run.seconds:.1f}", f"{run.cpu_s:.1f}", f"{run.peak_mb:,.0f}", job.answer)
+            lines.append(f"| {pairs:,} ({count}) | {' | '.join(cells)} |")
     head = (
         f"{days * 24:,} hours. One run, {os.cpu_count()} cores, shared with other work (load {os.getloadavg()[2]:.1f} "
         "over the last 15 minutes at the end)."
     )
-    table = ["| pairs (instruments) | stage | seconds | peak, MB | result |", "| --- | --- | ---: | ---: | --- |", *lines]
-    return "\n".join([head, "", *table, "", *_report_growth(measured)]) + "\n"
+    table = ["| pairs (instruments) | stage | seconds | processor, s | peak, MB | result |"]
+    table += ["| --- | --- | ---: | ---: | ---: | --- |"]
+    return "\n".join([head, "", *table, *lines, "", *_report_growth(measured)]) + "\n"
 
 
-def _report_growth(measured: dict[str, list[tuple[int, int, float, float]]]) -> list[str]:
+def _report_growth(measured: dict[str, list[tuple[int, int, JobOutcome]]]) -> list[str]:
     lines = [
-        "Exponents of growth with the number of pairs, by least squares of logarithms (the instruments' own stages with "
-        "the number of instruments):",
+        "Exponents of growth with the number of pairs, by least squares of logarithms; of the first two stages with that "
+        "of instruments:",
         "",
-        "| stage | with | seconds | peak memory |",
-        "| --- | --- | ---: | ---: |",
+        "| stage | with | seconds | processor | peak memory |",
+        "| --- | --- | ---: | ---: | ---: |",
     ]
     for stage, rows in measured.items():
         place = 0 if stage in _STAGES[2:] else 1
-        cells = [format_fixed(fit_exponent([(row[place], row[value]) for row in rows]), 2) for value in (2, 3)]
+        cells = [
+            format_fixed(fit_exponent([(row[place], getattr(row[2], name)) for row in rows]), 2)
+            for name in ("seconds", "cpu_s", "peak_mb")
+        ]
         lines.append(f"| {stage} | {('pairs', 'instruments')[place]} | {' | '.join(cells)} |")
     return lines
 
