@@ -1,10 +1,11 @@
 """`make bench`: every row against its peers in one run, with memory and growth, written to RESULTS.md and drawn.
 
-`python -m benchmarks data` runs one group in more detail and writes results-data.md. `--small` takes small inputs where a group has
-them, to see whether it runs at all; it writes nothing. The group `serve` has no peers but Feast's read: it says what
-one live hour costs. The group `readers` has none: it says what a crowd of readers of the API costs a decision. The
-group `wide` says what 300 instruments and all their pairs cost, `pairs` what a year of up to 4,950 pairs does, `books`
-what five years of books do, and `history` is the part of `serve` about growing history.
+`python -m benchmarks data` runs one group in more detail and writes results-data.md. `--small` takes small inputs where
+a group has them, to see whether it runs at all; it writes nothing. The group `serve` has no peers but Feast's read: it
+says what one live hour costs. The group `readers` has none: it says what a crowd of readers of the API costs a
+decision. The group `wide` says what 300 instruments and all their pairs cost, `pairs` what a year of up to 4,950 pairs
+does, `sizing` what an instrument-month of minutes does, `books` what five years of books do; `history` is the part of
+`serve` about growing history.
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """
@@ -34,12 +35,14 @@ from benchmarks import (
     readers,
     results_table,
     serving,
+    sizing,
     wide,
 )
 from benchmarks.case import Case
 
-SERVE, READERS, WIDE, BOOKS, HISTORY, PAIRS = "serve", "readers", "wide", "books", "history", "pairs"
-_OTHERS = (SERVE, READERS, WIDE, BOOKS, HISTORY, PAIRS)
+SERVE, READERS, WIDE, BOOKS, HISTORY = "serve", "readers", "wide", "books", "history"
+PAIRS, SIZING = "pairs", "sizing"
+_OTHERS = (SERVE, READERS, WIDE, BOOKS, HISTORY, PAIRS, SIZING)
 Source = Callable[[Path], Iterator[Case]]
 GROUPS: dict[str, tuple[Source, ...]] = {
     "data": (microstructure.cases, pair_features.cases, factor_regression.cases, joins.cases),
@@ -108,6 +111,8 @@ def main(groups: Sequence[str], small: bool) -> None:
         parts.append(books.measure_books(small))
     if PAIRS in chosen:
         parts.append(pairs_year.measure_pairs(small))
+    if SIZING in chosen:
+        parts.append(sizing.measure_sizing(small))
     text = wrap_prose("\n".join(parts))
     if not small:
         (Path(__file__).parent / "-".join(["results", *groups])).with_suffix(".md").write_text(text)

@@ -1,8 +1,8 @@
 """One comparison: the same work by us and by peers, at several sizes, each run in a process of its own.
 
-First everybody does the smallest size and leaves the answer, and the answers are compared: where they differ, nothing is
-measured. Then all take turns, size by size; for who runs once only, the run that was compared is the smallest size's.
-Who cannot do a size in time or memory is listed with the reason, and is not asked for more.
+First everybody does the smallest size and leaves the answer, and the answers are compared: where they differ, nothing
+is measured. Then all take turns, size by size; for who runs once only, the run that was compared is that of the
+smallest size. Who cannot do a size in time or memory is listed with the reason, and is not asked for more.
 """
 
 from __future__ import annotations

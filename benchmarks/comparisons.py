@@ -24,8 +24,8 @@ def list_comparisons(*, small: bool, redis: str | None) -> Iterator[Comparison]:
     yield _compare_hours((1,) if small else (3, 6, 12))
     yield _compare_pairs((2, 3) if small else (3, 4, 5, 10))
     yield _compare_regressions((200, 400, 800) if small else (10_800, 28_800, 86_394))
-    yield _compare_grids((1_000,) if small else (2_190, 6_570, 17_520))
-    yield _compare_forests((200, 400, 600) if small else (500, 1_500, 4_500))
+    yield _compare_grids((1_000,) if small else (2_190, 4_380, 8_760))
+    yield _compare_forests((200, 400, 600) if small else (500, 1_000, 2_000))
     yield _compare_reads((4, 6, 8) if small else (10, 30, 100), redis)
 
 
@@ -43,7 +43,7 @@ def _compare_joins(hours: tuple[int, ...]) -> Comparison:
             Contender(OURS, _JOINS, "run_ours"),
             Contender(polars, _JOINS, "run_polars"),
             Contender(duckdb, _JOINS, "run_duckdb"),
-            Contender(feast_duckdb, _FEAST, "join_with_duckdb", rounds=2),
+            Contender(feast_duckdb, _FEAST, "join_with_duckdb", rounds=1),
             Contender(feast_dask, _FEAST, "join_with_dask", rounds=1, limit_mb=_DASK_MB, limit_s=120.0),
             Contender(
                 feast_spark,
@@ -69,9 +69,9 @@ def _compare_large_joins(hours: tuple[int, ...]) -> Comparison:
         sizes=hours,
         prepare=join_jobs.prepare_large_join,
         contenders=(
-            Contender(OURS, _JOINS, "run_ours_large"),
-            Contender(polars, _JOINS, "run_polars"),
-            Contender(duckdb, _JOINS, "run_duckdb"),
+            Contender(OURS, _JOINS, "run_ours_large", rounds=2),
+            Contender(polars, _JOINS, "run_polars", rounds=2),
+            Contender(duckdb, _JOINS, "run_duckdb", rounds=2),
             Contender(feast_duckdb, _FEAST, "join_with_duckdb", rounds=1, limit_s=120.0, limit_mb=16_384),
         ),
         alike=frozenset({polars, duckdb, feast_duckdb}),
@@ -87,10 +87,10 @@ def _compare_hours(months: tuple[int, ...]) -> Comparison:
         sizes=months,
         prepare=year_jobs.prepare_minutes,
         contenders=(
-            Contender(OURS, _YEAR, "summarise_ours"),
-            Contender(duckdb, _YEAR, "summarise_with_duckdb"),
+            Contender(OURS, _YEAR, "summarise_ours", rounds=2),
+            Contender(duckdb, _YEAR, "summarise_with_duckdb", rounds=2),
             Contender(pandas, _YEAR, "summarise_with_pandas", rounds=1),
-            Contender("merely reading the columns", _YEAR, "read_minutes"),
+            Contender("merely reading the columns", _YEAR, "read_minutes", rounds=2),
         ),
         tolerance=1e-7,
         alike=frozenset({duckdb, pandas}),
@@ -106,7 +106,7 @@ def _compare_pairs(assets: tuple[int, ...]) -> Comparison:
         sizes=assets,
         prepare=year_jobs.prepare_bars,
         contenders=(
-            Contender(OURS, _YEAR, "compute_pairs_ours"),
+            Contender(OURS, _YEAR, "compute_pairs_ours", rounds=2),
             Contender(pandas, _YEAR, "compute_pairs_with_pandas", rounds=1, most=5),
         ),
         tolerance=1e-6,
@@ -123,14 +123,14 @@ def _compare_regressions(windows: tuple[int, ...]) -> Comparison:
         "NumPy, one solve per window",
     )
     return Comparison(
-        title=f"rolling regression on {regression_jobs.FACTORS} factors over {regression_jobs.WINDOW:,} minutes (with R²)",
+        title=f"rolling regression on {regression_jobs.FACTORS} factors over {regression_jobs.WINDOW:,} minutes",
         unit="windows",
         sizes=windows,
         prepare=regression_jobs.prepare_observations,
         contenders=(
-            Contender(OURS, _FITS, "fit_ours"),
-            Contender(polars, _FITS, "fit_with_polars_ols", python=ols.python, lacks=ols.lacks),
-            Contender(models, _FITS, "fit_with_statsmodels"),
+            Contender(f"{OURS}, with R²", _FITS, "fit_ours", rounds=2),
+            Contender(polars, _FITS, "fit_with_polars_ols", rounds=2, python=ols.python, lacks=ols.lacks),
+            Contender(models, _FITS, "fit_with_statsmodels", rounds=2),
             Contender(solves, _FITS, "fit_with_solves", rounds=1),
         ),
         tolerance=1e-7,
@@ -180,13 +180,14 @@ def _compare_reads(assets: tuple[int, ...], redis: str | None) -> Comparison:
         sizes=assets,
         prepare=online_jobs.prepare_online,
         contenders=(
-            Contender(OURS, _ONLINE, "read_ours"),
-            Contender(own, _ONLINE, "read_through_feast"),
-            Contender(sqlite, _FEAST_ONLINE, "read_from_sqlite"),
+            Contender(OURS, _ONLINE, "read_ours", rounds=1),
+            Contender(own, _ONLINE, "read_through_feast", rounds=1),
+            Contender(sqlite, _FEAST_ONLINE, "read_from_sqlite", rounds=1),
             Contender(
                 other,
                 _FEAST_ONLINE,
                 "read_from_redis",
+                rounds=1,
                 python=client.python,
                 lacks=lacks,
                 variables={ADDRESS: redis or ""},

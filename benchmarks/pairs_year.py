@@ -58,8 +58,8 @@ def measure_pairs(small: bool) -> str:
 
 def _report_growth(measured: dict[str, list[tuple[int, int, JobOutcome]]]) -> list[str]:
     lines = [
-        "Exponents of growth with the number of pairs, by least squares of logarithms; of the first two stages with that "
-        "of instruments:",
+        "Exponents of growth with the number of pairs, by least squares of logarithms; of the first two stages with "
+        "that of instruments:",
         "",
         "| stage | with | seconds | processor | peak memory |",
         "| --- | --- | ---: | ---: | ---: |",

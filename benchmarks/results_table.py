@@ -25,7 +25,7 @@ _LIBRARIES = ("duckdb", "pandas", "numpy", "numba", "lightgbm", "statsmodels", "
 
 
 def measure_table(folder: Path | None, *, small: bool) -> str:
-    """Measure everything and return the report. `folder` gets the figure, and the report after each row as far as it is.
+    """Measure everything and return the report. `folder` gets the figure, and after each row the report so far.
 
     In a whole run a row that fails says so, and the others are measured all the same; `small` ends with the error.
     """

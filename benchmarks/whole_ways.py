@@ -22,9 +22,9 @@ RECORDED = "okx_swap/1h"
 _SINCE = datetime(2025, 3, 1, tzinfo=UTC)
 _CYCLE = "one hour of the trading process: two legs, three positions, the watch (median per decision)"
 _REPLAY = "replay of recorded hours through exchange and trading process, `--rule always_revert`, trading alone"
-CYCLES, SMALL_CYCLES = {10: 6, 25: 4, 50: 3}, {2: 2, 3: 2, 4: 2}
+CYCLES, SMALL_CYCLES = {10: 5, 20: 4, 40: 3}, {2: 2, 3: 2, 4: 2}
 """Decisions by number of assets."""
-REPLAYS, SMALL_REPLAYS = (48, 120, 240), (3, 6, 12)
+REPLAYS, SMALL_REPLAYS = (24, 72, 168), (3, 6, 12)
 """Hours."""
 
 
@@ -62,7 +62,7 @@ def measure_replays(*, small: bool) -> list[Track]:
 
 
 def replay(folder: str, hours: int) -> Job:
-    """Make the job that replays so many hours in a data directory of its own; its answer is what the command printed."""
+    """Make the job that replays so many hours in a data directory of its own and answers what the command printed."""
 
     def job() -> str:
         with tempfile.TemporaryDirectory() as scratch:
