@@ -12,7 +12,7 @@ from pairity.settings import Settings
 
 TREES = 60
 """Trees of the forests, of the product's 300: each tree is fitted by itself."""
-VECTORBT = f"vectorbt {version('vectorbt')}, of the orders that it is given (it decides nothing)"
+VECTORBT = f"vectorbt {version('vectorbt')}, of our orders (decides nothing; equity equal to 1e-09)"
 
 
 def prepare_grid(folder: str, hours: int) -> None:
