@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from pairity.timeline import DAY, from_ms, to_ms
 
 _START = datetime.fromisoformat("2024-06-01T00:00:00+00:00")
 _VENUE = "made"
-COUNTS, DAYS = (4, 8, 16), 30
+COUNTS, DAYS = (6, 12, 24), 30
 SMALL_COUNTS, SMALL_DAYS = (2, 3, 4), 2
 _REDIS_PAIRS = (1_225, 4_950)
 _STAGES = {"ingest: files → lake, judged": "collect_minutes", "features, judged and published": "publish_minutes"}
@@ -42,20 +42,16 @@ def measure_sizing(small: bool) -> str:
     counts, days = (SMALL_COUNTS, SMALL_DAYS) if small else (COUNTS, DAYS)
     lines: list[str] = []
     measured: dict[str, list[tuple[int, dict[str, float]]]] = {stage: [] for stage in _STAGES}
+    for _ in _run_stages(SMALL_COUNTS[0], SMALL_DAYS):  # compiles what is not compiled yet
+        pass
     for count in counts:
-        with tempfile.TemporaryDirectory() as scratch:
-            arguments = (scratch, to_ms(_START), to_ms(_START + days * DAY), count)
-            call_in_process(__name__, "write_minutes", arguments)
-            for stage, function in _STAGES.items():
-                print(f"{count} instruments, {stage} …", file=sys.stderr, flush=True)
-                job = IsolatedJob(__name__, function, arguments)
-                job.seconds()
-                run, said = job.outcomes[-1], json.loads(job.answer)
-                measured[stage].append(
-                    (count, {name: said[name] if name == "disk_mb" else getattr(run, name) for name in _MEASURES})
-                )
-                cells = (f"{run.seconds:.1f}", f"{run.cpu_s:.1f}", f"{run.peak_mb:,.0f}", f"{said['disk_mb']:,.1f}")
-                lines.append(f"| {count} | {stage} | {' | '.join(cells)} | {said['rows']:,} |")
+        for stage, job in _run_stages(count, days):
+            run, said = job.outcomes[-1], json.loads(job.answer)
+            measured[stage].append(
+                (count, {name: said[name] if name == "disk_mb" else getattr(run, name) for name in _MEASURES})
+            )
+            cells = (f"{run.seconds:.1f}", f"{run.cpu_s:.1f}", f"{run.peak_mb:,.0f}", f"{said['disk_mb']:,.1f}")
+            lines.append(f"| {count} | {stage} | {' | '.join(cells)} | {said['rows']:,} |")
     return "\n".join(
         [
             f"{days} days of minutes of made-up instruments ({days * 1_440:,} each). {describe_machine()}",
@@ -73,6 +69,18 @@ def measure_sizing(small: bool) -> str:
             *_measure_redis(small),
         ]
     )
+
+
+def _run_stages(count: int, days: int) -> Iterator[tuple[str, IsolatedJob]]:
+    """Yield each stage when it is done."""
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = (scratch, to_ms(_START), to_ms(_START + days * DAY), count)
+        call_in_process(__name__, "write_minutes", arguments)
+        for stage, function in _STAGES.items():
+            print(f"{count} instruments, {stage} …", file=sys.stderr, flush=True)
+            job = IsolatedJob(__name__, function, arguments)
+            job.seconds()
+            yield stage, job
 
 
 def _fit_lines(rows: Sequence[tuple[int, dict[str, float]]]) -> list[str]:
