@@ -5,7 +5,7 @@ a group has them, to see whether it runs at all; it writes nothing. The group `s
 says what one live hour costs. The group `readers` has none: it says what a crowd of readers of the API costs a
 decision. The group `wide` says what 300 instruments and all their pairs cost, `pairs` what a year of up to 4,950 pairs
 does, `sizing` what an instrument-month of minutes does, `books` what five years of books do; `history` is the part of
-`serve` about growing history.
+`serve` about growing history. `--continue` measures what an ended run of the one table had not measured yet.
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """
@@ -88,13 +88,13 @@ def make_cases(sources: Sequence[Source], scratch: Path) -> Iterator[Case]:
         yield from source(scratch)
 
 
-def main(groups: Sequence[str], small: bool) -> None:
+def main(groups: Sequence[str], small: bool, go_on: bool = False) -> None:
     known = SMALL if small else GROUPS
     if unknown := set(groups) - {*known, *_OTHERS}:
         listed = ", ".join((*known, *_OTHERS))
         sys.exit(f"no group of benchmarks is called {', '.join(sorted(unknown))}; there are: {listed}")
     if not groups:
-        measure_everything(small)
+        measure_everything(small=small, go_on=go_on)
         return
     chosen, parts = groups, []
     if sources := [source for group in chosen if group in known for source in known[group]]:
@@ -119,10 +119,10 @@ def main(groups: Sequence[str], small: bool) -> None:
     print(text)
 
 
-def measure_everything(small: bool) -> None:
+def measure_everything(*, small: bool, go_on: bool) -> None:
     """Measure the rows of the one table; `small` writes nothing."""
     folder = None if small else Path(__file__).parent
-    text = wrap_prose(results_table.measure_table(folder, small=small))
+    text = wrap_prose(results_table.measure_table(folder, small=small, go_on=go_on))
     if folder:
         (folder / "RESULTS.md").write_text(text)
     print(text)
@@ -161,5 +161,6 @@ def _describe_load() -> str:
 
 
 if __name__ == "__main__":
+    options = {"--small", "--continue"}
     requested = sys.argv[1:]
-    main([name for name in requested if name != "--small"], "--small" in requested)
+    main([name for name in requested if name not in options], "--small" in requested, "--continue" in requested)

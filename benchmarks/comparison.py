@@ -80,6 +80,8 @@ class Track:
     """Why sizes are not there."""
     alike: str = ""
     """How its answer was compared with ours."""
+    load: float = 0.0
+    """Load over the last 15 minutes when it had been measured."""
 
     def exponent(self, name: str) -> float | None:
         """Return the exponent of growth of `seconds`, `cpu_s` or `peak_mb`; None for fewer than three sizes."""

@@ -48,7 +48,7 @@ def group_tracks(tracks: Sequence[Track]) -> dict[str, list[Track]]:
 def _report_row(title: str, group: Sequence[Track]) -> list[str]:
     ours = group[0]
     sizes = sorted({cell.size for track in group for cell in track.cells})
-    lines = [f"**{title}** ({ours.unit}: {' / '.join(f'{size:,}' for size in sizes)})", ""]
+    lines = [f"**{title}** ({ours.unit}: {' / '.join(f'{size:,}' for size in sizes)}; load {ours.load:.0f})", ""]
     lines += [f"| {' | '.join(_COLUMNS)} |", "| --- | --- | ---: | ---: | ---: | ---: | ---: |"]
     for track in group:
         if not track.cells:

@@ -26,7 +26,7 @@ REPLAY = Track("replay of recorded hours", "hours", "pairity", [Cell(100, 5.0, 4
 
 def test_ratios_are_taken_at_the_largest_size_that_both_did():
     text = write_report([OURS, PEER], [], "conditions")
-    assert "**joining** (rows: 10 / 20 / 40)" in text
+    assert "**joining** (rows: 10 / 20 / 40; load 0)" in text
     assert "| pairity |  | 1.00 / 2.00 / 4.00 | 2.00 / 4.00 / 8.00 | 100 / 100 / 100 |  | 1.00, 0.00 |" in text
     assert "| peer | the same bits | 3.00 / 6.00 | 2.00 / 4.00 | 50 / 50 | 3.00, 1.00, 0.50 | –, – |" in text
     assert "- joining: peer: 40: failed" in text
