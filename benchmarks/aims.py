@@ -44,8 +44,11 @@ def _tell_replay(find: Find) -> str | None:
     if track is None:
         return None
     last = track.cells[-1]
-    each = last.seconds / last.size
-    return f"{1 / each:.1f} hours a second over {last.size:,} hours: {8_760 * each:,.0f} s for a year at this rate"
+    each, used = last.seconds / last.size, last.cpu_s / last.size
+    return (
+        f"{1 / each:.1f} hours a second over {last.size:,} hours: {8_760 * each:,.0f} s for a year at this rate, "
+        f"{8_760 * used:,.0f} s of the processor"
+    )
 
 
 def _tell_cycle(find: Find) -> str | None:
@@ -71,9 +74,10 @@ def _tell_ratio(title: str, peer: str) -> Callable[[Find], str | None]:
         mine = next((cell for cell in ours.cells if cell.size == size), None)
         if mine is None:
             return None
+        theirs = other.cells[-1]
         return (
-            f"{mine.seconds:.2f} s and {other.cells[-1].seconds:.2f} s at {size:,} {ours.unit}: "
-            f"{other.cells[-1].seconds / mine.seconds:.3g} × ours"
+            f"at {size:,} {ours.unit} the peer takes {theirs.seconds / mine.seconds:.3g} × our seconds, "
+            f"{theirs.cpu_s / mine.cpu_s:.3g} × our processor's ({mine.cpu_s:.2f} s)"
         )
 
     return tell
@@ -84,7 +88,9 @@ def _tell_read(find: Find) -> str | None:
     if track is None:
         return None
     reads = int(track.title.split()[0])
-    return ", ".join(f"{cell.seconds / reads * 1e3:.1f} ms for {cell.size:,} pairs" for cell in track.cells)
+    return "of the processor " + ", ".join(
+        f"{cell.cpu_s / reads * 1e3:.1f} ms for {cell.size:,} pairs" for cell in track.cells
+    )
 
 
 AIMS = (

@@ -34,7 +34,7 @@ def test_ratios_are_taken_at_the_largest_size_that_both_did():
 
 def test_every_aim_is_listed_and_says_whether_this_run_measured_it():
     text = write_report([REPLAY], [], "conditions")
-    assert "20.0 hours a second over 100 hours: 438 s for a year at this rate" in text
+    assert "20.0 hours a second over 100 hours: 438 s for a year at this rate, 350 s of the processor" in text
     assert text.count("not measured in this run") == len(AIMS) - 1
 
 
