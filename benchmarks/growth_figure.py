@@ -23,8 +23,10 @@ def draw_growth(tracks: Sequence[Track], file: Path) -> None:
         if track.cells:
             panels.setdefault((track.title, track.unit), []).append(track)
     rows = -(-len(panels) // _COLUMNS)
-    with mpl.rc_context({"svg.hashsalt": "growth", "font.size": 8, "font.family": "DejaVu Sans"}):
-        figure = Figure(figsize=(12.0, 3.1 * rows), layout="constrained")
+    with mpl.rc_context(
+        {"svg.hashsalt": "growth", "svg.fonttype": "none", "font.size": 8, "font.family": "DejaVu Sans"}
+    ):
+        figure = Figure(figsize=(12.0, 3.6 * rows), layout="constrained")
         FigureCanvasSVG(figure)
         for place, ((title, unit), group) in enumerate(panels.items(), start=1):
             axes = figure.add_subplot(rows, _COLUMNS, place)
@@ -43,7 +45,9 @@ def draw_growth(tracks: Sequence[Track], file: Path) -> None:
             axes.set(xscale="log", yscale="log", xlabel=unit, ylabel="seconds")
             axes.set_title(_break(title), fontsize=8)
             axes.grid(visible=True, which="major", color="#dddddd", linewidth=0.6)
-            axes.legend(fontsize=6.5, frameon=False)
+            axes.legend(
+                fontsize=6.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=2, columnspacing=1.0
+            )
         figure.savefig(file, metadata={"Date": None})
 
 

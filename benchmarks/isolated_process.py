@@ -158,8 +158,7 @@ def read_cpu_s() -> float:
         fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
         ticks += sum(map(int, fields[11:15]))
     spent = os.times()
-    own = spent.user + spent.system + spent.children_user + spent.children_system
-    return own + ticks / os.sysconf("SC_CLK_TCK")
+    return time.process_time() + spent.children_user + spent.children_system + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def list_descendants(process: int) -> list[int]:

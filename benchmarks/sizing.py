@@ -86,7 +86,7 @@ def _run_stages(count: int, days: int) -> Iterator[tuple[str, IsolatedJob]]:
 def _fit_lines(rows: Sequence[tuple[int, dict[str, float]]]) -> list[str]:
     counts = [count for count, _ in rows]
     fitted = (np.polyfit(counts, [values[name] for _, values in rows], 1) for name in _MEASURES)
-    return [f"{slope:.2f} (+ {constant:.1f})" for slope, constant in fitted]
+    return [f"{slope:.2f} ({constant:+.1f})" for slope, constant in fitted]
 
 
 def write_minutes(scratch: str, since_ms: int, until_ms: int, count: int) -> None:
