@@ -21,7 +21,9 @@ OURS = Track(
 PEER = Track(
     "joining", "rows", "peer", [Cell(10, 3.0, 2.0, 50.0), Cell(20, 6.0, 4.0, 50.0)], ["40: failed"], "the same bits"
 )
-REPLAY = Track("replay of recorded hours", "hours", "pairity", [Cell(100, 5.0, 4.0, 300.0)])
+REPLAY = Track(
+    "replay of recorded hours", "hours", "pairity", [Cell(n, 5.0 + n / 20, n / 25, 300.0) for n in (10, 20, 100)]
+)
 
 
 def test_ratios_are_taken_at_the_largest_size_that_both_did():
@@ -34,7 +36,7 @@ def test_ratios_are_taken_at_the_largest_size_that_both_did():
 
 def test_every_aim_is_listed_and_says_whether_this_run_measured_it():
     text = write_report([REPLAY], [], "conditions")
-    assert "20.0 hours a second over 100 hours: 438 s for a year at this rate, 350 s of the processor" in text
+    assert "20.0 hours a second: 438 s for a year under the load of 0, 350 s of the processor of both processes" in text
     assert text.count("not measured in this run") == len(AIMS) - 1
 
 
