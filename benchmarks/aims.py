@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 
@@ -80,17 +81,16 @@ def _tell_ratio(title: str, peer: str) -> Callable[[Find], str | None]:
         if mine is None:
             return None
         theirs = other.cells[-1]
-        return (
-            f"at {size:,} {ours.unit} the peer takes {theirs.seconds / mine.seconds:.3g} × our seconds, "
-            f"{theirs.cpu_s / mine.cpu_s:.3g} × our processor's ({mine.cpu_s:.2f} s)"
-        )
+        said = f"at {size:,} {ours.unit} the peer takes {theirs.seconds / mine.seconds:.3g} × our seconds"
+        ratio = theirs.cpu_s / mine.cpu_s
+        return said if isnan(ratio) else f"{said}, {ratio:.3g} × our processor's ({mine.cpu_s:.2f} s)"
 
     return tell
 
 
 def _tell_read(find: Find) -> str | None:
     track = find("reads of the newest features", "pairity")
-    if track is None:
+    if track is None or isnan(track.cells[-1].cpu_s):
         return None
     reads = int(track.title.split()[0])
     return "of the processor " + ", ".join(

@@ -64,6 +64,7 @@ class Cell:
     size: int
     seconds: float
     cpu_s: float
+    """NaN where it is not known."""
     peak_mb: float
     """Of the process and of those that it started, inputs included."""
 

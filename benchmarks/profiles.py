@@ -60,8 +60,8 @@ _PROFILED = (
         "fit_our_forest",
         200,
         600,
-        "Four fifths of it are scikit-learn's own growing of trees (`_fit` of `tree/_classes.py`): exact splits, bit for "
-        "bit those of the bare library. LightGBM's are faster by splitting on 255 bins, and another forest.",
+        "Four fifths of it are scikit-learn's own growing of trees (`_fit` of `tree/_classes.py`): exact splits, bit "
+        "for bit those of the bare library. LightGBM's are faster by splitting on 255 bins, and another forest.",
     ),
 )
 

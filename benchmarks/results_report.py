@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan, nan
 
 from benchmarks.aims import report_aims
 from benchmarks.comparison import Cell, Track
@@ -73,13 +74,15 @@ def _compare(track: Track, ours: Track) -> str:
 
 def _ratio(other: Cell, own: Cell, name: str) -> str:
     mine = getattr(own, name)
-    return _number(getattr(other, name) / mine) if mine else "–"
+    return _number(getattr(other, name) / mine) if mine else _number(nan)
 
 
 def _number(value: float) -> str:
+    if isnan(value):
+        return "–"
     return format_fixed(value, 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 0.1 else 4)
 
 
 def _list_missing(tracks: Sequence[Track]) -> list[str]:
-    listed = [f"- {track.title}: {track.who}: {why}" for track in tracks for why in track.missing]
+    listed = [f"- {track.title}: {track.who}: {'; '.join(track.missing)}" for track in tracks if track.missing]
     return listed or ["Nothing: every row was measured at every size."]
