@@ -20,7 +20,7 @@ CHAPTER ?=
 PAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test suite test-slow month pictures tiles crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide bench-books cluster-install cluster-up cluster-test cluster-down lock audit hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test suite test-slow month pictures tiles crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide bench-books bench-pairs bench-sizing cluster-install cluster-up cluster-test cluster-down lock audit hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -183,8 +183,8 @@ fault-matrix: install  ## every fault and event against every operation, as docs
 soak: install  ## a trading process through thousands of cycles of mishaps (CYCLES=5000 SEED=1, CHAPTER=n for one of them)
 	PYTHONHASHSEED=0 $(BIN)/python -m tests.soak --cycles $(CYCLES) --seed $(SEED) $(if $(CHAPTER),--chapter $(CHAPTER)) $(ARGS)
 
-bench: install  ## measure everything against peers in one run, write benchmarks/results.md
-	$(BIN)/python -m benchmarks
+bench: install  ## every row against its peers in one run, with memory and growth, in benchmarks/RESULTS.md (ARGS=--small)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 bench-data: install  ## the data plane against peers: microstructure, pair features, regressions, joins
 	$(BIN)/python -m benchmarks data
@@ -203,6 +203,12 @@ bench-wide: install  ## 300 made-up instruments: a year of hours, and all pairs 
 
 bench-books: install  ## five years of books of 300 made-up names, daily and 8-hourly, beside vectorbt; time and memory (ARGS=--small)
 	$(BIN)/python -m benchmarks books $(ARGS)
+
+bench-pairs: install  ## a year of hourly features and a training set of 45 to 4,950 pairs; time and memory (ARGS=--small)
+	$(BIN)/python -m benchmarks pairs $(ARGS)
+
+bench-sizing: install  ## an instrument-month of minutes, and a pair in Redis: what docs/sizing.md computes with (ARGS=--small)
+	$(BIN)/python -m benchmarks sizing $(ARGS)
 
 # The extra is locked with everything else of the product at the same versions; moto is a program beside it, and wants
 # older libraries, hence its own environment.

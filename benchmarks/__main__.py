@@ -1,10 +1,11 @@
-"""`make bench`: every measurement in one run, medians of several rounds, ratios to a peer; written to results.md.
+"""`make bench`: every row against its peers in one run, with memory and growth, written to RESULTS.md and drawn.
 
-`python -m benchmarks data` runs one group and writes results-data.md. `--small` takes small inputs where a group has
-them, to see whether it runs at all; it writes nothing. The group `serve` has no peers but Feast's read: it says what
-one live hour costs. The group `readers` has none: it says what a crowd of readers of the API costs a decision. The
-group `wide` runs only where it is named: what 300 instruments and all their pairs cost. So do `books`, and `history`,
-the part of `serve` about growing history.
+`python -m benchmarks data` runs one group in more detail and writes results-data.md. `--small` takes small inputs where
+a group has them, to see whether it runs at all; it writes nothing. The group `serve` has no peers but Feast's read: it
+says what one live hour costs. The group `readers` has none: it says what a crowd of readers of the API costs a
+decision. The group `wide` says what 300 instruments and all their pairs cost, `pairs` what a year of up to 4,950 pairs
+does, `sizing` what an instrument-month of minutes does, `books` what five years of books do; `history` is the part of
+`serve` about growing history. `--continue` measures what an ended run of the one table had not measured yet.
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """
@@ -30,14 +31,18 @@ from benchmarks import (
     joins,
     microstructure,
     pair_features,
+    pairs_year,
     readers,
+    results_table,
     serving,
+    sizing,
     wide,
 )
 from benchmarks.case import Case
 
 SERVE, READERS, WIDE, BOOKS, HISTORY = "serve", "readers", "wide", "books", "history"
-_OTHERS = (SERVE, READERS, WIDE, BOOKS, HISTORY)
+PAIRS, SIZING = "pairs", "sizing"
+_OTHERS = (SERVE, READERS, WIDE, BOOKS, HISTORY, PAIRS, SIZING)
 Source = Callable[[Path], Iterator[Case]]
 GROUPS: dict[str, tuple[Source, ...]] = {
     "data": (microstructure.cases, pair_features.cases, factor_regression.cases, joins.cases),
@@ -83,13 +88,15 @@ def make_cases(sources: Sequence[Source], scratch: Path) -> Iterator[Case]:
         yield from source(scratch)
 
 
-def main(groups: Sequence[str], small: bool) -> None:
+def main(groups: Sequence[str], small: bool, go_on: bool = False) -> None:
     known = SMALL if small else GROUPS
     if unknown := set(groups) - {*known, *_OTHERS}:
         listed = ", ".join((*known, *_OTHERS))
         sys.exit(f"no group of benchmarks is called {', '.join(sorted(unknown))}; there are: {listed}")
-    chosen = groups or (*known, SERVE, READERS)
-    parts = []
+    if not groups:
+        measure_everything(small=small, go_on=go_on)
+        return
+    chosen, parts = groups, []
     if sources := [source for group in chosen if group in known for source in known[group]]:
         parts.append(measure_cases(sources))
     if SERVE in chosen:
@@ -98,13 +105,26 @@ def main(groups: Sequence[str], small: bool) -> None:
         parts.append(serving.measure_history(small))
     if READERS in chosen:
         parts.append(readers.measure_readers(small))
-    if WIDE in chosen:  # only where it is named: it takes long and no peer
+    if WIDE in chosen:
         parts.append(wide.measure_wide(small))
-    if BOOKS in chosen:  # the same: minutes, and gigabytes for vectorbt
+    if BOOKS in chosen:  # minutes, and gigabytes for vectorbt
         parts.append(books.measure_books(small))
+    if PAIRS in chosen:
+        parts.append(pairs_year.measure_pairs(small))
+    if SIZING in chosen:
+        parts.append(sizing.measure_sizing(small))
     text = wrap_prose("\n".join(parts))
     if not small:
         (Path(__file__).parent / "-".join(["results", *groups])).with_suffix(".md").write_text(text)
+    print(text)
+
+
+def measure_everything(*, small: bool, go_on: bool) -> None:
+    """Measure the rows of the one table; `small` writes nothing."""
+    folder = None if small else Path(__file__).parent
+    text = wrap_prose(results_table.measure_table(folder, small=small, go_on=go_on))
+    if folder:
+        (folder / "RESULTS.md").write_text(text)
     print(text)
 
 
@@ -141,5 +161,6 @@ def _describe_load() -> str:
 
 
 if __name__ == "__main__":
+    options = {"--small", "--continue"}
     requested = sys.argv[1:]
-    main([name for name in requested if name != "--small"], "--small" in requested)
+    main([name for name in requested if name not in options], "--small" in requested, "--continue" in requested)

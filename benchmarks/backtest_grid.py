@@ -75,11 +75,11 @@ def cases(scratch: Path, *, small: bool = False) -> Iterator[Case]:
     orders = scratch / "orders.npz"
     inputs = grid_inputs.make_grid_inputs(hours)
     short, whole, bare = (
-        _store_inputs(scratch / name, stored)
+        store_inputs(scratch / name, stored)
         for name, stored in (
             ("short", grid_inputs.make_grid_inputs(stretch)),
             ("whole", inputs),
-            ("bare", _remove_funding(inputs)),
+            ("bare", remove_funding(inputs)),
         )
     )
     loop, other = (
@@ -133,7 +133,7 @@ def cases(scratch: Path, *, small: bool = False) -> Iterator[Case]:
         peer=f"vectorbt {version('vectorbt')} Portfolio.from_orders (numba), value at every hour: only simulates the "
         "orders that it is given",
         theirs=_refuse,
-        check=lambda: _check_against_vectorbt(bare, orders),
+        check=lambda: check_against_vectorbt(bare, orders),
         peer_rounds=ROUNDS,
         rounds=ROUNDS,
         peer_seconds=other.seconds,
@@ -166,11 +166,11 @@ def _run_trial(inputs: GridInputs, point: GridPoint) -> BacktestResult:
     )
 
 
-def _remove_funding(inputs: GridInputs) -> GridInputs:
+def remove_funding(inputs: GridInputs) -> GridInputs:
     return replace(inputs, history=replace(inputs.history, settlements={}))
 
 
-def _store_inputs(file: Path, inputs: GridInputs) -> str:
+def store_inputs(file: Path, inputs: GridInputs) -> str:
     file.write_bytes(pickle.dumps(inputs))
     return str(file)
 
@@ -188,7 +188,7 @@ def _check_against_the_loop(file: str) -> None:
     np.testing.assert_allclose(trial.equity["equity"].to_numpy(), [float(v) for v in books.equity], rtol=1e-9)
 
 
-def _check_against_vectorbt(inputs_file: str, file: Path) -> None:
+def check_against_vectorbt(inputs_file: str, file: Path) -> None:
     """Assert that vectorbt's equity is the engine's, and write the orders to `file` for the peer's process."""
     inputs = _load_inputs(inputs_file)
     trials = [_run_trial(inputs, point) for point in POINTS]

@@ -95,7 +95,7 @@ def fit_plain_forest(hours: int, threads: int, trees: int) -> Job:
     from sklearn.ensemble import RandomForestClassifier
 
     labelled, settings = make_rows(hours), Settings().model
-    matrix, label = _make_plain_matrix(labelled), labelled["label"].to_numpy()
+    matrix, label = make_plain_matrix(labelled), labelled["label"].to_numpy()
 
     def job() -> str:
         model = RandomForestClassifier(
@@ -126,7 +126,7 @@ def fit_plain_boosting(hours: int, threads: int) -> Job:
     import lightgbm
 
     labelled = make_rows(hours)
-    matrix, label = _make_plain_matrix(labelled), labelled["label"].to_numpy()
+    matrix, label = make_plain_matrix(labelled), labelled["label"].to_numpy()
     parameters = {
         "objective": "binary",
         "learning_rate": 0.05,
@@ -234,7 +234,7 @@ def _refuse() -> None:
     raise AssertionError("runs in a process of its own")
 
 
-def _make_plain_matrix(labelled: pl.DataFrame) -> np.ndarray:
+def make_plain_matrix(labelled: pl.DataFrame) -> np.ndarray:
     """Return the model matrix as bare numbers: the assets first, as their places in the universe."""
     matrix = build_model_matrix(labelled, _SERVICE)
     places = {asset: place for place, asset in enumerate(DEFAULT_UNIVERSE)}

@@ -24,8 +24,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-Job = Callable[[], str]
-"""A function that does the work and returns a digest of its answer."""
+Answer = Callable[[], str]
+Job = Callable[[], str | Answer]
+"""A function that does the work and returns a digest of its answer, or a function that makes the digest, which is
+neither timed nor counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,16 @@ class JobOutcome:
     """What one run of a job took, in seconds and MB, and the digest of its answer."""
 
     seconds: float
+    cpu_s: float
+    """Processor's seconds of all threads, and of the processes that the job started."""
     inputs_mb: float
     """Resident size before the job: imports and inputs."""
     peak_mb: float
     """Largest resident size during the job, inputs included."""
     child_mb: float
-    """Upper bound for the largest process that the job started; 0 if it started none. The system counts from before the
-    child's exec, when the child still was a copy of its parent."""
+    """Upper bound for the processes that the job started: the largest of those that ended, or all together that still
+    run, whichever is more; 0 if it started none. The system counts from before a child's exec, when it still was a copy
+    of its parent."""
     answer: str
 
 
@@ -51,10 +56,26 @@ class IsolatedJob:
     function: str
     arguments: tuple[object, ...]
     outcomes: list[JobOutcome] = field(default_factory=list)
+    python: str = sys.executable
+    """The interpreter: a peer may need one of its own."""
+    limit_s: float | None = None
+    limit_mb: int | None = None
+    """Address space that the process may have."""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def seconds(self) -> float:
-        """Run the job once and return how long it took; AssertionError if it answered otherwise than before."""
-        outcome = call_in_process(__name__, "run_job", (self.module, self.function, self.arguments))
+        """Run the job once and return how long it took; AssertionError if it answered otherwise than before.
+
+        Raises what `call_in_process` raises.
+        """
+        outcome = call_in_process(
+            __name__,
+            "run_job",
+            (self.module, self.function, self.arguments, self.limit_mb),
+            limit_s=self.limit_s,
+            variables=self.variables,
+            python=self.python,
+        )
         self.outcomes.append(JobOutcome(**outcome))
         if len({outcome.answer for outcome in self.outcomes}) > 1:
             raise AssertionError(f"{self.function}{self.arguments} answered differently from run to run")
@@ -81,37 +102,42 @@ def call_in_process(
     *,
     limit_s: float | None = None,
     variables: Mapping[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Any:
     """Call a function in a new process and return what it returned, both as JSON.
 
     CalledProcessError where it fails, TimeoutExpired after `limit_s`; what it printed went to this process's standard
-    error. `variables` are added to its environment.
+    error. `variables` are added to its environment; `python` is the interpreter.
     """
     # Where other work shares the cores, OpenMP's threads that spin while they wait take them from each other.
     environment = os.environ | {"OMP_WAIT_POLICY": "passive"} | dict(variables or {})
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
-        command = [sys.executable, "-m", "benchmarks.isolated_process", module, function]
+        command = [python, "-m", "benchmarks.isolated_process", module, function]
         command += [json.dumps(arguments), str(answer)]
         subprocess.run(command, stdout=sys.stderr, check=True, env=environment, timeout=limit_s)
         return json.loads(answer.read_text())
 
 
-def run_job(module: str, function: str, arguments: Sequence[object]) -> dict[str, Any]:
+def run_job(module: str, function: str, arguments: Sequence[object], limit_mb: int | None = None) -> dict[str, Any]:
     """Prepare a job, run it once and return the fields of its `JobOutcome`."""
+    if limit_mb is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (limit_mb << 20, limit_mb << 20))
     job: Job = getattr(import_module(module), function)(*arguments)
     reset_peak()
-    before, begun = read_resident_mb("VmRSS"), time.perf_counter()
+    before, used, begun = read_resident_mb("VmRSS"), read_cpu_s(), time.perf_counter()
     answer = job()
-    seconds = time.perf_counter() - begun
-    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return {
+    seconds, cpu_s = time.perf_counter() - begun, read_cpu_s() - used
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    running = sum(read_resident_mb("VmHWM", child) for child in list_descendants(os.getpid()))
+    measured = {
         "seconds": seconds,
+        "cpu_s": cpu_s,
         "inputs_mb": before,
         "peak_mb": read_resident_mb("VmHWM"),
-        "child_mb": child,
-        "answer": answer,
+        "child_mb": max(ended, running),
     }
+    return measured | {"answer": answer if isinstance(answer, str) else answer()}
 
 
 def reset_peak() -> None:
@@ -119,9 +145,30 @@ def reset_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def read_resident_mb(name: str) -> float:
-    """Return VmRSS (resident now) or VmHWM (the most since `reset_peak`) of this process, in MB."""
-    return int(Path("/proc/self/status").read_text().partition(f"{name}:")[2].split()[0]) / 1024
+def read_resident_mb(name: str, process: int | str = "self") -> float:
+    """Return VmRSS (resident now) or VmHWM (the most since `reset_peak`) of a process, in MB; 0 where it has none."""
+    found = Path(f"/proc/{process}/status").read_text().partition(f"{name}:")[2].split()
+    return int(found[0]) / 1024 if found else 0.0
+
+
+def read_cpu_s() -> float:
+    """Return the processor's seconds of this process and of all below it, those that still run too."""
+    ticks = 0
+    for child in list_descendants(os.getpid()):
+        fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(map(int, fields[11:15]))
+    spent = os.times()
+    return time.process_time() + spent.children_user + spent.children_system + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def list_descendants(process: int) -> list[int]:
+    """Return the processes that run below one."""
+    children = [
+        int(number)
+        for thread in Path(f"/proc/{process}/task").iterdir()
+        for number in (thread / "children").read_text().split()
+    ]
+    return [*children, *(below for child in children for below in list_descendants(child))]
 
 
 def _main(module: str, function: str, arguments: str, file: str) -> None:

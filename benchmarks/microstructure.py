@@ -38,12 +38,12 @@ from steps group by all order by asset, event_timestamp
 """
 
 
-def write_minutes(folder: Path) -> None:
-    """Write one file per asset and month, as the lake has them."""
+def write_minutes(folder: Path, months: int = MONTHS) -> None:
+    """Write one file per asset and month of the year's first so many, as the lake has them."""
     generator = np.random.default_rng(0)
     for asset in ASSETS:
         close = 100.0
-        for month in range(MONTHS):
+        for month in range(months):
             first = START.replace(month=month + 1)
             after = START.replace(year=2025) if month == 11 else START.replace(month=month + 2)
             count = (after - first) // timedelta(minutes=1)

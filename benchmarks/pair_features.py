@@ -64,25 +64,32 @@ def make_samples(column: str, value: str, every: timedelta, known_after: timedel
     return pl.concat(frames).with_columns(pl.col(column, "known_at").cast(pl.Datetime("us", "UTC")))
 
 
+def make_funding() -> pl.DataFrame:
+    return make_samples("funding_time", "funding_rate", timedelta(hours=8), timedelta(0))
+
+
+def make_inflow() -> pl.DataFrame:
+    return make_samples("time", "inflow", timedelta(days=1), timedelta(days=1))
+
+
 def cases(_scratch: Path) -> Iterator[Case]:
     settings, pairs, observed = FeatureSettings(), pairs_of(DEFAULT_UNIVERSE), make_bars()
-    funding = make_samples("funding_time", "funding_rate", timedelta(hours=8), timedelta(0))
-    inflow = make_samples("time", "inflow", timedelta(days=1), timedelta(days=1))
+    funding, inflow = make_funding(), make_inflow()
 
     def ours() -> pl.DataFrame:
         assets = compute_asset_hourly(observed.lazy(), funding.lazy(), settings, inflow.lazy()).collect()
         return compute_pair_hourly(assets.lazy(), pairs, settings, 200).collect()
 
-    wide = {asset: _compute_asset(asset, observed, funding, inflow) for asset in DEFAULT_UNIVERSE}
+    wide = {asset: compute_asset(asset, observed, funding, inflow) for asset in DEFAULT_UNIVERSE}
 
     def theirs() -> pd.DataFrame:
-        return pd.concat([_compute_pair(wide[p.base], wide[p.quote]).assign(pair_id=p.pair_id) for p in pairs])
+        return pd.concat([compute_pair(wide[p.base], wide[p.quote]).assign(pair_id=p.pair_id) for p in pairs])
 
     def check() -> None:
         both = ours()
         for pair in (pairs[0], pairs[-1]):
             mine = both.filter(pl.col("pair_id") == pair.pair_id).to_pandas().set_index("event_timestamp")
-            other = _compute_pair(wide[pair.base], wide[pair.quote]).iloc[199:]
+            other = compute_pair(wide[pair.base], wide[pair.quote]).iloc[199:]
             assert list(mine.index) == list(other.index)
             numbers = {feature.name for feature in PAIR_HOURLY.features if feature.dtype == "float64"}
             assert set(other) == numbers, set(other) ^ numbers
@@ -94,7 +101,7 @@ def cases(_scratch: Path) -> Iterator[Case]:
     yield Case(name=name, ours=ours, peer=peer, theirs=theirs, check=check)
 
 
-def _compute_asset(asset: str, observed: pl.DataFrame, funding: pl.DataFrame, inflow: pl.DataFrame) -> pd.DataFrame:
+def compute_asset(asset: str, observed: pl.DataFrame, funding: pl.DataFrame, inflow: pl.DataFrame) -> pd.DataFrame:
     """Return the bars of one asset with the funding and inflow known at each close; not timed."""
     rows, rates, flows = (frame.filter(pl.col("asset") == asset).to_pandas() for frame in (observed, funding, inflow))
     rows = rows.set_index("event_timestamp")
@@ -108,7 +115,7 @@ def _compute_asset(asset: str, observed: pl.DataFrame, funding: pl.DataFrame, in
     return rows
 
 
-def _compute_pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+def compute_pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """Compute one pair's features. ATR is the mean of true ranges, not ta's, which smooths as Wilder does."""
     spread = a["close"] / b["close"]
     ratio = a["volume_quote"] / b["volume_quote"]

@@ -69,7 +69,7 @@ SMALL = Plan({2: 2, 4: 2}, (1, 3), 2)
 def measure_all(small: bool) -> str:
     """Measure everything and return the report in Markdown."""
     plan = SMALL if small else FULL
-    sizes = [_measure(f"{assets} assets", assets, hours, months=0) for assets, hours in plan.hours.items()]
+    sizes = [measure_process(f"{assets} assets", assets, hours, months=0) for assets, hours in plan.hours.items()]
     flat = _measure_months(plan)
     parts = [*_report_sizes(sizes), *_report_flatness(flat), *_report_durations([*sizes, *flat])]
     return "\n".join([describe_machine(), "", *parts]) + "\n"
@@ -83,12 +83,12 @@ def measure_history(small: bool) -> str:
 
 def _measure_months(plan: Plan) -> list[Measured]:
     return [
-        _measure(f"{months} month{'s' * (months > 1)}", min(plan.hours), plan.flat_hours, months=months)
+        measure_process(f"{months} month{'s' * (months > 1)}", min(plan.hours), plan.flat_hours, months=months)
         for months in plan.months
     ]
 
 
-def _measure(title: str, assets: int, hours: int, months: int) -> Measured:
+def measure_process(title: str, assets: int, hours: int, months: int) -> Measured:
     print(f"a trading process with {title} …", file=sys.stderr, flush=True)
     begun = time.perf_counter()
     with make_scene(assets) as scene:

@@ -33,9 +33,9 @@ def titles(document: str) -> set[str]:
 
 
 def place_of(name: str, citing: str) -> str | None:
-    """Where a cited document lies: below the root, or beside the document that cites it."""
+    """Where a cited document lies: below the root, beside the document that cites it, or among the benchmarks."""
     beside = (ROOT / citing).parent.joinpath(name).resolve()
-    for candidate in (ROOT / name, beside):
+    for candidate in (ROOT / name, beside, ROOT / "benchmarks" / name):
         if candidate.is_file():
             return str(candidate.relative_to(ROOT))
     return None
