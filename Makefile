@@ -20,7 +20,7 @@ CHAPTER ?=
 PAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test suite test-slow month pictures tiles crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide bench-books cluster-install cluster-up cluster-test cluster-down lock audit hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test suite test-slow month pictures tiles crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide bench-books bench-scale cluster-install cluster-up cluster-test cluster-down lock audit hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -206,6 +206,14 @@ bench-books: install  ## five years of books of 300 made-up names, daily and 8-h
 
 # The extra is locked with everything else of the product at the same versions; moto is a program beside it, and wants
 # older libraries, hence its own environment.
+bench-scale: cluster-install  ## 240 million minutes into microstructure, here and on a cluster of two workers; time, memory, growth (ARGS=--small)
+	@$(CLUSTER) up --folder var/cluster-bench; \
+	  status=$$?; \
+	  if [ $$status = 0 ]; then \
+	    LOCAL_CLUSTER=$(CURDIR)/var/cluster-bench $(CLUSTER_VENV)/bin/python -m benchmarks scale $(ARGS); status=$$?; \
+	  fi; \
+	  $(CLUSTER) down --forget --folder var/cluster-bench; exit $$status
+
 cluster-install: install  ## create .venv-cluster (pairity[cluster]) and .venv-s3 (an S3 server for tests) from their locks
 	@$(call from_lock,$(CLUSTER_VENV),requirements-cluster.lock)
 	@$(call from_lock,$(S3_VENV),tools/s3_server.lock)

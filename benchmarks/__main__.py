@@ -4,7 +4,7 @@
 them, to see whether it runs at all; it writes nothing. The group `serve` has no peers but Feast's read: it says what
 one live hour costs. The group `readers` has none: it says what a crowd of readers of the API costs a decision. The
 group `wide` runs only where it is named: what 300 instruments and all their pairs cost. So do `books`, and `history`,
-the part of `serve` about growing history.
+the part of `serve` about growing history, and `scale`: 240 million minutes, which take a lake of 6 GB.
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """
@@ -31,13 +31,14 @@ from benchmarks import (
     microstructure,
     pair_features,
     readers,
+    scale,
     serving,
     wide,
 )
 from benchmarks.case import Case
 
-SERVE, READERS, WIDE, BOOKS, HISTORY = "serve", "readers", "wide", "books", "history"
-_OTHERS = (SERVE, READERS, WIDE, BOOKS, HISTORY)
+SERVE, READERS, WIDE, BOOKS, HISTORY, SCALE = "serve", "readers", "wide", "books", "history", "scale"
+_OTHERS = (SERVE, READERS, WIDE, BOOKS, HISTORY, SCALE)
 Source = Callable[[Path], Iterator[Case]]
 GROUPS: dict[str, tuple[Source, ...]] = {
     "data": (microstructure.cases, pair_features.cases, factor_regression.cases, joins.cases),
@@ -102,6 +103,8 @@ def main(groups: Sequence[str], small: bool) -> None:
         parts.append(wide.measure_wide(small))
     if BOOKS in chosen:  # the same: minutes, and gigabytes for vectorbt
         parts.append(books.measure_books(small))
+    if SCALE in chosen:
+        parts.append(scale.measure_scale(small))
     text = wrap_prose("\n".join(parts))
     if not small:
         (Path(__file__).parent / "-".join(["results", *groups])).with_suffix(".md").write_text(text)

@@ -7,10 +7,12 @@ stay with the process that runs the job, so that a part that Dask runs twice is 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
+from pathlib import Path
 
 import polars as pl
 
@@ -92,8 +94,27 @@ def summarise_minutes(settings: Settings, withheld: WithheldRows, since: datetim
 
     Runs on a worker.
     """
-    lake = Lake(Layout.of(settings), venue=settings.features.venue)
+    lake = _OPENED.find(Layout.of(settings), settings.features.venue)
     return summarise_hours(make_reader(settings, lake, withheld)("candles_1m", since, until)).collect()
+
+
+class _OpenedLake(threading.local):
+    """The lake that the tasks of one thread read, kept open: its index lists the months of all instruments.
+
+    A lake object is for one thread at a time, and looks at each scan for what others have written since.
+    """
+
+    _key: tuple[Path, str] | None = None
+    _lake: Lake | None = None
+
+    def find(self, layout: Layout, venue: str) -> Lake:
+        """Return the lake of a home and venue; the one before is forgotten."""
+        if self._lake is None or self._key != (layout.root, venue):
+            self._key, self._lake = (layout.root, venue), Lake(layout, venue=venue)
+        return self._lake
+
+
+_OPENED = _OpenedLake()
 
 
 def compute_asset(name: str, inputs: Inputs) -> pl.DataFrame:
