@@ -61,6 +61,10 @@ class Measured:
         return float(self.said["seconds"])
 
     @property
+    def cpu_s(self) -> float:
+        return float(self.said["cpu_s"])
+
+    @property
     def peak_mb(self) -> float:
         return float(self.said["peak_mb"])
 
@@ -72,16 +76,30 @@ class Measured:
         """Return the line of the table."""
         workers = " and ".join(f"{megabytes:,.0f}" for megabytes in self.said["worker_mb"])
         return (
-            f"| {self.bars:,} | {self.instruments} | {self.where} | {self.seconds:.1f} | "
-            f"{self.bars / self.seconds:,.0f} | {self.said['minutes_read']:,} | {self.said['hours']:,} | "
+            f"| {self.bars:,} | {self.instruments} | {self.where} | {self.seconds:.1f} | {self.cpu_s:.1f} | "
+            f"{self.bars / self.seconds:,.0f} | {self.bars / self.cpu_s:,.0f} | {self.said['minutes_read']:,} | {self.said['hours']:,} | "
             f"{self.peak_mb:,.0f} ({self.said['before_mb']:,.0f}) | {workers or '–'} | {self.said['digest']} |"
         )
 
 
+_COLUMNS = (
+    "bars",
+    "instruments",
+    "where",
+    "seconds",
+    "CPU, s",
+    "bars per second",
+    "bars per CPU second",
+    "bars read",
+    "hours published",
+    "peak of the process (before the job), MB",
+    "peak of each worker, MB",
+    "digest",
+)
+_WORDS = {"where", "digest"}
 _HEAD = (
-    "| bars | instruments | where | seconds | bars per second | bars read | hours published | peak of the process (before the job), MB "
-    "| peak of each worker, MB | digest |",
-    "| ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+    f"| {' | '.join(_COLUMNS)} |",
+    f"| {' | '.join('---' if name in _WORDS else '---:' for name in _COLUMNS)} |",
 )
 
 
@@ -100,11 +118,11 @@ def measure_scale(small: bool) -> str:
     lines = [
         f"{filled['rows']:,} made-up minute bars of {len(list_names(size.instruments))} instruments: "
         f"{filled['bytes'] / 1e9:.1f} GB of lake, written in {filled['seconds']:.0f} s "
-        f"({filled['rows'] / filled['seconds']:,.0f} bars per second), no more than a month of one instrument in memory."
-        " The job computes, judges and publishes hours and microstructure, month by month; each month reads 400 hours"
-        " before it too, so that more bars are read than there are.",
+        f"({filled['rows'] / filled['seconds']:,.0f} bars per second), no more than a month of one instrument in memory. "
+        "The job computes, judges and publishes hours and microstructure, month by month; each month reads 400 hours "
+        "before it too, so that more bars are read than there are.",
         "",
-        f"{_describe_machine()}; load {load[0]:.1f} before, {os.getloadavg()[0]:.1f} after. Timings of one run.",
+        f"{_describe_machine()}; load {load[0]:.1f} before, {os.getloadavg()[0]:.1f} after. Timings of one run; others work on the same cores.",
         "",
         *_HEAD,
         *(one.describe() for one in (*grown, *(one for one in wider if one not in grown))),
@@ -151,7 +169,8 @@ def _describe_growth(found: Sequence[Measured], what: str, places: Sequence[str]
         if where == _TWO:
             memory += f", of the largest worker {fit_exponent(sizes, [one.worker_mb for one in own]):.2f}"
         seconds = fit_exponent(sizes, [one.seconds for one in own])
-        yield f"{where}, {what}: exponents by least squares of logarithms: seconds {seconds:.2f}, {memory}."
+        cpu = fit_exponent(sizes, [one.cpu_s for one in own])
+        yield f"{where}, {what}: exponents, least squares of logarithms: seconds {seconds:.2f}, CPU {cpu:.2f}, {memory}."
 
 
 def _describe_digests(compared: bool) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +40,8 @@ _VIEWS = (ASSET_HOURLY.name, ASSET_MICROSTRUCTURE.name)
 def run_feature_job(home: str, instruments: int, minutes: int, on_workers: bool) -> dict[str, Any]:
     """Make the features of the first `minutes` of the lake, and remove them again; return what it took.
 
-    seconds, minutes_read (bars, those that months share included), hours (rows published), digest (of the names of the
+    seconds, cpu_s (of this process and of all workers together, which depends less on what else the machine does),
+    minutes_read (bars, those that months share included), hours (rows published), digest (of the names of the
     files, each of which is the digest of its content), before_mb and peak_mb (resident sizes of this process before the
     job and at most), worker_mb (of each worker, at most).
     """
@@ -54,22 +54,24 @@ def run_feature_job(home: str, instruments: int, minutes: int, on_workers: bool)
     if workers is not None:
         workers.reset_peaks()
     reset_peak()
-    before = read_resident_mb("VmRSS")
+    before, worked = read_resident_mb("VmRSS"), time.process_time()
     begun = time.perf_counter()
     hours = _publish(settings, START + minutes * MINUTE)
-    seconds = time.perf_counter() - begun
+    seconds, worked = time.perf_counter() - begun, time.process_time() - worked
+    there = [] if workers is None else workers.read_costs()
     layout = Layout.of(settings)
     names = sorted(str(path.relative_to(layout.features)) for path in layout.features.rglob("*.parquet"))
     shutil.rmtree(layout.features)
     return {
         "seconds": seconds,
+        "cpu_s": worked + sum(cpu for _, cpu in there),
         "minutes_read": instruments * _count_minutes_read(START + minutes * MINUTE),
         "hours": hours,
         "files": len(names),
         "digest": digest_bytes("\n".join(names).encode())[:16],
         "before_mb": before,
         "peak_mb": read_resident_mb("VmHWM"),
-        "worker_mb": [] if workers is None else workers.read_peaks_mb(),
+        "worker_mb": [megabytes for megabytes, _ in there],
     }
 
 
@@ -97,7 +99,7 @@ def _count_minutes_read(until: datetime) -> int:
 
 
 class _Workers:
-    """The workers of the cluster that the environment names, and the memory that each has had since it was reset."""
+    """The workers of the cluster that the environment names, and what each has cost since `reset_peaks`."""
 
     def __init__(self, settings: Settings) -> None:
         from distributed import Client
@@ -105,23 +107,26 @@ class _Workers:
         given = load_settings()
         self.settings = settings.model_copy(update={"profile": "cluster", "cluster": given.cluster})
         self._client: Client = Client(given.cluster.scheduler, set_as_default=False)
-        self._pids: Sequence[int] = ()
+        self._begun: dict[int, float] = {}
 
     def reset_peaks(self) -> None:
-        """Set the high-water mark of each worker to what is resident now."""
-        self._pids = sorted(self._client.run(_reset).values())
+        """Begin to measure: the high-water mark of each worker is what is resident now."""
+        self._begun = dict(self._client.run(_begin).values())
 
-    def read_peaks_mb(self) -> list[float]:
-        """Return the largest resident size of each worker, in MB; AssertionError where one was started anew."""
-        found = self._client.run(_read_peak)
-        assert sorted(pid for pid, _ in found.values()) == self._pids, "a worker was started anew meanwhile"
-        return sorted(megabytes for _, megabytes in found.values())
+    def read_costs(self) -> list[tuple[float, float]]:
+        """Return the largest resident size of each worker (MB), and the CPU seconds that it took.
+
+        AssertionError where one was started anew.
+        """
+        found = sorted(self._client.run(_read_costs).values())
+        assert [pid for pid, _, _ in found] == sorted(self._begun), "a worker was started anew meanwhile"
+        return [(megabytes, cpu - self._begun[pid]) for pid, megabytes, cpu in found]
 
 
-def _reset() -> int:
+def _begin() -> tuple[int, float]:
     reset_peak()
-    return os.getpid()
+    return os.getpid(), time.process_time()
 
 
-def _read_peak() -> tuple[int, float]:
-    return os.getpid(), read_resident_mb("VmHWM")
+def _read_costs() -> tuple[int, float, float]:
+    return os.getpid(), read_resident_mb("VmHWM"), time.process_time()
