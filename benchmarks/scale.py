@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.isolated_process import call_in_process
-from benchmarks.scale_bars import fill_lake, list_names
+from benchmarks.scale_bars import DISTINCT, fill_lake
 
 _ONE, _TWO = "one machine", "two workers"
 _PACKAGES = ("polars", "numpy", "numba", "distributed")
@@ -77,8 +77,8 @@ class Measured:
         workers = " and ".join(f"{megabytes:,.0f}" for megabytes in self.said["worker_mb"])
         return (
             f"| {self.bars:,} | {self.instruments} | {self.where} | {self.seconds:.1f} | {self.cpu_s:.1f} | "
-            f"{self.bars / self.seconds:,.0f} | {self.bars / self.cpu_s:,.0f} | {self.said['minutes_read']:,} | {self.said['hours']:,} | "
-            f"{self.peak_mb:,.0f} ({self.said['before_mb']:,.0f}) | {workers or '–'} | {self.said['digest']} |"
+            f"{self.bars / self.seconds:,.0f} | {self.bars / self.cpu_s:,.0f} | {self.said['minutes_read']:,} | "
+            f"{self.said['hours']:,} | {self.peak_mb:,.0f} ({self.said['before_mb']:,.0f}) | {workers or '–'} | {self.said['digest']} |"
         )
 
 
@@ -116,13 +116,14 @@ def measure_scale(small: bool) -> str:
         wider = list(_measure(scratch, [(count, size.span) for count in size.fewer], places, variables))
     wider += [one for one in grown if one.minutes == size.span]
     lines = [
-        f"{filled['rows']:,} made-up minute bars of {len(list_names(size.instruments))} instruments: "
-        f"{filled['bytes'] / 1e9:.1f} GB of lake, written in {filled['seconds']:.0f} s "
-        f"({filled['rows'] / filled['seconds']:,.0f} bars per second), no more than a month of one instrument in memory. "
-        "The job computes, judges and publishes hours and microstructure, month by month; each month reads 400 hours "
-        "before it too, so that more bars are read than there are.",
+        f"{filled['rows']:,} made-up minute bars of {size.instruments} instruments: {filled['bytes'] / 1e9:.1f} GB of "
+        f"lake, written in {filled['seconds']:.0f} s, no more than a month of one instrument in memory. Prices are made "
+        f"for {DISTINCT} instruments, and the files of the others are copies of theirs. The job computes, judges "
+        "and publishes hours and microstructure, month by month; each month reads 400 hours before it too, so that more "
+        "bars are read than there are.",
         "",
-        f"{_describe_machine()}; load {load[0]:.1f} before, {os.getloadavg()[0]:.1f} after. Timings of one run; others work on the same cores.",
+        f"{_describe_machine()}; load {load[0]:.1f} before, {os.getloadavg()[0]:.1f} after: others "
+        "work on the same cores. Timings of one run.",
         "",
         *_HEAD,
         *(one.describe() for one in (*grown, *(one for one in wider if one not in grown))),
@@ -170,7 +171,10 @@ def _describe_growth(found: Sequence[Measured], what: str, places: Sequence[str]
             memory += f", of the largest worker {fit_exponent(sizes, [one.worker_mb for one in own]):.2f}"
         seconds = fit_exponent(sizes, [one.seconds for one in own])
         cpu = fit_exponent(sizes, [one.cpu_s for one in own])
-        yield f"{where}, {what}: exponents, least squares of logarithms: seconds {seconds:.2f}, CPU {cpu:.2f}, {memory}."
+        yield (
+            f"{where}, {what}: exponents by least squares of logarithms: seconds {seconds:.2f}, "
+            f"CPU seconds {cpu:.2f}, {memory}."
+        )
 
 
 def _describe_digests(compared: bool) -> str:

@@ -1,12 +1,14 @@
 """Made-up minute bars of hundreds of instruments, written into a lake month by month.
 
 No more than one instrument's month is in memory at once. The numbers are seeded, and look like a venue's: prices lie on
-a tick, volumes are whole contracts; so the files have the size of real ones.
+a tick, volumes are whole contracts; so the files have the size of real ones. Making and storing a bar costs more than
+computing with it: `DISTINCT` instruments are made, and the files of the others are copies of theirs.
 """
 
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,12 +19,16 @@ import polars as pl
 from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS
 from ingestion.lake import Lake
+from ingestion.lake.partitions import Partition
 from pairity.layout import Layout
 from pairity.settings import FeatureSettings, Settings, UniverseSettings
 from pairity.timeline import MINUTE, months_between, next_month
+from pairity.universe import inst_id
 
 VENUE = "made"
 START = datetime(2023, 1, 1, tzinfo=UTC)
+DISTINCT = 30
+"""Instruments with prices of their own; those after them have the prices of the one that many places before."""
 _SEED = 29
 _DIGITS = 5
 """Significant digits of a price."""
@@ -41,19 +47,27 @@ def list_names(instruments: int) -> tuple[str, ...]:
 
 
 def fill_lake(home: str, instruments: int, minutes: int) -> dict[str, float]:
-    """Write `minutes` minutes of each instrument into the lake of `home`; return rows, bytes and seconds."""
+    """Write `minutes` minutes of each instrument into the lake of `home`; return rows, bytes and seconds.
+
+    `home` has no lake yet."""
     settings = make_settings(Path(home), instruments)
     begun, lake = time.perf_counter(), Lake(Layout.of(settings), durable=False, venue=VENUE)
     closes = dict.fromkeys(settings.universe.assets, 100.0)
     rows, until = 0, START + minutes * MINUTE
     with lake.writing():
         for month in months_between(START, until):
-            for number, name in enumerate(settings.universe.assets):
+            for number, name in enumerate(settings.universe.assets[:DISTINCT]):
                 bars = make_bars(number, month, min(next_month(month), until), closes[name])
                 closes[name] = float(bars["close"][-1])
-                rows += lake.write("candles_1m", name, bars)
+                rows += lake.write("candles_1m", name, bars) * len(settings.universe.assets[number::DISTINCT])
+                for copy in settings.universe.assets[number + DISTINCT :: DISTINCT]:
+                    shutil.copytree(_locate(lake, name, month), _locate(lake, copy, month))
     size = sum(path.stat().st_size for path in lake.root.rglob("*") if path.is_file())
     return {"rows": rows, "bytes": size, "seconds": time.perf_counter() - begun}
+
+
+def _locate(lake: Lake, asset: str, month: datetime) -> Path:
+    return Partition("candles_1m", inst_id(asset), month, lake.venue).folder(lake.root)
 
 
 def make_bars(number: int, since: datetime, until: datetime, before: float) -> pl.DataFrame:
