@@ -117,13 +117,13 @@ def measure_scale(small: bool) -> str:
     wider += [one for one in grown if one.minutes == size.span]
     lines = [
         f"{filled['rows']:,} made-up minute bars of {size.instruments} instruments: {filled['bytes'] / 1e9:.1f} GB of "
-        f"lake, written in {filled['seconds']:.0f} s, no more than a month of one instrument in memory. Prices are made "
-        f"for {DISTINCT} instruments, and the files of the others are copies of theirs. The job computes, judges "
-        "and publishes hours and microstructure, month by month; each month reads 400 hours before it too, so that more "
-        "bars are read than there are.",
+        f"lake, written in {filled['seconds']:.0f} s, no more than a month of one instrument in memory. Prices are "
+        f"made for {DISTINCT} instruments, and the files of the others are copies of theirs. The job computes, judges "
+        "and publishes hours and microstructure, month by month; each month reads 400 hours before it too, so that "
+        "more bars are read than there are.",
         "",
-        f"{_describe_machine()}; load {load[0]:.1f} before, {os.getloadavg()[0]:.1f} after: others "
-        "work on the same cores. Timings of one run.",
+        f"{_describe_machine()}; load {load[0]:.1f} before, {os.getloadavg()[0]:.1f} after: others work on the same "
+        "cores. Timings of one run.",
         "",
         *_HEAD,
         *(one.describe() for one in (*grown, *(one for one in wider if one not in grown))),
