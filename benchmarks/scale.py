@@ -75,11 +75,22 @@ class Measured:
     def describe(self) -> str:
         """Return the line of the table."""
         workers = " and ".join(f"{megabytes:,.0f}" for megabytes in self.said["worker_mb"])
-        return (
-            f"| {self.bars:,} | {self.instruments} | {self.where} | {self.seconds:.1f} | {self.cpu_s:.1f} | "
-            f"{self.bars / self.seconds:,.0f} | {self.bars / self.cpu_s:,.0f} | {self.said['minutes_read']:,} | "
-            f"{self.said['hours']:,} | {self.peak_mb:,.0f} ({self.said['before_mb']:,.0f}) | {workers or '–'} | {self.said['digest']} |"
+        peak = f"{self.peak_mb:,.0f} ({self.said['before_mb']:,.0f})"
+        cells = (
+            f"{self.bars:,}",
+            str(self.instruments),
+            self.where,
+            f"{self.seconds:.1f}",
+            f"{self.cpu_s:.1f}",
+            f"{self.bars / self.seconds:,.0f}",
+            f"{self.bars / self.cpu_s:,.0f}",
+            f"{self.said['minutes_read']:,}",
+            f"{self.said['hours']:,}",
+            peak,
+            workers or "–",
+            self.said["digest"],
         )
+        return f"| {' | '.join(cells)} |"
 
 
 _COLUMNS = (
