@@ -14,7 +14,7 @@ from model_registry.records import ModelRef
 from pairity.configuration import load_settings
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
-from tests.cluster.conftest import empty_services
+from tests.cluster.conftest import empty_services, set_variables
 from tests.cluster.worker_killer import WorkerKiller
 from tests.training.backtest.test_grid import question
 from tests.training.published import NOW, brute_join, publish_all, settings_for
@@ -32,46 +32,50 @@ def give_home(settings, home, **changed):
     return settings.model_copy(update={"home": home, "trials": trials, **changed})
 
 
-@pytest.fixture
-def homes(tmp_path, variables):
-    """Settings of one machine and of the cluster, on copies of one home."""
-    one = give_home(settings_for(tmp_path / "one"), tmp_path / "one")
-    publish_all(one, bars=640)
-    shutil.copytree(one.root, tmp_path / "two")
-    two = give_home(one, tmp_path / "two", profile="cluster", cluster=load_settings().cluster)
+def on_cluster(settings, home):
+    """Settings of the cluster with another home; its services hold nothing yet."""
+    two = give_home(settings, home, profile="cluster", cluster=load_settings().cluster)
     empty_services(two)
-    return one, two
+    return two
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_training_on_workers_is_that_of_one_machine_though_a_worker_was_killed(homes, family):
-    one, two = (
-        settings.model_copy(update={"model": settings.model.model_copy(update={"family": family})})
-        for settings in homes
-    )
-    (here,) = train_families(one, SilentProgress(), now=NOW, join=brute_join(one))
+def test_a_training_on_workers_is_that_of_one_machine_though_a_worker_was_killed(tmp_path, family, monkeypatch):
+    one = give_home(settings_for(tmp_path / "one", model={"family": family}), tmp_path / "one")
+    publish_all(one, bars=640)
+    shutil.copytree(one.root, tmp_path / "two")
+    (report,) = train_families(one, SilentProgress(), now=NOW, join=brute_join(one))
+    here = describe(one, report)
+    set_variables(monkeypatch)  # from here on the tracking store is PostgreSQL
+    two = on_cluster(one, tmp_path / "two")
     killer = WorkerKiller(two.cluster.scheduler, FAMILIES[family])
     killer.start()
-    (there,) = train_families(two, SilentProgress(), now=NOW, join=brute_join(two))
+    (report,) = train_families(two, SilentProgress(), now=NOW, join=brute_join(two))
     killer.join(60)
     assert killer.killed is not None, "no worker was killed: nothing is proven"
-    assert (here.backtests, here.classification) == (there.backtests, there.classification)
-    assert (here.grid.metrics, here.grid.points) == (there.grid.metrics, there.grid.points)
-    assert here.grid.returns.tobytes() == there.grid.returns.tobytes()
-    assert [str(check) for check in here.outcome.verdict.checks] == [
-        str(check) for check in there.outcome.verdict.checks
-    ]
-    runs = [read_only_run(settings, report.model) for settings, report in ((one, here), (two, there))]
-    assert runs[0].data.metrics == runs[1].data.metrics
-    assert runs[0].data.tags["fitted_sha256"] == runs[1].data.tags["fitted_sha256"]
-    assert runs[0].data.tags.get("threshold") == runs[1].data.tags.get("threshold")
-    basis = build_basis(one, brute_join(one), NOW)
+    there = describe(two, report)
+    for name, found in here.items():
+        assert found == there[name], name
+
+
+def describe(settings, report):
+    """What a training came to: reports and trials, the run with its digest, and what the stored model says."""
+    run = read_only_run(settings, report.model)
+    basis = build_basis(settings, brute_join(settings), NOW)
     matrix = build_model_matrix(basis.labelled, basis.training_set.service)
-    said = [
-        np.asarray(load_estimator(Layout.of(settings), report.model).predict_proba(matrix)).tobytes()
-        for settings, report in ((one, here), (two, there))
-    ]
-    assert said[0] == said[1]
+    said = load_estimator(Layout.of(settings), report.model).predict_proba(matrix)
+    assert report.grid.metrics
+    assert len(run.data.metrics) > 50
+    return {
+        "model": run.data.tags["fitted_sha256"],
+        "threshold": report.model.threshold,
+        "probabilities": np.asarray(said).tobytes(),
+        "backtests": report.backtests,
+        "classification": report.classification,
+        "grid": (report.grid.points, report.grid.metrics, report.grid.returns.tobytes()),
+        "verdict": report.outcome.verdict.checks,
+        "metrics": {name: repr(value) for name, value in run.data.metrics.items()},  # NaN equals itself as text alone
+    }
 
 
 def read_only_run(settings, model: ModelRef):
@@ -82,8 +86,8 @@ def read_only_run(settings, model: ModelRef):
     return runs[0]
 
 
-def test_a_grid_on_workers_is_that_of_one_machine_though_a_worker_was_killed(homes):
-    _, two = homes
+def test_a_grid_on_workers_is_that_of_one_machine_though_a_worker_was_killed(tmp_path, variables):
+    two = on_cluster(settings_for(tmp_path / "two"), tmp_path / "two")
     inputs = question(400, legs="both", max_concurrent_positions=2)
     grid = Grid(z_entry=(0.8, 1.0, 1.2), probability_min=(0.4, 0.6), correlation_max=(0.5, 0.9))
     killer = WorkerKiller(two.cluster.scheduler, "trial-")
