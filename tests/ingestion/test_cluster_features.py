@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -9,11 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from feature_repo.catalog import ASSET_MICROSTRUCTURE
+from feature_repo.chunks import Chunk
 from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS
+from ingestion import cluster_features
 from ingestion.cluster_features import ClusterEngine, summarise_minutes
 from ingestion.lake import Lake, index
-from ingestion.withheld import WithheldRows
+from ingestion.withheld import WithheldRows, make_reader
 from pairity.layout import Layout
 from pairity.settings import FeatureSettings, Settings, UniverseSettings
 from pairity.timeline import HOUR, MINUTE
@@ -44,6 +48,20 @@ def write(settings: Settings, rows: dict[str, pl.DataFrame]) -> None:
             lake.write("candles_1m", asset, own)
 
 
+class AtOnce:
+    """Workers that do each task when it is handed in, with what arrives there: pickled and read again."""
+
+    def __init__(self):
+        self.names = []
+
+    def submit(self, name, function, *arguments):
+        self.names.append(name)
+        return function(*pickle.loads(pickle.dumps(arguments)))
+
+    def gather(self, tasks):
+        return tasks
+
+
 @pytest.fixture
 def manifests(monkeypatch):
     """Manifests that an index has read, in order."""
@@ -59,7 +77,7 @@ def manifests(monkeypatch):
 
 def summarise(settings: Settings, asset: str, hours: int) -> pl.DataFrame:
     engine = ClusterEngine(settings, WithheldRows.of(Layout.of(settings), Lake(Layout.of(settings), venue="made")))
-    return summarise_minutes(*engine._only(asset), START, START + hours * HOUR)
+    return summarise_minutes(*engine._only([asset]), START, START + hours * HOUR)
 
 
 def count_more(settings: Settings, manifests: list, assets: tuple[str, ...]) -> int:
@@ -67,7 +85,7 @@ def count_more(settings: Settings, manifests: list, assets: tuple[str, ...]) -> 
     engine = ClusterEngine(settings, WithheldRows.of(Layout.of(settings), Lake(Layout.of(settings), venue="made")))
     manifests.clear()
     for asset in assets:
-        assert summarise_minutes(*engine._only(asset), START, START + 8 * HOUR).height == 8
+        assert summarise_minutes(*engine._only([asset]), START, START + 8 * HOUR).height == 8
     return len(manifests)
 
 
@@ -97,3 +115,24 @@ def test_each_thread_has_a_lake_of_its_own(settings):
     with ThreadPoolExecutor(4) as pool:
         parts = list(pool.map(lambda asset: summarise(settings, asset, 8), ASSETS * 3))
     assert [part.height for part in parts] == [8] * 12
+
+
+@pytest.mark.parametrize(("most", "tasks"), [(64, 4), (4, 4), (3, 3), (1, 1)])
+def test_instruments_in_one_task_or_in_several_have_the_rows_of_one_machine(settings, monkeypatch, most, tasks):
+    monkeypatch.setattr(cluster_features, "_MOST_TASKS", most)
+    workers = AtOnce()
+    monkeypatch.setattr(cluster_features, "connect_workers", lambda _scheduler: workers)
+    layout, month = Layout.of(settings), datetime(2024, 2, 1, tzinfo=UTC)
+    lake = Lake(layout, venue="made")
+    withheld = WithheldRows.of(layout, lake)
+    cluster = settings.cluster.model_copy(update={"scheduler": "tcp://127.0.0.1:1"})
+    engine = ClusterEngine(settings.model_copy(update={"cluster": cluster}), withheld)
+    here, there = (
+        Chunk(month, settings, [ASSET_MICROSTRUCTURE.name], engine=used).advance(
+            make_reader(settings, lake, withheld), START + 8 * HOUR
+        )[ASSET_MICROSTRUCTURE.name]
+        for used in (None, engine)
+    )
+    assert here.height == 16
+    assert here.equals(there)
+    assert len(workers.names) == len(set(workers.names)) == 2 * tasks
