@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 
 import numpy as np
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from feature_repo.model_matrix import build_model_matrix
 from model_registry.connection import open_client
@@ -14,7 +17,7 @@ from model_registry.records import ModelRef
 from pairity.configuration import load_settings
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
-from tests.cluster.conftest import empty_services, set_variables
+from tests.cluster.conftest import set_variables
 from tests.cluster.worker_killer import WorkerKiller
 from tests.training.backtest.test_grid import question
 from tests.training.published import NOW, brute_join, publish_all, settings_for
@@ -32,11 +35,18 @@ def give_home(settings, home, **changed):
     return settings.model_copy(update={"home": home, "trials": trials, **changed})
 
 
-def on_cluster(settings, home):
-    """Settings of the cluster with another home; its services hold nothing yet."""
-    two = give_home(settings, home, profile="cluster", cluster=load_settings().cluster)
-    empty_services(two)
-    return two
+def on_cluster(settings, home, patched):
+    """Settings of the cluster with another home and a database of its own.
+
+    An experiment belongs to one home, and MLflow does not notice when the tables that it has seen are gone.
+    """
+    variables, name = set_variables(patched), f"trained_{secrets.token_hex(4)}"
+    engine = create_engine(load_settings().cluster.make_postgres_address("public"), poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"CREATE DATABASE {name}"))
+    server, _, _ = variables["PAIRITY_CLUSTER__POSTGRES"].partition("/")
+    patched.setenv("PAIRITY_CLUSTER__POSTGRES", f"{server}/{name}")
+    return give_home(settings, home, profile="cluster", cluster=load_settings().cluster)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -46,8 +56,7 @@ def test_a_training_on_workers_is_that_of_one_machine_though_a_worker_was_killed
     shutil.copytree(one.root, tmp_path / "two")
     (report,) = train_families(one, SilentProgress(), now=NOW, join=brute_join(one))
     here = describe(one, report)
-    set_variables(monkeypatch)  # from here on the tracking store is PostgreSQL
-    two = on_cluster(one, tmp_path / "two")
+    two = on_cluster(one, tmp_path / "two", monkeypatch)  # from here on the tracking store is PostgreSQL
     killer = WorkerKiller(two.cluster.scheduler, FAMILIES[family])
     killer.start()
     (report,) = train_families(two, SilentProgress(), now=NOW, join=brute_join(two))
@@ -86,13 +95,12 @@ def read_only_run(settings, model: ModelRef):
     return runs[0]
 
 
-def test_a_grid_on_workers_is_that_of_one_machine_though_a_worker_was_killed(tmp_path, variables):
-    two = on_cluster(settings_for(tmp_path / "two"), tmp_path / "two")
+def test_a_grid_on_workers_is_that_of_one_machine_though_a_worker_was_killed(settings):
     inputs = question(400, legs="both", max_concurrent_positions=2)
     grid = Grid(z_entry=(0.8, 1.0, 1.2), probability_min=(0.4, 0.6), correlation_max=(0.5, 0.9))
-    killer = WorkerKiller(two.cluster.scheduler, "trial-")
+    killer = WorkerKiller(settings.cluster.scheduler, "trial-")
     killer.start()
-    there = run_grid(inputs, grid, settings=two)
+    there = run_grid(inputs, grid, settings=settings)
     killer.join(60)
     here = run_grid(inputs, grid)
     assert killer.killed is not None, "no worker was killed: nothing is proven"
