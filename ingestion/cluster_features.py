@@ -1,4 +1,4 @@
-"""A month's features on a Dask cluster: minutes and microstructure by instrument, pairs by their base asset.
+"""A month's features on a Dask cluster: minutes and microstructure by instruments, pairs by their base asset.
 
 What is computed apart does not depend on the rest, so that the parts together are what one machine computes, bit for
 bit. Workers read raw minutes from the lake; all else is sent to them. Nothing is written there: judging and publishing
@@ -7,10 +7,12 @@ stay with the process that runs the job, so that a part that Dask runs twice is 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
+from pathlib import Path
 
 import polars as pl
 
@@ -37,6 +39,9 @@ from pairity.settings import Settings
 from pairity.timeline import month_key
 from pairity.universe import Pair
 
+_MOST_TASKS = 64
+"""Tasks into which the instruments of a view are divided at most: a task costs some hundredths of a second, whatever
+it computes."""
 _OF_PAIRS = frozenset({PAIR_HOURLY.name, PAIR_BOOKS.name, PAIR_SPREADS.name})
 
 
@@ -58,11 +63,11 @@ class ClusterEngine:
     withheld: WithheldRows
 
     def summarise(self, since: datetime, until: datetime) -> pl.DataFrame:
-        """Return the statistics of the hours of all minutes in [since, until), one task for each instrument."""
+        """Return the statistics of the hours of all minutes in [since, until), one task for some instruments."""
         workers = self._connect()
         tasks = [
-            workers.submit(f"minutes-{asset}-{month_key(until)}", summarise_minutes, *self._only(asset), since, until)
-            for asset in sorted(self.settings.universe.assets)
+            workers.submit(f"minutes-{own[0]}-{month_key(until)}", summarise_minutes, *self._only(own), since, until)
+            for own in _divide(sorted(self.settings.universe.assets))
         ]
         return pl.concat(workers.gather(tasks))
 
@@ -81,9 +86,10 @@ class ClusterEngine:
         assert self.settings.cluster.scheduler is not None
         return connect_workers(self.settings.cluster.scheduler)
 
-    def _only(self, asset: str) -> tuple[Settings, WithheldRows]:
-        universe = self.settings.universe.model_copy(update={"assets": (asset,), "pair_assets": None})
-        withheld = replace(self.withheld, instants=self.withheld.instants.filter(asset=asset), released=())
+    def _only(self, assets: Sequence[str]) -> tuple[Settings, WithheldRows]:
+        universe = self.settings.universe.model_copy(update={"assets": tuple(assets), "pair_assets": None})
+        instants = self.withheld.instants.filter(pl.col("asset").is_in(assets))
+        withheld = replace(self.withheld, instants=instants, released=())
         return self.settings.model_copy(update={"universe": universe}), withheld
 
 
@@ -92,11 +98,30 @@ def summarise_minutes(settings: Settings, withheld: WithheldRows, since: datetim
 
     Runs on a worker.
     """
-    lake = Lake(Layout.of(settings), venue=settings.features.venue)
+    lake = _OPENED.find(Layout.of(settings), settings.features.venue)
     return summarise_hours(make_reader(settings, lake, withheld)("candles_1m", since, until)).collect()
 
 
-def compute_asset(name: str, inputs: Inputs) -> pl.DataFrame:
+class _OpenedLake(threading.local):
+    """The lake that the tasks of one thread read, kept open: its index lists the months of all instruments.
+
+    A lake object is for one thread at a time, and looks at each scan for what others have written since.
+    """
+
+    _key: tuple[Path, str] | None = None
+    _lake: Lake | None = None
+
+    def find(self, layout: Layout, venue: str) -> Lake:
+        """Return the lake of a home and venue; the one before is forgotten."""
+        if self._lake is None or self._key != (layout.root, venue):
+            self._key, self._lake = (layout.root, venue), Lake(layout, venue=venue)
+        return self._lake
+
+
+_OPENED = _OpenedLake()
+
+
+def compute_assets(name: str, inputs: Inputs) -> pl.DataFrame:
     """Return the rows of a view for inputs that hold all it needs. Runs on a worker."""
     return TRANSFORMS[name](inputs).collect()
 
@@ -120,13 +145,14 @@ def _submit_assets(workers: Workers, name: str, inputs: Inputs, hourly: pl.DataF
     TRANSFORMS[name](inputs)
     summaries = inputs.hours.collect()
     tasks = []
-    for asset in hourly["asset"].unique().sort():
+    for assets in _divide(hourly["asset"].unique().sort().to_list()):
+        own = pl.col("asset").is_in(assets)
         memory = ChunkMemory(
-            raw={kind: rows.filter(pl.col("asset") == asset) for kind, rows in inputs.memory.raw.items()},
-            views={ASSET_HOURLY.name: hourly.filter(pl.col("asset") == asset)},
+            raw={kind: rows.filter(own) for kind, rows in inputs.memory.raw.items()},
+            views={ASSET_HOURLY.name: hourly.filter(own)},
         )
-        part = replace(inputs, read=_read_nothing, memory=memory, summaries=summaries.filter(pl.col("asset") == asset))
-        tasks.append(workers.submit(f"{name}-{asset}-{month_key(inputs.month)}", compute_asset, name, part))
+        part = replace(inputs, read=_read_nothing, memory=memory, summaries=summaries.filter(own))
+        tasks.append(workers.submit(f"{name}-{assets[0]}-{month_key(inputs.month)}", compute_assets, name, part))
     return tasks
 
 
@@ -154,6 +180,13 @@ def _submit_pairs(workers: Workers, name: str, inputs: Inputs, hourly: pl.DataFr
         for base, pairs in _by_base(inputs.settings.universe.pairs if inputs.pairs is None else inputs.pairs)
         if base in own
     ]
+
+
+def _divide(assets: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the instruments in their order, in so many parts at most, each of nearly the same size."""
+    parts = min(len(assets), _MOST_TASKS)
+    for part in range(parts):
+        yield assets[part * len(assets) // parts : (part + 1) * len(assets) // parts]
 
 
 def _by_base(pairs: Sequence[Pair]) -> Iterator[tuple[str, tuple[Pair, ...]]]:

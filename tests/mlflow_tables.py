@@ -28,6 +28,9 @@ _originals: list = []
 
 
 def _initialize(engine):
+    if engine.dialect.name != "sqlite":  # of a cluster
+        _originals[0](engine)
+        return
     if not _made:
         _originals[0](engine)
     with closing(engine.raw_connection()) as connection:

@@ -123,6 +123,7 @@ def run_recorded_backtest(
                 train_end=train_end,
             ),
             grid,
+            settings=settings,
         )
         progress.advance(1)
     progress.stage("write and log", 1)

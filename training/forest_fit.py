@@ -16,6 +16,7 @@ from training.data.splits import Split
 from training.data.training_sets import KEY, TrainingSet
 from training.labels.weights import weigh_rows
 from training.models import pair_forest
+from training.tasks import run_cases
 
 _CALIBRATION_FOLDS = 3
 
@@ -32,6 +33,11 @@ class ScoredForest:
 
 def fit_forest(rows: pl.DataFrame, service: Service, settings: Settings, fit_threads: int | None = None) -> Any:  # noqa: ANN401
     """Fit the forest on labelled rows (service features, label) and return the scikit-learn Pipeline."""
+    (pipeline,) = run_cases(settings, "forest", _fit, [(fit_threads,)], shared=(rows, service))
+    return pipeline
+
+
+def _fit(settings: Settings, rows: pl.DataFrame, service: Service, fit_threads: int | None) -> Any:  # noqa: ANN401
     labels = rows["label"].cast(pl.Int64).to_numpy()
     calibrated = settings.model.calibration != "none"
     return pair_forest.fit_pipeline(

@@ -124,7 +124,7 @@ def train_in_steps(
     with stages("backtest"):
         walked = backtest_parts(settings, training_set, [walk], kept_back.test_start - HOUR, join, now)
     with stages("grid"):
-        grid = run_grid(make_grid_inputs(settings, walked.arena, walk.forest, split))
+        grid = run_grid(make_grid_inputs(settings, walked.arena, walk.forest, split), settings=settings)
         overfitting = estimate_overfitting_of_distinct(grid.returns)
         overfitting_probability = None if overfitting is None else overfitting.probability
         closes = read_bars(settings, [choose_hold_asset(settings.universe.traded)], split.test_start, last, now)

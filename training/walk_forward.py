@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, Service
-from feature_repo.cluster_workers import connect_workers
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.universe import Pair
@@ -22,6 +22,7 @@ from training.evaluation.cost_threshold import CostThreshold
 from training.models.families import Family, find_family, list_chosen
 from training.models.purged_scores import score_purged
 from training.models.thresholds import find_thresholds_of, has_own_threshold
+from training.tasks import run_cases
 
 LEGS = ("base", "both")
 """Legs that the scores of a family of pairs are traded with; what pays with one leg need not pay with two."""
@@ -147,19 +148,10 @@ def score_fold(settings: Settings, task: FoldTask, family: Family | None = None)
 
 
 def _score_folds(settings: Settings, family: Family, tasks: Iterable[FoldTask]) -> Iterator[FoldScores]:
-    """Yield the scores of each fold, in order; in the cluster profile Dask's workers fit folds beside each other."""
-    if settings.profile != "cluster":
-        for task in tasks:
-            yield score_fold(settings, task, family)
-        return
-    assert settings.cluster.scheduler is not None
-    workers = connect_workers(settings.cluster.scheduler)
-    sent = settings.model_copy(update={"home": settings.root})
-    futures = [
-        workers.submit(f"fit-{family.name}-{number + 1}", score_fold, sent, task) for number, task in enumerate(tasks)
-    ]
-    for future in futures:
-        yield from workers.gather([future])
+    """Yield the scores of each fold, in order."""
+    # A worker finds the family by its name: what it consists of need not be such that it can be sent
+    score = score_fold if settings.profile == "cluster" else partial(score_fold, family=family)
+    return run_cases(settings, f"fit-{family.name}", score, ((task,) for task in tasks))
 
 
 def list_traded_pairs(settings: Settings, family: Family) -> tuple[Pair, ...]:

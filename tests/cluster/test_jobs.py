@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import threading
-import time
 from pathlib import Path
 
 import dask.config
@@ -24,6 +21,7 @@ from pairity.layout import Layout
 from pairity.progress import SilentProgress
 from tests.cluster.conftest import empty_services, set_variables
 from tests.cluster.recorded import ASSETS, NOW, UNTIL, fill_lake
+from tests.cluster.worker_killer import WorkerKiller
 from tests.feature_repo.rows import as_bits
 
 pytestmark = [
@@ -51,26 +49,6 @@ def homes(tmp_path_factory):
         publish_features(two, UNTIL, NOW, SilentProgress())
         killer.join(60)
         yield one, two, killer
-
-
-class WorkerKiller(threading.Thread):
-    """Kills a worker with SIGKILL while it computes something."""
-
-    def __init__(self, scheduler: str) -> None:
-        super().__init__(daemon=True)
-        self._client = connect_workers(scheduler)._client
-        self.pids = self._client.run(os.getpid)
-        self.killed: str | None = None
-
-    def run(self) -> None:
-        until = time.monotonic() + 200
-        while self.killed is None and time.monotonic() < until:
-            for worker, tasks in self._client.processing().items():
-                if tasks and worker in self.pids:
-                    os.kill(self.pids[worker], signal.SIGKILL)
-                    self.killed = str(tasks[0])
-                    return
-            time.sleep(0.02)
 
 
 def list_files(home: Path) -> set[str]:

@@ -31,6 +31,7 @@ EXPECTED = {
     "feature_repo/offline_files.py": {"write_parquet"},
     "ingestion/lake/partitions.py": {"write_parquet"},
     "ingestion/staging.py": {"write_parquet"},
+    "training/models/registrable.py": {"dump"},
     "training/reports/factor_colours.py": {"savefig"},
     "training/reports/lag_files.py": {"savefig"},
     "training/reports/matplotlib_figures.py": {"savefig"},

@@ -22,14 +22,16 @@ from pydantic import ValidationError
 
 from pairity.child_environment import only_allowed_variables
 from pairity.errors import ConfigError
-from pairity.settings import StrategySettings
+from pairity.settings import Settings, StrategySettings
 from training.backtest.engine import refuse_seen_period, refuse_seen_scores, run_backtest
 from training.backtest.performance import measure_performance
 from training.backtest.policies import Strategy
 from training.backtest.records import HourScores, MarketHistory, Terms
+from training.tasks import run_cases
 
 MOST_POINTS = 2000
 Value = float | int | bool | str
+Floats = NDArray[np.float64]
 
 
 class Point(Protocol):
@@ -97,7 +99,7 @@ class GridResult:
     points: tuple[Point, ...]
     metrics: tuple[dict[str, float | None], ...]
     """Per trial, the keys of `measure_performance`."""
-    returns: NDArray[np.float64]
+    returns: Floats
     """Hours × trials: fractional change of equity in each hour; the first hour starts from the initial equity."""
 
     def table(self) -> pl.DataFrame:
@@ -119,22 +121,28 @@ class GridInputs:
     train_end: datetime | None
 
 
-def run_grid(inputs: GridInputs, grid: TrialGrid | None = None, *, workers: int = 1) -> GridResult:
+def run_grid(
+    inputs: GridInputs, grid: TrialGrid | None = None, *, workers: int = 1, settings: Settings | None = None
+) -> GridResult:
     """Backtest every point of `grid` (default: the reference grid) on the same market history and scores.
 
-    `workers` above 1 spreads the trials over that many processes, each with its own copy of the inputs. Copying two
-    years of 45 pairs costs as much as a dozen trials, so that it pays for large grids and idle cores only
-    (benchmarks/results-train.md). The result is the same to the last bit. ConfigError for a grid or a point that cannot
-    be run, TimeRangeError for a period that the model has seen.
+    `settings` are those of the job: in the cluster profile Dask's workers run the trials. `workers` above 1 spreads
+    them over that many processes of this machine, each with its own copy of the inputs. Copying two years of 45 pairs
+    costs as much as a dozen trials, so that it pays for large grids and idle cores only (benchmarks/results-train.md).
+    The result is the same to the last bit. ConfigError for a grid or a point that cannot be run, TimeRangeError for a
+    period that the model has seen.
     """
     points = (grid or Grid()).list_points()
     for point in points:
         _set_point(inputs.settings, point)
     refuse_seen_period(inputs.history.hours, inputs.train_end)
     refuse_seen_scores(inputs.history.hours, inputs.scores)
-    trials = (
-        _run_in_processes(inputs, points, workers) if workers > 1 else [_run_trial(inputs, point) for point in points]
-    )
+    if workers > 1:
+        trials = _run_in_processes(inputs, points, workers)
+    elif settings is not None:
+        trials = list(run_cases(settings, "trial", _run_case, ((point,) for point in points), shared=(inputs,)))
+    else:
+        trials = [_run_trial(inputs, point) for point in points]
     return GridResult(
         points=tuple(points),
         metrics=tuple(metrics for metrics, _ in trials),
@@ -156,7 +164,7 @@ def _show(point: Point) -> str:
     return ", ".join(f"{name}={value}" for name, value in point.changes().items())
 
 
-def _run_trial(inputs: GridInputs, point: Point) -> tuple[dict[str, float | None], NDArray[np.float64]]:
+def _run_trial(inputs: GridInputs, point: Point) -> tuple[dict[str, float | None], Floats]:
     result = run_backtest(
         inputs.history,
         inputs.scores,
@@ -169,13 +177,17 @@ def _run_trial(inputs: GridInputs, point: Point) -> tuple[dict[str, float | None
     return measure_performance(result), equity[1:] / equity[:-1] - 1.0
 
 
+def _run_case(_settings: Settings, inputs: GridInputs, point: Point) -> tuple[dict[str, float | None], Floats]:
+    return _run_trial(inputs, point)
+
+
 _SHARED: list[GridInputs] = []
 """Inputs of this worker process, sent to it once."""
 
 
 def _run_in_processes(
     inputs: GridInputs, points: Sequence[Point], workers: int
-) -> list[tuple[dict[str, float | None], NDArray[np.float64]]]:
+) -> list[tuple[dict[str, float | None], Floats]]:
     # Spawned, not forked: polars and BLAS hold threads that a fork would lose.
     with (
         only_allowed_variables(),
@@ -198,5 +210,5 @@ def _receive_inputs(sent: bytes) -> None:
     gc.enable()
 
 
-def _run_shared_trial(point: Point) -> tuple[dict[str, float | None], NDArray[np.float64]]:
+def _run_shared_trial(point: Point) -> tuple[dict[str, float | None], Floats]:
     return _run_trial(_SHARED[0], point)

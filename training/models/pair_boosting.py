@@ -16,8 +16,9 @@ from feature_repo.model_matrix import build_model_matrix
 from pairity.errors import MissingDataError
 from pairity.number_formats import format_count
 from pairity.settings import Settings
-from training.data.folds import split_purged_kfold
+from training.data.folds import index_purged_kfold
 from training.labels.weights import weigh_rows
+from training.tasks import run_cases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,28 +92,45 @@ def fit_boosting(
     With `chosen` parameters nothing is chosen. MissingDataError unless both classes occur, and for too few rows.
     """
     require_both_classes(rows)
+    shared = (rows, service, threads)
     if chosen is None:
-        losses = [_measure_inner_loss(rows, service, settings, candidate, threads) for candidate in _GRID]
-        chosen = _GRID[int(np.argmin(losses))]
-    booster = _train(rows, service, settings, dict(chosen), threads)
-    return PairBoosting(booster.model_to_string(), service, settings.universe.traded, dict(chosen))
+        chosen = _choose(settings, shared, rows)
+    (text,) = run_cases(settings, "boosting", _fit_text, [(dict(chosen),)], shared=shared)
+    return PairBoosting(text, service, settings.universe.traded, dict(chosen))
 
 
-def _measure_inner_loss(
-    rows: pl.DataFrame, service: Service, settings: Settings, candidate: dict[str, int], threads: int
-) -> float:
-    """Return the mean log loss over inner folds whose training part holds both classes; inf if none does."""
-    losses = []
+def _choose(settings: Settings, shared: tuple[object, ...], rows: pl.DataFrame) -> dict[str, int]:
+    """Return the candidate with the lowest mean log loss over inner folds whose training part holds both classes."""
     horizon = settings.label.horizon_bars
-    for fold in split_purged_kfold(rows, folds=_INNER_FOLDS, horizon_bars=horizon, trainable_only=True):
-        if fold.train["label"].n_unique() < 2:
-            continue
-        booster = _train(fold.train, service, settings, candidate, threads)
-        matrix = _make_matrix(fold.test, service, settings.universe.traded)
-        probability = np.clip(np.asarray(booster.predict(matrix, num_threads=1)), 1e-12, 1 - 1e-12)
-        label = fold.test["label"].to_numpy()
-        losses.append(-float(np.mean(np.where(label == 1, np.log(probability), np.log1p(-probability)))))
-    return float(np.mean(losses)) if losses else float("inf")
+    splits = index_purged_kfold(rows, folds=_INNER_FOLDS, horizon_bars=horizon, trainable_only=True)
+    trainable = [(train, test) for train, test in splits if rows["label"][train].n_unique() > 1]
+    cases = [(candidate, train, test) for candidate in _GRID for train, test in trainable]
+    measured = list(run_cases(settings, "boosting-candidate", _measure_loss, cases, shared=shared))
+    size = len(trainable)
+    means = [float(np.mean(measured[first * size : (first + 1) * size] or [np.inf])) for first in range(len(_GRID))]
+    return _GRID[int(np.argmin(means))]
+
+
+def _measure_loss(
+    settings: Settings,
+    rows: pl.DataFrame,
+    service: Service,
+    threads: int,
+    candidate: dict[str, int],
+    train: NDArray[np.int64],
+    test: NDArray[np.int64],
+) -> float:
+    """Return the mean log loss of the rows at the places `test` by what is learnt from those at `train`."""
+    booster = _train(rows[train], service, settings, candidate, threads)
+    matrix = _make_matrix(rows[test], service, settings.universe.traded)
+    probability = np.clip(np.asarray(booster.predict(matrix, num_threads=1)), 1e-12, 1 - 1e-12)
+    label = rows["label"][test].to_numpy()
+    return -float(np.mean(np.where(label == 1, np.log(probability), np.log1p(-probability))))
+
+
+def _fit_text(settings: Settings, rows: pl.DataFrame, service: Service, threads: int, candidate: dict[str, int]) -> str:
+    text: str = _train(rows, service, settings, candidate, threads).model_to_string()
+    return text
 
 
 def _train(rows: pl.DataFrame, service: Service, settings: Settings, candidate: dict[str, int], threads: int) -> Any:  # noqa: ANN401 - lightgbm.Booster

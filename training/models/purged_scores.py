@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -20,7 +21,8 @@ from pairity.settings import Settings
 from training.data.folds import index_purged_kfold
 from training.labels.weights import weigh_rows
 from training.models.cross_calibration import calibrate_across_folds
-from training.models.families import Family
+from training.models.families import Family, find_family
+from training.tasks import run_cases
 
 Ints = NDArray[np.int64]
 
@@ -50,14 +52,38 @@ def score_purged(
         return None
     probabilities = np.full(rows.height, np.nan)
     splits = index_purged_kfold(rows, folds=_FOLDS, horizon_bars=settings.label.horizon_bars, trainable_only=True)
-    for train, test in splits:
-        try:
-            model = family.refit(rows[train], service, settings, chosen)
-        except MissingDataError:
-            continue  # one class alone, or too few rows: nothing is said of this fold
-        probabilities[test] = model.predict(rows[test])
+    # A worker finds the family by its name: what it consists of need not be such that it can be sent
+    score = score_other_rows if settings.profile == "cluster" else partial(score_other_rows, family=family)
+    said = run_cases(
+        settings, f"purged-{family.name}", score, splits, shared=(family.name, rows, service, dict(chosen))
+    )
+    for (_, test), own in zip(splits, said, strict=True):
+        if own is not None:
+            probabilities[test] = own
     calibration = family.name_calibration(settings)
     if calibration != "none":
         labels, weights = rows["label"].cast(pl.Int64).to_numpy(), weigh_rows(rows, settings.label)
         probabilities = calibrate_across_folds(probabilities, labels, weights, splits, calibration)
     return PurgedScores(probabilities, splits)
+
+
+def score_other_rows(
+    settings: Settings,
+    name: str,
+    rows: pl.DataFrame,
+    service: Service,
+    chosen: Mapping[str, int],
+    train: Ints,
+    test: Ints,
+    family: Family | None = None,
+) -> NDArray[np.float64] | None:
+    """Fit a family on the rows at the places `train`, and return what it says of those at `test`.
+
+    None where these rows cannot be learnt from. `family` is that of `name`, by default looked up.
+    """
+    refit = (find_family(name) if family is None else family).refit
+    assert refit is not None
+    try:
+        return refit(rows[train], service, settings, chosen).predict(rows[test])
+    except MissingDataError:
+        return None  # one class alone, or too few rows: nothing is said of this fold

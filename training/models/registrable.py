@@ -6,6 +6,7 @@ with the very model that the trading process will load.
 
 from __future__ import annotations
 
+import io
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -72,7 +73,22 @@ def digest_fitted(pipeline: Any) -> str:  # noqa: ANN401 - sklearn.Pipeline
 
     The stored files name the run and the time and differ each time. Written only: nothing is ever loaded this way.
     """
-    return digest_bytes(pickle.dumps(pipeline, protocol=5))
+    content = io.BytesIO()
+    pickler = _ContentPickler(content, protocol=5)
+    # Without references to what was written before: which of its parts are one object, and not merely equal, depends on
+    # whether the forest was fitted in this process or came from another
+    pickler.fast = True
+    pickler.dump(pipeline)
+    return digest_bytes(content.getvalue())
+
+
+class _ContentPickler(pickle.Pickler):
+    """Writes arrays as their kind, shape and bytes: whether they may be written to depends on where they came from."""
+
+    def reducer_override(self, value: object) -> Any:  # noqa: ANN401 - of the protocol
+        if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+            return np.ndarray, (value.shape, str(value.dtype.descr), value.tobytes())
+        return NotImplemented
 
 
 def choose_family(settings: Settings) -> StoredFamily:
