@@ -30,6 +30,7 @@ from feature_repo.asof_join import asof_join
 from feature_repo.catalog import EVENT_TIME, VIEWS, find_view
 from feature_repo.offline_files import make_schema, publish
 from feature_repo.partitioned_joins import join_in_parts
+from feature_repo.placeholders import bring
 from feature_repo.retrieval_job import AsofRetrievalJob
 from feature_repo.source_files import (
     UTC_TIME,
@@ -194,6 +195,7 @@ class AsofOfflineStore(OfflineStore):
         """Return (column, Arrow type) of the source's first file, or of the catalogue's view without one."""
         source = require_file_source(data_source)
         if files := list_files(source, config.repo_path):
+            bring(files[0])
             arrow = pq.read_schema(files[0])
         elif (name := resolve_local_path(source.path, config.repo_path).parent.parent.name) in VIEWS:
             arrow = pl.DataFrame(schema=make_schema(VIEWS[name])).to_arrow(compat_level=pl.CompatLevel.oldest()).schema

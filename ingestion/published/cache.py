@@ -1,0 +1,56 @@
+"""How much of the published files is kept on this machine: those that were not used for longest become placeholders."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from feature_repo.placeholders import bring, read_placeholder, write_placeholder
+from ingestion.published.checkout import is_fetched_late
+from ingestion.published.directory import Directory
+from ingestion.published.state import PublishedFile
+from pairity.bounded_json import MIB
+
+GRACE_S = 3600.0
+"""A file that was used so recently may be in use: whoever has planned to read it must find it."""
+
+
+def shrink(directory: Directory, most_mb: int, *, grace_s: float = GRACE_S) -> int:
+    """Make placeholders of the files that were not used for longest until `most_mb` are left; return how many.
+
+    Only of files that are published as they are here. With the writer lock held.
+    """
+    published = directory.list_files(directory.read_base())
+    here = _list_here(directory, published)
+    size = sum(published[path].size for path, _ in here)
+    count, oldest = 0, time.time() - grace_s
+    for path, used_at in sorted(here, key=lambda entry: entry[1]):
+        if size <= most_mb * MIB or used_at > oldest:
+            break
+        file = published[path]
+        write_placeholder(directory.root / path, file.sha256, file.size)
+        size, count = size - file.size, count + 1
+    return count
+
+
+def bring_all(root: Path) -> int:
+    """Fetch the bytes of all placeholders below `root`; return how many there were."""
+    found = [path for folder in ("lake", "features") for path in sorted((root / folder).rglob("*.parquet"))]
+    late = [path for path in found if not path.name.startswith(".") and read_placeholder(path) is not None]
+    for path in late:
+        bring(path)
+    return len(late)
+
+
+def _list_here(directory: Directory, published: dict[str, PublishedFile]) -> list[tuple[str, float]]:
+    """Return the files whose bytes are here as published, each with the time of its last use."""
+    local = directory.scan()
+    found = []
+    for path, file in published.items():
+        if is_fetched_late(path, file) and local.get(path) == file:
+            place = directory.root / path
+            if read_placeholder(place) is None:
+                status = os.stat(place)
+                found.append((path, max(status.st_atime, status.st_mtime)))
+    return found

@@ -1,0 +1,124 @@
+"""Publishing: new files first, then the listings that name them, then the root, by one conditional write.
+
+Until that write nobody sees anything of it, and after it everybody sees all. It is refused where another root stands in
+the store than the one that the directory went on from.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from secrets import token_hex
+
+from feature_repo.placeholders import name_object, read_placeholder
+from feature_repo.stored_tables import NAME_DIGITS
+from ingestion.lake.manifest import read_manifest
+from ingestion.lake.partitions import MANIFEST, PART
+from ingestion.published.directory import Directory, Known, describe_listing
+from ingestion.published.state import ROOT, Files, PublishedFile, Root, split_by_section
+from pairity.bounded_files import read_text_file
+from pairity.errors import LakeCorruptError
+
+_LARGEST_TEXT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Outcome of a publication that was not refused."""
+
+    number: int
+    files: int
+    """New or changed files."""
+    size: int
+    """Their bytes."""
+
+
+def publish(directory: Directory, local: Files, *, now: datetime) -> Publication | None:
+    """Publish the directory's files on top of its base; None where another root stands in the store by now.
+
+    Nothing is written where nothing differs. LakeCorruptError for a file that is not what its name or manifest says:
+    it is not published. DataError where the store does not answer: the same call completes it later.
+    """
+    base = directory.read_base()
+    before = directory.list_files(base)
+    after = dict(local)
+    # A file that is gone from the lake was lost or is fetched again: that is no news for others
+    after |= {path: file for path, file in before.items() if path.startswith("lake/") and path not in after}
+    changed = [path for path in after if before.get(path) != after[path]]
+    if not changed and before.keys() == after.keys():
+        return Publication(base.number, 0, 0)
+    _upload(directory, changed, after)
+    for path in after:
+        after[path] = _with_text(directory, path, after[path], before)
+    sections, made = {}, {}
+    for name, files in split_by_section(after).items():
+        sections[name], made[name] = describe_listing(files)
+    old = base.root.sections if base.root else {}
+    for name, listing in sections.items():
+        if old.get(name) != listing:
+            directory.objects.create(name_object(listing.sha256), made[name])
+            directory.keep_listing(made[name])
+    root = Root(
+        number=base.number + 1,
+        token=token_hex(16),
+        published_at=now,
+        published_by=platform.node()[:80],
+        sections=sections,
+    )
+    known = _swap(directory, base, root)
+    if known is None:
+        return None
+    directory.settle(known)
+    directory.forget_listings(known)
+    return Publication(root.number, len(changed), sum(after[path].size for path in changed))
+
+
+def _swap(directory: Directory, base: Known, root: Root) -> Known | None:
+    """Replace the root; None where another one stands there. An answer that was lost on the way is looked for."""
+    tag = directory.objects.replace(ROOT, root.to_bytes(), base.tag)
+    if tag is not None:
+        return Known(root, tag)
+    # The client tries again where no answer came, and is then refused because of its own write
+    head = directory.read_head()
+    return head if head.root is not None and head.root.token == root.token else None
+
+
+def _upload(directory: Directory, paths: Iterable[str], files: Files) -> None:
+    for path in paths:
+        file, place = files[path], directory.root / path
+        _require_sound(directory, path, file)
+        if is_manifest(path):
+            continue  # it stands in the listing
+        if read_placeholder(place) is None:  # else it came from there
+            directory.objects.create(name_object(file.sha256), place)
+
+
+def _require_sound(directory: Directory, path: str, file: PublishedFile) -> None:
+    folder, _, name = path.rpartition("/")
+    if is_manifest(path):
+        read_manifest(directory.root / path)
+    if path.startswith("lake/") and name == PART:
+        manifest = read_manifest(directory.root / folder / MANIFEST)
+        if manifest is None or manifest.sha256 != file.sha256:
+            raise LakeCorruptError(f"{directory.root / path} does not match its manifest", "run pairity data verify")
+    stem = name.removesuffix(".parquet")
+    is_by_content = path.startswith("features/") and name.endswith(".parquet") and len(stem) == NAME_DIGITS
+    if is_by_content and not file.sha256.startswith(stem):
+        raise LakeCorruptError(
+            f"{directory.root / path} is not what its name says", "delete it, and run pairity features"
+        )
+
+
+def is_manifest(path: str) -> bool:
+    """Return whether a file is the manifest of a partition of the lake, whose text stands in its listing."""
+    return path.startswith("lake/") and path.endswith(f"/{MANIFEST}")
+
+
+def _with_text(directory: Directory, path: str, file: PublishedFile, before: Files) -> PublishedFile:
+    if file.text is not None or not is_manifest(path):
+        return file
+    if before.get(path) == file:
+        return before[path]
+    return replace(file, text=read_text_file(directory.root / path, _LARGEST_TEXT))
