@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from feature_repo.placeholders import bring, read_placeholder, write_placeholder
+from feature_repo.placeholders import FOLDER, bring, read_placeholder, write_placeholder
 from ingestion.published.checkout import is_fetched_late
 from ingestion.published.directory import Directory
 from ingestion.published.state import PublishedFile
@@ -36,6 +36,8 @@ def shrink(directory: Directory, most_mb: int, *, grace_s: float = GRACE_S) -> i
 
 def bring_all(root: Path) -> int:
     """Fetch the bytes of all placeholders below `root`; return how many there were."""
+    if not (root / FOLDER).is_dir():
+        return 0
     found = [path for folder in ("lake", "features") for path in sorted((root / folder).rglob("*.parquet"))]
     late = [path for path in found if not path.name.startswith(".") and read_placeholder(path) is not None]
     for path in late:

@@ -19,6 +19,7 @@ from ingestion.published.state import (
     FOLDERS,
     LIMITS,
     ROOT,
+    SETTINGS,
     PublishedFile,
     Root,
     encode_listing,
@@ -66,17 +67,6 @@ class Directory:
                 f"{self.root} follows {noted}, and cluster.lake is {self.objects.address}",
                 "set cluster.lake as it was, or give the other store a PAIRITY_HOME of its own",
             )
-
-    def read_head(self) -> Known:
-        """Return the newest root of the store."""
-        try:
-            answer = self.objects.read(ROOT, LIMITS.size)
-        except FileNotFoundError:
-            return Known()
-        if answer is None:
-            raise DataError(f"{ROOT} of {self.objects.address} is too large", "name another place in cluster.lake")
-        content, tag = answer
-        return Known(parse_root(content, self.objects.address), tag)
 
     def read_base(self) -> Known:
         """Return the root from which the directory goes on."""
@@ -166,6 +156,28 @@ class Directory:
         replace_file(self.folder / name, (json.dumps({"tag": known.tag, "root": root}) + "\n").encode())
 
 
+def read_head(objects: Objects) -> Known:
+    """Return the newest root of a store; DataError where it cannot be read."""
+    try:
+        answer = objects.read(ROOT, LIMITS.size)
+    except FileNotFoundError:
+        return Known()
+    if answer is None:
+        raise DataError(f"{ROOT} of {objects.address} is too large", "name another place in cluster.lake")
+    content, tag = answer
+    return Known(parse_root(content, objects.address), tag)
+
+
+def swap_root(objects: Objects, base: Known, root: Root) -> Known | None:
+    """Replace the root `base`; None where another one stands there. A lost answer to the write is made up for."""
+    tag = objects.replace(ROOT, root.to_bytes(), base.tag)
+    if tag is not None:
+        return Known(root, tag)
+    # The client tries again where no answer came, and is then refused because of its own write
+    head = read_head(objects)
+    return head if head.root is not None and head.root.token == root.token else None
+
+
 def read_noted_store(root: Path) -> str | None:
     """Return the address of the store that a data directory follows; None where it follows none."""
     path = root / FOLDER / STORE
@@ -184,6 +196,8 @@ def describe_listing(files: dict[str, PublishedFile]) -> tuple[PublishedFile, by
 
 
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    if (root / SETTINGS).is_file():
+        yield SETTINGS, os.stat(root / SETTINGS)
     for folder in FOLDERS:
         for place, folders, names in os.walk(root / folder):
             folders[:] = sorted(name for name in folders if not name.startswith("."))

@@ -16,8 +16,8 @@ from feature_repo.placeholders import name_object, read_placeholder
 from feature_repo.stored_tables import NAME_DIGITS
 from ingestion.lake.manifest import read_manifest
 from ingestion.lake.partitions import MANIFEST, PART
-from ingestion.published.directory import Directory, Known, describe_listing
-from ingestion.published.state import ROOT, Files, PublishedFile, Root, split_by_section
+from ingestion.published.directory import Directory, describe_listing, swap_root
+from ingestion.published.state import Files, PublishedFile, Root, split_by_section
 from pairity.bounded_files import read_text_file
 from pairity.errors import LakeCorruptError
 
@@ -65,24 +65,15 @@ def publish(directory: Directory, local: Files, *, now: datetime) -> Publication
         token=token_hex(16),
         published_at=now,
         published_by=platform.node()[:80],
+        is_pruning=False,
         sections=sections,
     )
-    known = _swap(directory, base, root)
+    known = swap_root(directory.objects, base, root)
     if known is None:
         return None
     directory.settle(known)
     directory.forget_listings(known)
     return Publication(root.number, len(changed), sum(after[path].size for path in changed))
-
-
-def _swap(directory: Directory, base: Known, root: Root) -> Known | None:
-    """Replace the root; None where another one stands there. An answer that was lost on the way is looked for."""
-    tag = directory.objects.replace(ROOT, root.to_bytes(), base.tag)
-    if tag is not None:
-        return Known(root, tag)
-    # The client tries again where no answer came, and is then refused because of its own write
-    head = directory.read_head()
-    return head if head.root is not None and head.root.token == root.token else None
 
 
 def _upload(directory: Directory, paths: Iterable[str], files: Files) -> None:

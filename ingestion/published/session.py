@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from feature_repo import object_store
 from ingestion.lake import Lake
 from ingestion.published.cache import shrink
-from ingestion.published.directory import Directory, Known, read_noted_store
+from ingestion.published.directory import Directory, Known, read_head, read_noted_store
 from ingestion.published.merging import MakeLake, Merge, find_own, is_unfinished, merge
 from ingestion.published.publication import Publication, publish
 from pairity.errors import ConfigError, DataError
@@ -98,7 +98,7 @@ def follow(settings: Settings) -> Followed | None:
     directory = open_directory(settings)
     if directory is None:
         return None
-    head, base = directory.read_head(), directory.read_base()
+    head, base = read_head(directory.objects), directory.read_base()
     if is_same(head, base) and read_noted_store(directory.root) and not is_unfinished(directory):
         return Followed(base.number, 0, 0)
     found: list[Followed] = []
@@ -146,7 +146,13 @@ def is_same(one: Known, other: Known) -> bool:
 def _begin(directory: Directory, settings: Settings, now: datetime) -> Merge:
     directory.note_store()
     _fold(settings)
-    head = directory.read_head()
+    head = read_head(directory.objects)
+    if head.root is not None and head.root.is_pruning:
+        raise DataError(
+            f"{directory.objects.address} is being pruned by {head.root.published_by} since "
+            f"{head.root.published_at:%Y-%m-%d %H:%M} UTC",
+            "repeat the command when that has ended; where it was killed, run `pairity store prune --confirm REMOVE`",
+        )
     local = directory.scan()
     base = directory.read_base()
     if is_same(head, base) and not is_unfinished(directory):

@@ -25,6 +25,8 @@ LIMITS = JsonLimits(size=256 * MIB, depth=6, values=20_000_000)
 """Of the root and of each listing: a line per dataset and month, and a line per file of one month."""
 FOLDERS = ("lake", "features", "reference", "quarantine")
 """Folders of a data directory that are published."""
+SETTINGS = "settings.json"
+"""Settings that the data were made with: who follows is held to them, as in one data directory."""
 _LEFT_OUT = re.compile(r"lake/segments/.*|reference/files-.*")
 """What waits for compaction, which comes before publishing, and notes about files of one machine."""
 _FORMAT = 1
@@ -55,6 +57,9 @@ class Root:
     """Random: whoever wrote it knows it again when the answer to the write was lost."""
     published_at: datetime
     published_by: str
+    """Name of the machine."""
+    is_pruning: bool
+    """Whether what no root names is being deleted: nobody publishes until that is over."""
     sections: Mapping[str, PublishedFile]
 
     def to_bytes(self) -> bytes:
@@ -65,6 +70,7 @@ class Root:
             "token": self.token,
             "published_at": self.published_at.isoformat(),
             "published_by": self.published_by,
+            "is_pruning": self.is_pruning,
             "sections": _encode(self.sections),
         }
         return (json.dumps(fields, indent=1) + "\n").encode()
@@ -84,6 +90,7 @@ def parse_root(content: bytes, where: str) -> Root:
             token=str(row["token"]),
             published_at=published_at,
             published_by=str(row["published_by"]),
+            is_pruning=row["is_pruning"] is True,
             sections={str(name): _parse_file(file) for name, file in row["sections"].items()},
         )
     except (AttributeError, LookupError, OutOfBoundsError, TypeError, ValueError) as error:
@@ -114,6 +121,8 @@ def parse_listing(content: bytes, section: str, where: str) -> dict[str, Publish
 
 def is_published(path: str) -> bool:
     """Return whether a path below the data directory is one of the published state."""
+    if path == SETTINGS:
+        return True
     parts = PurePosixPath(path).parts
     if len(parts) < 2 or parts[0] not in FOLDERS or "/".join(parts) != path:
         return False
@@ -124,7 +133,7 @@ def section_of(path: str) -> str:
     """Return the section of a file: folder, dataset or view, and month where the path has one."""
     *folders, _ = path.split("/")
     month = next((name for name in folders if name.startswith("month=")), None)
-    return "/".join([*folders[:2], month] if month and month not in folders[:2] else folders[:2])
+    return "/".join([*folders[:2], month] if month and month not in folders[:2] else folders[:2]) or path
 
 
 def split_by_section(files: Files) -> dict[str, dict[str, PublishedFile]]:

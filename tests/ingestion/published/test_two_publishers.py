@@ -29,15 +29,23 @@ OF = {"one": (("BTC", 1, 30), ("ETH", 1, 10)), "two": (("BTC", 1, 40), ("BTC", 2
 
 @dataclass(frozen=True)
 class Event:
-    """At which of its requests a job is killed, or lets the other run its own first, which may be killed as well."""
+    """At which of its requests a job is killed, or lets the other run its own first, which may be killed as well.
+
+    `is_late`: killed when a write has been made, and before the answer to it has come.
+    """
 
     request: int
     is_kill: bool
+    is_late: bool
     inner: int | None
 
 
 EVENTS = st.builds(
-    Event, request=st.integers(0, 14), is_kill=st.booleans(), inner=st.one_of(st.none(), st.integers(0, 14))
+    Event,
+    request=st.integers(0, 14),
+    is_kill=st.booleans(),
+    is_late=st.booleans(),
+    inner=st.one_of(st.none(), st.integers(0, 14)),
 )
 
 
@@ -56,15 +64,21 @@ class Play:
         start = len(self.store.requests)
 
         def before(number: int) -> None:
-            if event is None or number != start + event.request:
+            if event is None or number != start + event.request or (event.is_kill and event.is_late):
                 return
             if event.is_kill:
                 raise Killed
-            inner = None if event.inner is None else Event(event.inner, True, None)
-            self.store.before = None
+            inner = None if event.inner is None else Event(event.inner, True, event.is_late, None)
+            own, self.store.before = self.store.after, None
             self.run(other, inner)
+            self.store.after = own
 
-        self.store.before, self.store.after = before, self.look
+        def after(number: int) -> None:
+            self.look(number)
+            if event is not None and event.is_kill and event.is_late and number >= start + event.request:
+                raise Killed
+
+        self.store.before, self.store.after = before, after
         try:
             job(self.homes[name], name)
         except Killed:
@@ -77,11 +91,12 @@ class Play:
         if self.store.requests[number] != ("replace", ROOT):
             return
         before, self.store.before = self.store.before, None
+        after, self.store.after = self.store.after, None
         reader = make_home(self.folder / f"reader-{len(self.seen)}")
         follow(reader)
         self.seen.append(state_of(reader))
         lake_of(reader).verify()
-        self.store.before = before
+        self.store.before, self.store.after = before, after
 
 
 def job(home: Settings, name: str) -> None:
