@@ -50,9 +50,6 @@ def _list_here(directory: Directory, published: dict[str, PublishedFile]) -> lis
     local = directory.scan()
     found = []
     for path, file in published.items():
-        if is_fetched_late(path, file) and local.get(path) == file:
-            place = directory.root / path
-            if read_placeholder(place) is None:
-                status = os.stat(place)
-                found.append((path, max(status.st_atime, status.st_mtime)))
+        if is_fetched_late(path, file) and local.get(path) == file and not local[path].is_placeholder:
+            found.append((path, os.stat(directory.root / path).st_atime))
     return found

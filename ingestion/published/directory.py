@@ -119,18 +119,21 @@ class Directory:
             stamp = status.st_ino, status.st_mtime_ns, status.st_size
             entry = remembered.get(name)
             if entry is None or entry[0] != stamp:
-                entry = stamp, _digest(self.root / name)
+                entry = stamp, *_digest(self.root / name)
             fresh[name] = entry
-            found[name] = PublishedFile(status.st_size, entry[1])
+            found[name] = PublishedFile(status.st_size, entry[1], is_placeholder=entry[2])
         if fresh != remembered:
-            rows = {name: [*stamp, digest] for name, (stamp, digest) in fresh.items()}
+            rows = {name: [*stamp, digest, late] for name, (stamp, digest, late) in fresh.items()}
             replace_file(self.folder / "digests.json", json.dumps(rows, separators=(",", ":")).encode(), durable=False)
         return found
 
-    def _read_digests(self) -> dict[str, tuple[_Stat, str]]:
+    def _read_digests(self) -> dict[str, tuple[_Stat, str, bool]]:
         try:
             rows = read_json_file(self.folder / "digests.json", LIMITS)
-            return {str(name): ((int(row[0]), int(row[1]), int(row[2])), str(row[3])) for name, row in rows.items()}
+            return {
+                str(name): ((int(row[0]), int(row[1]), int(row[2])), str(row[3]), row[4] is True)
+                for name, row in rows.items()
+            }
         except (AttributeError, FileNotFoundError, IndexError, OutOfBoundsError, TypeError, ValueError):
             return {}  # every digest is computed again
 
@@ -208,9 +211,10 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
                     yield path, os.stat(Path(place, name))
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path) -> tuple[str, bool]:
+    """Return the digest of a file, and whether it is a placeholder."""
     try:
         stands_for = read_placeholder(path)
-        return digest_plain_file(path) if stands_for is None else stands_for.sha256
+        return (digest_plain_file(path), False) if stands_for is None else (stands_for.sha256, True)
     except OutOfBoundsError as error:
         raise DataError(f"{path} {error.what}", "mend or remove it: it would be published") from None

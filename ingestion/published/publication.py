@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from secrets import token_hex
 
-from feature_repo.placeholders import name_object, read_placeholder
+from feature_repo.placeholders import name_object
 from feature_repo.stored_tables import NAME_DIGITS
 from ingestion.lake.manifest import read_manifest
 from ingestion.lake.partitions import MANIFEST, PART
@@ -82,7 +82,7 @@ def _upload(directory: Directory, paths: Iterable[str], files: Files) -> None:
         _require_sound(directory, path, file)
         if is_manifest(path):
             continue  # it stands in the listing
-        if read_placeholder(place) is None:  # else it came from there
+        if not file.is_placeholder:  # else it came from there
             directory.objects.create(name_object(file.sha256), place)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from feature_repo.placeholders import read_placeholder
 from ingestion.published.directory import Directory, Known, read_head
 from ingestion.published.merging import find_own, is_unfinished
 
@@ -35,11 +34,7 @@ def look(directory: Directory) -> Standing:
     local = directory.scan()
     published = directory.list_files(head)
     own = find_own(local, directory.list_files(base), published)
-    here = [
-        file
-        for path, file in published.items()
-        if local.get(path) == file and read_placeholder(directory.root / path) is None
-    ]
+    here = [file for path, file in published.items() if local.get(path) == file and not local[path].is_placeholder]
     return Standing(
         head=head,
         base=base,

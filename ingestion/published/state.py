@@ -41,6 +41,8 @@ class PublishedFile:
     sha256: str
     text: str | None = field(default=None, compare=False, repr=False)
     """The content itself, of files that are small and many: manifests of the lake."""
+    is_placeholder: bool = field(default=False, compare=False, repr=False)
+    """Of a file of a data directory: whether its bytes are in the store alone."""
 
 
 Files = Mapping[str, PublishedFile]
@@ -109,8 +111,9 @@ def parse_listing(content: bytes, section: str, where: str) -> dict[str, Publish
     """Return the files of a section; DataError where one is none that may stand there."""
     try:
         files = {str(path): _parse_file(row) for path, row in parse_json(content, LIMITS).items()}
-        if odd := next((path for path in files if not is_published(path) or section_of(path) != section), None):
-            raise ValueError(f"{odd!r} is no file of {section}")
+        odd = [path for path in files if not is_published(path) or section_of(path) != section]
+        if odd:
+            raise ValueError(f"{odd[0]!r} is no file of {section}")
     except (AttributeError, LookupError, OutOfBoundsError, TypeError, ValueError) as error:
         raise DataError(
             f"the listing of {section} in {where} cannot be read ({type(error).__name__}: {error})",
