@@ -43,7 +43,9 @@ def follow_published(settings: Settings, say: Callable[[str], None]) -> None:
         return
     if followed is None:
         return
-    if followed.unpublished:
+    if followed.busy:
+        say(f"newer data of {settings.cluster.lake} were not taken over: {followed.busy}")
+    elif followed.unpublished:
         say(
             f"{format_count(followed.unpublished, 'file')} here are not published, so that newer ones of "
             f"{settings.cluster.lake} were not taken over: pairity store publish"

@@ -88,6 +88,12 @@ class Directory:
     def list_files(self, known: Known) -> dict[str, PublishedFile]:
         """Return all files of a root; listings that were read before are kept."""
         files: dict[str, PublishedFile] = {}
+        for section, content in zip(known.root.sections if known.root else (), self.read_listings(known), strict=True):
+            files |= parse_listing(content[1], section, self.objects.address)
+        return files
+
+    def read_listings(self, known: Known) -> Iterator[tuple[PublishedFile, bytes]]:
+        """Yield the listings of a root with their bytes, in its order."""
         for section, listing in (known.root.sections if known.root else {}).items():
             path = self.folder / "listings" / f"{listing.sha256}.json"
             try:
@@ -98,8 +104,7 @@ class Directory:
                 wanted = Placeholder(listing.sha256, listing.size)
                 content = fetch(self.objects.address, wanted, f"the listing of {section}", self.objects)
                 replace_file(path, content, durable=False)
-            files |= parse_listing(content, section, self.objects.address)
-        return files
+            yield listing, content
 
     def keep_listing(self, content: bytes) -> None:
         """Keep a listing that was made here."""

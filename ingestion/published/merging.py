@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from feature_repo.placeholders import Placeholder, fetch
 from feature_repo.raw_datasets import find_dataset
 from feature_repo.stored_tables import read_stored
 from ingestion.lake import Lake
@@ -21,9 +22,11 @@ from ingestion.lake.manifest import read_manifest
 from ingestion.lake.partitions import MANIFEST, PART, parse_month
 from ingestion.published.checkout import take_over
 from ingestion.published.directory import Directory, Known
-from ingestion.published.state import Files, PublishedFile
+from ingestion.published.state import SETTINGS, Files, PublishedFile, is_never_deleted
+from pairity.bounded_files import read_json_file
+from pairity.bounded_json import OWN_FILE, parse_json
 from pairity.durable import discard_folder, link_file, make_folder, move_folder, temporary_path
-from pairity.errors import DataError
+from pairity.errors import ConfigError, DataError
 from pairity.universe import short_name
 
 MakeLake = Callable[[str], Lake]
@@ -45,14 +48,14 @@ class Merge:
 def find_own(local: Files, *states: Files) -> dict[str, PublishedFile | None]:
     """Return the files that are in none of the states as they are here; None for those that are gone here.
 
-    A file of the lake that is gone is not the directory's own: it is taken from the state.
+    A file that is never deleted and is gone here is not the directory's own: it is taken from the state.
     """
     paths = {path for files in (local, *states) for path in files}
     return {
         path: local.get(path)
         for path in sorted(paths)
         if all(local.get(path) != files.get(path) for files in states)
-        and not (path.startswith("lake/") and path not in local)
+        and not (path not in local and is_never_deleted(path))
     }
 
 
@@ -60,6 +63,7 @@ def merge(directory: Directory, head: Known, local: Files, make_lake: MakeLake, 
     """Make the directory go on from `head`, its own changes included, as far as the module's docstring says.
 
     With the writer lock held, and no commit of the lake waiting. It may be killed at any step and called again.
+    ConfigError where the data of the two were made with different settings.
     """
     base, target = directory.list_files(directory.read_base()), directory.read_target()
     published = directory.list_files(head)
@@ -76,6 +80,8 @@ def merge(directory: Directory, head: Known, local: Files, make_lake: MakeLake, 
                 stashed[path] = file
         elif base.get(path) == published.get(path):
             kept.add(path)
+        elif path == SETTINGS:
+            _require_same_settings(directory, published[SETTINGS] if file is not None else None)
         elif file is not None:
             aside.append(path)
     _link(directory, stashed, _next(directory.folder / "stash"))
@@ -86,6 +92,21 @@ def merge(directory: Directory, head: Known, local: Files, make_lake: MakeLake, 
     directory.settle(head)
     directory.forget_listings(head)
     return Merge(files, merged, dropped, tuple(aside))
+
+
+def _require_same_settings(directory: Directory, file: PublishedFile | None) -> None:
+    """Raise ConfigError where the remembered settings of the directory are not those of the published state."""
+    if file is None:
+        return
+    wanted, path = Placeholder(file.sha256, file.size), directory.root / SETTINGS
+    theirs = parse_json(fetch(directory.objects.address, wanted, SETTINGS, directory.objects), OWN_FILE)
+    ours = read_json_file(path)
+    if ours.get("settings") != theirs.get("settings"):
+        raise ConfigError(
+            f"the data in {directory.objects.address} were made with other settings than those in {directory.root}: "
+            f"{path}",
+            f"to take theirs, delete {path}; to keep these, name another place in cluster.lake and a new PAIRITY_HOME",
+        )
 
 
 def is_unfinished(directory: Directory) -> bool:

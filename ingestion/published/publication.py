@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from secrets import token_hex
 
 from feature_repo.placeholders import name_object
 from feature_repo.stored_tables import NAME_DIGITS
 from ingestion.lake.manifest import read_manifest
 from ingestion.lake.partitions import MANIFEST, PART
+from ingestion.published.checkout import is_fetched_late
 from ingestion.published.directory import Directory, describe_listing, swap_root
-from ingestion.published.state import Files, PublishedFile, Root, split_by_section
-from pairity.bounded_files import read_text_file
-from pairity.errors import LakeCorruptError
+from ingestion.published.state import LIMITS, Files, PublishedFile, Root, is_never_deleted, split_by_section
+from pairity.bounded_files import digest_plain_file, read_file, read_text_file
+from pairity.digest import digest_bytes
+from pairity.errors import DataError, LakeCorruptError
 
 _LARGEST_TEXT = 1 << 20
+_MANY, _AT_ONCE = 64, 8
+"""So many files are written by several threads at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,7 @@ def publish(directory: Directory, local: Files, *, now: datetime) -> Publication
     base = directory.read_base()
     before = directory.list_files(base)
     after = dict(local)
-    # A file that is gone from the lake was lost or is fetched again: that is no news for others
-    after |= {path: file for path, file in before.items() if path.startswith("lake/") and path not in after}
+    after |= {path: file for path, file in before.items() if is_never_deleted(path) and path not in after}
     changed = [path for path in after if before.get(path) != after[path]]
     if not changed and before.keys() == after.keys():
         return Publication(base.number, 0, 0)
@@ -77,13 +82,51 @@ def publish(directory: Directory, local: Files, *, now: datetime) -> Publication
 
 
 def _upload(directory: Directory, paths: Iterable[str], files: Files) -> None:
+    due = []
     for path in paths:
-        file, place = files[path], directory.root / path
-        _require_sound(directory, path, file)
-        if is_manifest(path):
-            continue  # it stands in the listing
-        if not file.is_placeholder:  # else it came from there
-            directory.objects.create(name_object(file.sha256), place)
+        _require_sound(directory, path, files[path])
+        # A manifest stands in the listing, and the bytes of a placeholder came from there
+        if not is_manifest(path) and not files[path].is_placeholder:
+            due.append(path)
+    send = partial(_send, directory, files)
+    if len(due) < _MANY:
+        for path in due:
+            send(path)
+        return
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for _ in threads.map(send, due):
+            pass
+
+
+def _send(directory: Directory, files: Files, path: str) -> bool:
+    """Write a file's object; return whether it was not there."""
+    file, place = files[path], directory.root / path
+    if is_fetched_late(path, file):  # which nobody replaces while this process has the lock
+        return directory.objects.create(name_object(file.sha256), place)
+    content = read_file(place, LIMITS.size)
+    if digest_bytes(content) != file.sha256:
+        raise DataError(f"{place} was changed while it was being published", "repeat the command")
+    return directory.objects.create(name_object(file.sha256), content)
+
+
+def resend(directory: Directory) -> int:
+    """Write objects that the published state names and the store has not, where their bytes are here; return how many.
+
+    With the writer lock held. LakeCorruptError for a file that is not what its name or manifest says.
+    """
+    base, local = directory.read_base(), directory.scan()
+    there = {one.name for one in directory.objects.list("files")}
+    count = 0
+    for path, file in directory.list_files(base).items():
+        is_lost = not is_manifest(path) and name_object(file.sha256) not in there
+        if is_lost and local.get(path) == file and not local[path].is_placeholder:
+            if digest_plain_file(directory.root / path) != file.sha256:
+                raise LakeCorruptError(f"{directory.root / path} is damaged", "run pairity data verify")
+            count += _send(directory, local, path)
+    for listing, content in directory.read_listings(base):
+        if name_object(listing.sha256) not in there:
+            count += directory.objects.create(name_object(listing.sha256), content)
+    return count
 
 
 def _require_sound(directory: Directory, path: str, file: PublishedFile) -> None:

@@ -14,10 +14,13 @@ from datetime import UTC, datetime
 
 from feature_repo import object_store
 from ingestion.lake import Lake
+from ingestion.lake.lock import WriterBusyError
 from ingestion.published.cache import shrink
 from ingestion.published.directory import Directory, Known, read_head, read_noted_store
 from ingestion.published.merging import MakeLake, Merge, find_own, is_unfinished, merge
 from ingestion.published.publication import Publication, publish
+from ingestion.published.state import is_never_deleted
+from pairity.durable import remove_unfinished
 from pairity.errors import ConfigError, DataError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -34,6 +37,7 @@ class Outcome:
     features_are_due: bool = False
     """Whether others were faster, so that features of this job must be computed again."""
     merged: int = 0
+    """Partitions of the lake that both had changed."""
     set_aside: tuple[str, ...] = ()
 
     def take(self, merged: Merge) -> None:
@@ -88,6 +92,8 @@ class Followed:
     files: int
     unpublished: int
     """Files of its own that stand in the way; nothing was taken over then."""
+    busy: str = ""
+    """Who writes to the directory at this moment, so that nothing was taken over; empty where nobody does."""
 
 
 def follow(settings: Settings) -> Followed | None:
@@ -99,6 +105,7 @@ def follow(settings: Settings) -> Followed | None:
     if directory is None:
         return None
     head, base = read_head(directory.objects), directory.read_base()
+    _require_later(head, base, directory.objects.address)
     if is_same(head, base) and read_noted_store(directory.root) and not is_unfinished(directory):
         return Followed(base.number, 0, 0)
     found: list[Followed] = []
@@ -118,8 +125,11 @@ def follow(settings: Settings) -> Followed | None:
         shrink(directory, settings.cluster.lake_cache_mb)
         found.append(Followed(head.number, merged.files, 0))
 
-    with Lake(layout, venue=settings.features.venue).writing(begin):
-        return found[0]
+    try:
+        with Lake(layout, venue=settings.features.venue).writing(begin):
+            return found[0]
+    except WriterBusyError as error:
+        return Followed(base.number, 0, 0, error.what)
 
 
 def open_directory(settings: Settings) -> Directory | None:
@@ -145,6 +155,7 @@ def is_same(one: Known, other: Known) -> bool:
 
 def _begin(directory: Directory, settings: Settings, now: datetime) -> Merge:
     directory.note_store()
+    remove_unfinished(directory.folder)
     _fold(settings)
     head = read_head(directory.objects)
     if head.root is not None and head.root.is_pruning:
@@ -153,15 +164,28 @@ def _begin(directory: Directory, settings: Settings, now: datetime) -> Merge:
             f"{head.root.published_at:%Y-%m-%d %H:%M} UTC",
             "repeat the command when that has ended; where it was killed, run `pairity store prune --confirm REMOVE`",
         )
-    local = directory.scan()
     base = directory.read_base()
+    _require_later(head, base, directory.objects.address)
+    local = directory.scan()
     if is_same(head, base) and not is_unfinished(directory):
         files = directory.list_files(base)
-        if all(path in local for path in files if path.startswith("lake/")):
+        if all(path in local for path in files if is_never_deleted(path)):
             return Merge()
     merged = merge(directory, head, local, _lakes(settings), now=now)
     shrink(directory, settings.cluster.lake_cache_mb)
     return merged
+
+
+def _require_later(head: Known, base: Known, address: str) -> None:
+    """Raise DataError where the store has an older state than the one that this directory goes on from.
+
+    Taking it over would delete here what was lost there.
+    """
+    if head.number < base.number:
+        raise DataError(
+            f"{address} has state {head.number}, and this data directory goes on from state {base.number}",
+            "bring the objects of the store back; or name a new place in cluster.lake, with a new PAIRITY_HOME",
+        )
 
 
 def _fold(settings: Settings) -> None:

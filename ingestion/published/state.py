@@ -132,6 +132,11 @@ def is_published(path: str) -> bool:
     return not any(part.startswith(".") or "\0" in part for part in parts) and not _LEFT_OUT.fullmatch(path)
 
 
+def is_never_deleted(path: str) -> bool:
+    """Return whether a file that is gone in a data directory was lost there, and is no news for others."""
+    return path == SETTINGS or path.startswith("lake/")
+
+
 def section_of(path: str) -> str:
     """Return the section of a file: folder, dataset or view, and month where the path has one."""
     *folders, _ = path.split("/")

@@ -61,21 +61,30 @@ def status() -> None:
 @store.command()
 @reports_errors
 def publish() -> None:
-    """Publish what this data directory has and the store has not, on top of what others have published."""
+    """Publish what this data directory has and the store has not, on top of what others have published.
+
+    Objects that the store has lost are sent again, where their bytes are here.
+    """
     from ingestion.lake import Lake
     from ingestion.published import publishing
+    from ingestion.published.publication import resend
     from pairity.layout import Layout
 
     settings = settings_from()
     directory = _require_directory(settings)
-    with publishing(Lake(Layout.of(settings), venue=settings.features.venue), settings) as outcome:
+    lake = Lake(Layout.of(settings), venue=settings.features.venue)
+    with publishing(lake, settings) as outcome:
         pass
+    with lake.writing():
+        again = resend(directory)
     assert outcome.publication is not None
     done = outcome.publication
     echo(
         f"state {done.number} of {directory.objects.address}: {format_count(done.files, 'file')} new or changed, "
         f"{format_size(done.size)}"
     )
+    if again:
+        echo(f"{format_count(again, 'object')} that the store had lost sent again")
     if outcome.merged:
         echo(f"{format_count(outcome.merged, 'partition')} of the lake merged with what others had published")
     for path in outcome.set_aside:
