@@ -108,7 +108,7 @@ class Pipeline:
             until = clip_to_closed(since, until, venue_now)
             tradable, failures = await store_contracts(Layout.of(self.settings), source, assets, venue_now, live=live)
         # The trading process waits for no store: what it collects is published by the next job in its directory
-        work = publishing(self.lake, self.settings, alone=live)
+        work = publishing(self.lake, self.settings, alone=live, say=self._progress.say)
         with work as outcome:
             lake_before = self.lake.version
             # An hour is asked again after a kill; a longer range must not be.
@@ -291,7 +291,7 @@ async def collect_history(
     record = AdmissionRecord(settings=settings, now=now)
     span = (since, min(until, now))
     targets = [Target.of(name, span) for name in datasets]
-    with publishing(lake, settings):
+    with publishing(lake, settings, say=progress.say):
         for line in staging.recover():
             progress.say(line)
         files, read_before = _find_unchanged(layout, source, datasets, assets)
@@ -376,7 +376,7 @@ def publish_features(settings: Settings, until: datetime, now: datetime, progres
     from feature_repo.feature_store import apply_definitions, open_store
 
     lake = Lake(Layout.of(settings), venue=settings.features.venue)
-    with publishing(lake, settings) as outcome:
+    with publishing(lake, settings, say=progress.say) as outcome:
         record = AdmissionRecord(settings=settings, now=now)
         if not lake.contents():
             raise _explain_emptiness(record, lake)

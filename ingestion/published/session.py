@@ -7,7 +7,7 @@ top: nothing is overwritten, and the result is that of the two jobs one after th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from ingestion.published.state import is_never_deleted
 from pairity.durable import remove_unfinished
 from pairity.errors import ConfigError, DataError
 from pairity.layout import Layout
+from pairity.number_formats import format_count, format_size
 from pairity.settings import Settings
 
 _ATTEMPTS = 10
@@ -40,6 +41,18 @@ class Outcome:
     """Partitions of the lake that both had changed."""
     set_aside: tuple[str, ...] = ()
 
+    def describe(self, directory: Directory) -> Iterator[str]:
+        """Yield lines about it, for people."""
+        done = self.publication
+        if done is not None and done.files:
+            files = format_count(done.files, "file")
+            where = f"state {done.number} of {directory.objects.address}"
+            yield f"{where}: {files} new or changed, {format_size(done.size)}"
+        if self.merged:
+            yield f"{format_count(self.merged, 'partition')} of the lake merged with what others had published"
+        for path in self.set_aside:
+            yield f"{path}: others had changed it too; that of here is kept in {directory.folder / 'set-aside'}"
+
     def take(self, merged: Merge) -> None:
         """Add what came of one merge."""
         self.features_are_due |= merged.features_dropped
@@ -48,10 +61,13 @@ class Outcome:
 
 
 @contextmanager
-def publishing(lake: Lake, settings: Settings, *, alone: bool = False) -> Iterator[Outcome]:
+def publishing(
+    lake: Lake, settings: Settings, *, alone: bool = False, say: Callable[[str], None] | None = None
+) -> Iterator[Outcome]:
     """Own the data directory as `lake.writing()`, begin with the newest published state, and publish at the end.
 
-    `alone`: nothing is asked of the store; what is written is published by the next job in this directory.
+    `alone`: nothing is asked of the store; what is written is published by the next job in this directory. `say` is
+    told what was published, merged and kept apart.
     Where the block raises, nothing is published: what it wrote is here, and the next job publishes it. DataError where
     the store does not answer (the same command completes it), ConfigError where the directory follows another store.
     """
@@ -73,7 +89,7 @@ def publishing(lake: Lake, settings: Settings, *, alone: bool = False) -> Iterat
         outcome.publication = publish(directory, directory.scan(), now=now)
     for _ in range(_ATTEMPTS):
         if outcome.publication is not None:
-            return
+            break
         with lake.writing(begin):
             outcome.publication = publish(directory, directory.scan(), now=now)
     if outcome.publication is None:
@@ -81,6 +97,9 @@ def publishing(lake: Lake, settings: Settings, *, alone: bool = False) -> Iterat
             f"others publish in {directory.objects.address} again and again: nothing of this job is published yet",
             "nothing is lost: run `pairity store publish` when they have finished",
         )
+    if say is not None:
+        for line in outcome.describe(directory):
+            say(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +187,7 @@ def _begin(directory: Directory, settings: Settings, now: datetime) -> Merge:
     _require_later(head, base, directory.objects.address)
     local = directory.scan()
     if is_same(head, base) and not is_unfinished(directory):
+        shrink(directory, settings.cluster.lake_cache_mb)
         files = directory.list_files(base)
         if all(path in local for path in files if is_never_deleted(path)):
             return Merge()

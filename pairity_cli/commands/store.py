@@ -73,22 +73,15 @@ def publish() -> None:
     settings = settings_from()
     directory = _require_directory(settings)
     lake = Lake(Layout.of(settings), venue=settings.features.venue)
-    with publishing(lake, settings) as outcome:
+    with publishing(lake, settings, say=echo) as outcome:
         pass
     with lake.writing():
         again = resend(directory)
     assert outcome.publication is not None
-    done = outcome.publication
-    echo(
-        f"state {done.number} of {directory.objects.address}: {format_count(done.files, 'file')} new or changed, "
-        f"{format_size(done.size)}"
-    )
+    if not outcome.publication.files:
+        echo(f"state {outcome.publication.number} of {directory.objects.address} has all that is here")
     if again:
         echo(f"{format_count(again, 'object')} that the store had lost sent again")
-    if outcome.merged:
-        echo(f"{format_count(outcome.merged, 'partition')} of the lake merged with what others had published")
-    for path in outcome.set_aside:
-        echo(f"{path}: others had changed it too; that of here is kept in {directory.folder / 'set-aside'}")
     if outcome.features_are_due:
         echo("others were faster: run pairity features for what follows from both")
 

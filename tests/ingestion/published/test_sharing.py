@@ -175,3 +175,19 @@ def test_a_home_keeps_to_its_store(store, tmp_path):
     store.address = "s3://memory/other"
     with pytest.raises(ConfigError, match=r"follows s3://memory/lake, and cluster.lake is s3://memory/other"):
         ingest(make_home(tmp_path / "one"), "BTC", 1)
+
+
+def test_two_rows_of_one_instant_become_a_correction(store, tmp_path):
+    one, two = make_home(tmp_path / "one"), make_home(tmp_path / "two")
+    lake = lake_of(two)
+    with publishing(lake, two):
+        lake.write("index_1h", "BTC", raw_rows(1, 2.0))
+        ingest(one, "BTC", 1)
+    follow(one)
+    assert contents(one) == contents(two)
+    lake, end = lake_of(one), START.replace(month=2)
+    assert lake.verify() == 1
+    newest, first = (lake.scan("index_1h", ["BTC"], START, end, known).collect() for known in (None, end))
+    column = newest.columns[2]
+    assert (newest[column] - first[column]).to_list() == [1.0] * 30, "both versions are there, each known when it came"
+    assert newest["known_at"].min() > end
