@@ -227,10 +227,14 @@ class _ViewJoin:
 
     def of_part(self, labels: pl.DataFrame) -> pl.DataFrame:
         """Return the same for a part of the entity rows, with a look at the files that can matter to it alone."""
+        return replace(self, source=self.narrow(labels))(labels)
+
+    def narrow(self, labels: pl.DataFrame) -> StoredSource:
+        """Return the source with the files that can matter to these entity rows."""
         first, last = labels[EVENT_TIME].min(), labels[EVENT_TIME].max()
         assert isinstance(first, datetime)
         assert isinstance(last, datetime)
-        return replace(self, source=self.source.within(first - self.ttl if self.ttl else None, last))(labels)
+        return self.source.within(first - self.ttl if self.ttl else None, last)
 
     def __call__(self, labels: pl.DataFrame) -> pl.DataFrame:
         """Return `labels` with the view's features beside them."""
@@ -281,6 +285,9 @@ def _join_view(
     scheduler = config.offline_store.scheduler
     if scheduler is None:
         return join(labels)
+    if labels.height:
+        for path in join.narrow(labels).files:
+            bring(path)  # here, not on workers, which need no object store then
     return join_in_parts(scheduler, feature_view.name, labels, list(join.keys.values()), join.of_part)
 
 

@@ -14,12 +14,21 @@ if TYPE_CHECKING:
     from pairity.settings import Settings
 
 _OF_TRADING = ("account", "acknowledge", "alert-test", "backup", "close", "events", "guard", "halt", "health", "ledger")
-_APART = frozenset(
-    {*_OF_TRADING, "demo", "logs", "paper-exchange", "restore", "resume", "settings", "sources", "store", "trades"}
-    | {"ui", "unguard"}
+_OF_NO_DATA = (
+    "demo",
+    "doctor",
+    "logs",
+    "paper-exchange",
+    "restore",
+    "resume",
+    "settings",
+    "sources",
+    "store",
+    "trades",
 )
-"""Commands about trading, or about the store itself: none of them waits for it."""
-_WITHOUT = frozenset({"doctor", "serve"})
+_APART = frozenset({*_OF_TRADING, *_OF_NO_DATA, "ui", "unguard"})
+"""Commands about trading or the store itself, and the doctor, who changes nothing: none of them waits for it."""
+_WITHOUT = frozenset({"serve"})
 """Commands that go on with what is here where the store does not answer."""
 
 

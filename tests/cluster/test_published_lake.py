@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ from pairity.errors import DataError
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
 from pairity.settings import Settings
-from tests.cluster.conftest import set_variables
+from tests.cluster.conftest import empty_services, set_variables
 from tests.cluster.recorded import ASSETS, NOW, UNTIL, fill_lake
 from tests.feature_repo.rows import as_bits
 from tests.house.source_tree import ROOT
@@ -33,11 +34,11 @@ pytestmark = [
     pytest.mark.recorded,
     pytest.mark.skipif("PAIRITY_RECORDED_DATA" not in os.environ, reason="PAIRITY_RECORDED_DATA is not set"),
 ]
-OF_DATA = {"universe": {"assets": ASSETS}, "features": {"venue": "binance_um"}, "profile": "embedded"}
+OF_DATA = {"universe": {"assets": ASSETS}, "features": {"venue": "binance_um"}}
 
 
-def open_home(folder: Path, address: str | None) -> Settings:
-    return load_settings(home=folder, **OF_DATA, **({"cluster": {"lake": address}} if address else {}))
+def open_home(folder: Path, address: str | None, profile: str = "embedded") -> Settings:
+    return load_settings(home=folder, profile=profile, **OF_DATA, **({"cluster": {"lake": address}} if address else {}))
 
 
 def lake_of(settings: Settings) -> Lake:
@@ -110,6 +111,25 @@ def write(folder: str, address: str, *assets: str) -> None:
     fill_lake(settings, assets)
     with publishing(lake_of(settings), settings):
         pass
+
+
+def test_a_job_on_workers_computes_in_a_new_home_what_one_machine_does(homes, tmp_path, monkeypatch):
+    """Minutes are placeholders at first; the registry has the paths of whichever home applied it last."""
+    alone, address = homes[0], f"{homes[2]}-workers"
+    write(str(tmp_path / "filled"), address, *ASSETS)
+    set_variables(monkeypatch)
+    new, other = (open_home(tmp_path / name, address, profile="cluster") for name in ("new", "other"))
+    empty_services(new)
+    publish_features(new, UNTIL, NOW, SilentProgress())
+    bring_all(new.root)
+    assert list_files(new) == list_files(alone)
+    follow(other)
+    rows = scan_view(Layout.of(alone), PAIR_HOURLY).select(PAIR_HOURLY.entity, "event_timestamp").collect()
+    rows = rows.unique().sort("event_timestamp", PAIR_HOURLY.entity)
+    shutil.rmtree(new.root)
+    ours, theirs = (read_historical(open_store(one), PAIR_FOREST_FEATURES.name, rows) for one in (other, alone))
+    assert as_bits(ours).equals(as_bits(theirs))
+    assert ours["spread"].null_count() < ours.height
 
 
 def test_what_nobody_names_is_deleted_when_asked_and_nothing_else(homes):
