@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
+from feature_repo.stored_tables import STORED
 from pairity.bounded_json import MIB, JsonLimits, parse_json
 from pairity.bounded_numbers import OutOfBoundsError, parse_int
 from pairity.digest import digest_bytes
@@ -165,4 +166,7 @@ def _parse_file(row: object) -> PublishedFile:
     size, sha256, *texts = row
     if texts and (not isinstance(texts[0], str) or digest_bytes(texts[0].encode()) != sha256):
         raise ValueError("the text of a file does not have its digest")
-    return PublishedFile(parse_int(size, 0), sha256, texts[0] if texts else None)
+    found = PublishedFile(parse_int(size, 0), sha256, texts[0] if texts else None)
+    if found.size > STORED.size:
+        raise ValueError(f"a file has {found.size} bytes, more than the limit of {STORED.size}")
+    return found

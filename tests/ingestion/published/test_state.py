@@ -63,6 +63,7 @@ def test_paths_that_lead_elsewhere_are_refused(path):
         {"sections": {"lake/x": [1]}},
         {"sections": {"lake/x": [-1, DIGEST]}},
         {"sections": {"lake/x": [1, "../x"]}},
+        {"sections": {"lake/x": [1 << 40, DIGEST]}},
     ],
 )
 def test_roots_that_are_none_are_refused(change):
