@@ -9,23 +9,30 @@ from pathlib import Path
 from feature_repo.placeholders import FOLDER, bring, read_placeholder, write_placeholder
 from ingestion.published.checkout import is_fetched_late
 from ingestion.published.directory import Directory
-from ingestion.published.state import PublishedFile
+from ingestion.published.state import Files
 from pairity.bounded_json import MIB
 
 GRACE_S = 3600.0
 """A file that was used so recently may be in use: whoever has planned to read it must find it."""
 
 
-def shrink(directory: Directory, most_mb: int, *, grace_s: float = GRACE_S) -> int:
+def shrink(directory: Directory, local: Files, most_mb: int, *, grace_s: float = GRACE_S) -> int:
     """Make placeholders of the files that were not used for longest until `most_mb` are left; return how many.
 
-    Only of files that are published as they are here. With the writer lock held.
+    `local` are the directory's files. Only of files that are published as they are here. With the writer lock held.
     """
     published = directory.list_files(directory.read_base())
-    here = _list_here(directory, published)
-    size = sum(published[path].size for path, _ in here)
+    here = [
+        path
+        for path, file in published.items()
+        if is_fetched_late(path, file) and local.get(path) == file and not local[path].is_placeholder
+    ]
+    size = sum(published[path].size for path in here)
+    if size <= most_mb * MIB:
+        return 0
+    used = [(os.stat(directory.root / path).st_atime, path) for path in here]
     count, oldest = 0, time.time() - grace_s
-    for path, used_at in sorted(here, key=lambda entry: entry[1]):
+    for used_at, path in sorted(used):
         if size <= most_mb * MIB or used_at > oldest:
             break
         file = published[path]
@@ -43,13 +50,3 @@ def bring_all(root: Path) -> int:
     for path in late:
         bring(path)
     return len(late)
-
-
-def _list_here(directory: Directory, published: dict[str, PublishedFile]) -> list[tuple[str, float]]:
-    """Return the files whose bytes are here as published, each with the time of its last use."""
-    local = directory.scan()
-    found = []
-    for path, file in published.items():
-        if is_fetched_late(path, file) and local.get(path) == file and not local[path].is_placeholder:
-            found.append((path, os.stat(directory.root / path).st_atime))
-    return found

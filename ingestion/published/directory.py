@@ -55,6 +55,7 @@ class Directory:
     def __init__(self, root: Path, objects: Objects) -> None:
         self.root, self.objects = root, objects
         self.folder = root / FOLDER
+        self._files: dict[str, dict[str, PublishedFile]] = {}
 
     def note_store(self) -> None:
         """Note which store the directory follows; ConfigError where it follows another one."""
@@ -86,7 +87,13 @@ class Directory:
         remove_flushed([self.folder / "target.json"])
 
     def list_files(self, known: Known) -> dict[str, PublishedFile]:
-        """Return all files of a root; listings that were read before are kept."""
+        """Return all files of a root; listings that were read before are kept, those of the last roots in memory."""
+        token = known.root.token if known.root else ""
+        if token not in self._files:
+            self._files = {**dict(list(self._files.items())[-2:]), token: self._parse_listings(known)}
+        return self._files[token].copy()
+
+    def _parse_listings(self, known: Known) -> dict[str, PublishedFile]:
         files: dict[str, PublishedFile] = {}
         for section, content in zip(known.root.sections if known.root else (), self.read_listings(known), strict=True):
             files |= parse_listing(content[1], section, self.objects.address)
@@ -206,14 +213,15 @@ def describe_listing(files: dict[str, PublishedFile]) -> tuple[PublishedFile, by
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
     if (root / SETTINGS).is_file():
         yield SETTINGS, os.stat(root / SETTINGS)
+    above = f"{root}/"  # as text: paths as objects take most of the time where there are tens of thousands
     for folder in FOLDERS:
-        for place, folders, names in os.walk(root / folder):
+        for place, folders, names in os.walk(f"{above}{folder}"):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            below = Path(place).relative_to(root).as_posix()
+            below = place[len(above) :]
             for name in sorted(names):
                 path = f"{below}/{name}"
                 if is_published(path):
-                    yield path, os.stat(Path(place, name))
+                    yield path, os.stat(f"{place}/{name}")
 
 
 def _digest(path: Path) -> tuple[str, bool]:

@@ -140,8 +140,8 @@ def follow(settings: Settings) -> Followed | None:
         if own and not is_unfinished(directory):
             found.append(Followed(base.number, 0, len(own)))
             return
+        shrink(directory, local, settings.cluster.lake_cache_mb)
         merged = merge(directory, head, local, _lakes(settings), now=now)
-        shrink(directory, settings.cluster.lake_cache_mb)
         found.append(Followed(head.number, merged.files, 0))
 
     try:
@@ -186,14 +186,12 @@ def _begin(directory: Directory, settings: Settings, now: datetime) -> Merge:
     base = directory.read_base()
     _require_later(head, base, directory.objects.address)
     local = directory.scan()
+    shrink(directory, local, settings.cluster.lake_cache_mb)
     if is_same(head, base) and not is_unfinished(directory):
-        shrink(directory, settings.cluster.lake_cache_mb)
         files = directory.list_files(base)
         if all(path in local for path in files if is_never_deleted(path)):
             return Merge()
-    merged = merge(directory, head, local, _lakes(settings), now=now)
-    shrink(directory, settings.cluster.lake_cache_mb)
-    return merged
+    return merge(directory, head, local, _lakes(settings), now=now)
 
 
 def _require_later(head: Known, base: Known, address: str) -> None:

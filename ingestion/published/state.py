@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Any
 
 from feature_repo.stored_tables import STORED
@@ -28,7 +27,7 @@ FOLDERS = ("lake", "features", "reference", "quarantine")
 """Folders of a data directory that are published."""
 SETTINGS = "settings.json"
 """Settings that the data were made with: who follows is held to them, as in one data directory."""
-_LEFT_OUT = re.compile(r"lake/segments/.*|reference/files-.*")
+_LEFT_OUT = ("lake/segments/", "reference/files-")
 """What waits for compaction, which comes before publishing, and notes about files of one machine."""
 _FORMAT = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -127,10 +126,10 @@ def is_published(path: str) -> bool:
     """Return whether a path below the data directory is one of the published state."""
     if path == SETTINGS:
         return True
-    parts = PurePosixPath(path).parts
-    if len(parts) < 2 or parts[0] not in FOLDERS or "/".join(parts) != path:
+    parts = path.split("/")
+    if len(parts) < 2 or parts[0] not in FOLDERS or "\0" in path:
         return False
-    return not any(part.startswith(".") or "\0" in part for part in parts) and not _LEFT_OUT.fullmatch(path)
+    return all(part and part[0] != "." for part in parts) and not path.startswith(_LEFT_OUT)
 
 
 def is_never_deleted(path: str) -> bool:

@@ -129,7 +129,7 @@ def test_a_job_on_workers_computes_in_a_new_home_what_one_machine_does(homes, tm
     shutil.rmtree(new.root)
     ours, theirs = (read_historical(open_store(one), PAIR_FOREST_FEATURES.name, rows) for one in (other, alone))
     assert as_bits(ours).equals(as_bits(theirs))
-    assert ours["spread"].null_count() < ours.height
+    assert ours[PAIR_FOREST_FEATURES.features[0]].null_count() < ours.height
 
 
 def test_what_nobody_names_is_deleted_when_asked_and_nothing_else(homes):

@@ -94,15 +94,16 @@ def test_what_was_not_used_for_longest_makes_room(store, tmp_path):
     follow(two)
     assert bring_all(two.root) == 4
     directory = open_directory(two)
-    assert shrink(directory, 0) == 0, "what was used a moment ago may be in use"
+    assert shrink(directory, directory.scan(), 0) == 0, "what was used a moment ago may be in use"
     paths = sorted(two.root.rglob("part.parquet"))
     for age, path in enumerate(reversed(paths)):
         os.utime(path, ns=(time.time_ns() - (10_000 + age) * 10**9, path.stat().st_mtime_ns))
-    assert shrink(directory, 1) == 0
-    assert shrink(directory, 0) == 4
+    assert shrink(directory, directory.scan(), 1) == 0
+    assert shrink(directory, directory.scan(), 0) == 4
     assert all(read_placeholder(path) for path in paths)
     assert lake_of(two).verify() == 4
-    assert shrink(open_directory(one), 0, grace_s=0) == 4
+    directory = open_directory(one)
+    assert shrink(directory, directory.scan(), 0, grace_s=0) == 4
 
 
 def test_a_snapshot_has_no_placeholders(store, tmp_path):
