@@ -68,6 +68,7 @@ def publishing(
 
     `alone`: nothing is asked of the store; what is written is published by the next job in this directory. `say` is
     told what was published, merged and kept apart.
+
     Where the block raises, nothing is published: what it wrote is here, and the next job publishes it. DataError where
     the store does not answer (the same command completes it), ConfigError where the directory follows another store.
     """
@@ -83,7 +84,6 @@ def publishing(
         outcome.take(_begin(directory, settings, now))
 
     with lake.writing(begin):
-        outcome.features_are_due = False  # those of before: the job computes what is due
         yield outcome
         lake.compact()
         outcome.publication = publish(directory, directory.scan(), now=now)
