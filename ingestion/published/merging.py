@@ -151,7 +151,6 @@ def _write_partition(folder: Path, make_lake: MakeLake, now: datetime) -> None:
     *_, dataset, venue, instrument, month = (part.rpartition("=")[2] for part in folder.parts)
     part = folder / PART
     rows = find_dataset(dataset).conform(read_stored(part)) if part.exists() else find_dataset(dataset).empty()
-    assert not manifest.rows or rows.height or not part.exists()
     parse_month(month)
     lake, asset = make_lake(venue), short_name(instrument)
     try:
