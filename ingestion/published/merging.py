@@ -25,7 +25,7 @@ from ingestion.published.directory import Directory, Known
 from ingestion.published.state import SETTINGS, Files, PublishedFile, is_never_deleted
 from pairity.bounded_files import read_json_file
 from pairity.bounded_json import OWN_FILE, parse_json
-from pairity.durable import discard_folder, link_file, make_folder, move_folder, temporary_path
+from pairity.durable import discard_folder, link_file, make_folder, move_folder, remove_unfinished, temporary_path
 from pairity.errors import ConfigError, DataError
 from pairity.universe import short_name
 
@@ -66,6 +66,8 @@ def merge(directory: Directory, head: Known, local: Files, make_lake: MakeLake, 
     ConfigError where the data of the two were made with different settings.
     """
     base, target = directory.list_files(directory.read_base()), directory.read_target()
+    if target is not None:  # its files may be half written; other folders have writers without the lock
+        remove_unfinished(directory.root / "features")
     published = directory.list_files(head)
     own = find_own(local, base, published, *([directory.list_files(target)] if target else []))
     kept, stashed, aside, dropped = set(), {}, [], False
