@@ -17,7 +17,9 @@ REPOSITORY = Path(__file__).parent
 
 def read_profile(settings: Settings) -> dict[str, Any]:
     """Return the configuration of the settings' profile, as `feast.RepoConfig` takes it."""
-    return _read_cluster(settings) if settings.profile == "cluster" else _read_embedded(settings)
+    raw = _read_cluster(settings) if settings.profile == "cluster" else _read_embedded(settings)
+    raw["offline_store"]["home"] = str(settings.root)
+    return raw
 
 
 def _read_embedded(settings: Settings) -> dict[str, Any]:

@@ -30,14 +30,15 @@ from feature_repo.asof_join import asof_join
 from feature_repo.catalog import EVENT_TIME, VIEWS, find_view
 from feature_repo.offline_files import make_schema, publish
 from feature_repo.partitioned_joins import join_in_parts
+from feature_repo.placeholders import bring
 from feature_repo.retrieval_job import AsofRetrievalJob
 from feature_repo.source_files import (
     UTC_TIME,
     StoredSource,
     filter_between,
     list_files,
+    locate_source,
     require_file_source,
-    resolve_local_path,
     scan_source,
     take_source,
 )
@@ -63,6 +64,8 @@ class AsofOfflineStoreConfig(FeastConfigBaseModel):
     type: Literal["feature_repo.offline_store.AsofOfflineStore"] = "feature_repo.offline_store.AsofOfflineStore"
     scheduler: str | None = None
     """Address of Dask's scheduler, whose workers join; None: this process does."""
+    home: str | None = None
+    """Data directory with the files of the catalogue's views, whichever one the registry names; None: that one."""
 
 
 class AsofOfflineStore(OfflineStore):
@@ -165,7 +168,7 @@ class AsofOfflineStore(OfflineStore):
     ) -> None:
         """Append rows through `feature_repo.offline_files.publish`: checked, atomic, no file rewritten."""
         declared = find_view(feature_view.name)
-        path = resolve_local_path(require_file_source(feature_view.batch_source).path, config.repo_path)
+        path = locate_source(require_file_source(feature_view.batch_source), config)
         # …/features/<view>/month=*/*.parquet: the data directory is three folders above the files' folder.
         layout = Layout(path.parents[3])
         frame = pl.DataFrame(pl.from_arrow(table))
@@ -178,7 +181,7 @@ class AsofOfflineStore(OfflineStore):
     def validate_data_source(self, config: RepoConfig, data_source: DataSource) -> None:
         """Raise DataError where files exist already and lack the time columns that the source declares."""
         source = require_file_source(data_source)
-        if not list_files(source, config.repo_path):
+        if not list_files(source, config):
             return
         stored = dict(self.get_table_column_names_and_types_from_data_source(config, source))
         lacking = {source.timestamp_field, source.created_timestamp_column or source.timestamp_field} - set(stored)
@@ -193,9 +196,10 @@ class AsofOfflineStore(OfflineStore):
     ) -> Iterable[tuple[str, str]]:
         """Return (column, Arrow type) of the source's first file, or of the catalogue's view without one."""
         source = require_file_source(data_source)
-        if files := list_files(source, config.repo_path):
+        if files := list_files(source, config):
+            bring(files[0])
             arrow = pq.read_schema(files[0])
-        elif (name := resolve_local_path(source.path, config.repo_path).parent.parent.name) in VIEWS:
+        elif (name := locate_source(source, config).parent.parent.name) in VIEWS:
             arrow = pl.DataFrame(schema=make_schema(VIEWS[name])).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
         else:
             raise MissingDataError(f"no file at {source.path}", "write it first, or declare the view's schema")
@@ -223,10 +227,14 @@ class _ViewJoin:
 
     def of_part(self, labels: pl.DataFrame) -> pl.DataFrame:
         """Return the same for a part of the entity rows, with a look at the files that can matter to it alone."""
+        return replace(self, source=self.narrow(labels))(labels)
+
+    def narrow(self, labels: pl.DataFrame) -> StoredSource:
+        """Return the source with the files that can matter to these entity rows."""
         first, last = labels[EVENT_TIME].min(), labels[EVENT_TIME].max()
         assert isinstance(first, datetime)
         assert isinstance(last, datetime)
-        return replace(self, source=self.source.within(first - self.ttl if self.ttl else None, last))(labels)
+        return self.source.within(first - self.ttl if self.ttl else None, last)
 
     def __call__(self, labels: pl.DataFrame) -> pl.DataFrame:
         """Return `labels` with the view's features beside them."""
@@ -277,6 +285,9 @@ def _join_view(
     scheduler = config.offline_store.scheduler
     if scheduler is None:
         return join(labels)
+    if labels.height:
+        for path in join.narrow(labels).files:
+            bring(path)  # here, not on workers, which need no object store then
     return join_in_parts(scheduler, feature_view.name, labels, list(join.keys.values()), join.of_part)
 
 

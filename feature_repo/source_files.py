@@ -13,6 +13,7 @@ from feast.data_source import DataSource
 from feast.infra.offline_stores.file_source import FileSource
 from feast.repo_config import RepoConfig
 
+from feature_repo.catalog import VIEWS
 from feature_repo.stored_tables import verify_file
 from feature_repo.view_files import leave_out_retired
 from pairity.errors import ConfigError, LakeCorruptError
@@ -40,13 +41,24 @@ def resolve_local_path(uri: str, repo_path: Path | None) -> Path:
     return path if path.is_absolute() or repo_path is None else repo_path / path
 
 
-def list_files(source: FileSource, repo_path: Path | None) -> list[Path]:
+def locate_source(source: FileSource, config: RepoConfig) -> Path:
+    """Return the local path of a source; that of a view of the catalogue is below the store's `home`, where it has one.
+
+    A registry that several data directories share has the path of whichever applied the definitions last.
+    """
+    path = resolve_local_path(source.path, config.repo_path)
+    home = getattr(config.offline_store, "home", None)
+    of_view = next((name for name in VIEWS if source.path.endswith(f"/features/{name}{_BY_MONTH}")), None)
+    return path if home is None or of_view is None else Path(home, *path.parts[-4:])
+
+
+def list_files(source: FileSource, config: RepoConfig) -> list[Path]:
     """Return the files that a source's path means now (a file, a folder or a pattern), sorted by name.
 
     Hidden files are not among them, as unfinished ones have hidden names, nor files that a compaction has replaced. The
     order is fixed because the row that is stored last wins a tie.
     """
-    path = resolve_local_path(source.path, repo_path)
+    path = locate_source(source, config)
     pattern = str(path / "**" / "*.parquet") if path.is_dir() else str(path)
     return leave_out_retired(sorted(map(Path, glob.glob(pattern, recursive=True))))
 
@@ -91,7 +103,7 @@ def take_source(source: FileSource, config: RepoConfig, empty: Mapping[str, pl.D
     """Return a source with the files that it has now: those that appear later are not seen."""
     return StoredSource(
         name=source.name,
-        files=tuple(list_files(source, config.repo_path)),
+        files=tuple(list_files(source, config)),
         empty=dict(empty),
         event=str(source.timestamp_field),
         created=str(source.created_timestamp_column) if source.created_timestamp_column else None,

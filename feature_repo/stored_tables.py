@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from feature_repo.placeholders import bring
 from pairity.bounded_files import digest_plain_file, open_plain_file, read_file
 from pairity.bounded_json import MIB
 from pairity.bounded_numbers import OutOfBoundsError
@@ -29,6 +30,7 @@ _verified: dict[Path, _Signature] = {}
 
 def read_stored(path: Path, remedy: str = _RESTORE) -> pl.DataFrame:
     """Return all rows of a file; FileNotFoundError where there is none, LakeCorruptError where it cannot be read."""
+    bring(path)
     with naming(path, remedy):
         return read_table(read_file(path, STORED.size), STORED)
 
@@ -39,13 +41,13 @@ def verify_file(path: Path) -> None:
     A name of 24 hexadecimal digits is the beginning of the content's SHA-256; other names say nothing. A file is read
     for it once per process, and again when it was replaced.
     """
-    status = os.stat(path)
-    signature = status.st_mtime_ns, status.st_ino, status.st_size
-    if _verified.get(path) == signature:
+    if _verified.get(path) == _sign(path):
         return
+    bring(path)
+    signature = _sign(path)
     with naming(path, _RESTORE):
         with open_plain_file(path) as file:
-            file.seek(-min(len(_END), status.st_size), os.SEEK_END)
+            file.seek(-min(len(_END), signature[2]), os.SEEK_END)
             if file.read() != _END:
                 raise OutOfBoundsError("is cut short")
         if _BY_CONTENT.fullmatch(path.stem):
@@ -53,6 +55,11 @@ def verify_file(path: Path) -> None:
             if found != path.stem:
                 raise OutOfBoundsError(f"is damaged: its digest is {found}, not the one in its name")
     _verified[path] = signature
+
+
+def _sign(path: Path) -> _Signature:
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from ingestion.coverage import Gap
 from ingestion.known_from import Choice, KnownFrom
 from ingestion.lake import Lake
 from ingestion.lake.partitions import HOME_VENUE
+from ingestion.published import publishing
 from ingestion.report import InstrumentFailure, QuarantinedPartition
 from ingestion.resuming import admit_all_staged, admit_left_behind
 from ingestion.sources.catalog import find_source_name, open_source, refuse_reading
@@ -94,7 +95,7 @@ async def repair_gaps(
     staging = Staging(layout, venue=source.venue, choice=Choice(known_from), source=source.name)
     record = AdmissionRecord(settings=settings, now=now)
     failures: list[InstrumentFailure] = []
-    with lake.writing():
+    with publishing(lake, settings):
         for line in staging.recover():
             progress.say(line)
         resumed = bool(staging.datasets())

@@ -65,6 +65,8 @@ class ClusterEngine:
     def summarise(self, since: datetime, until: datetime) -> pl.DataFrame:
         """Return the statistics of the hours of all minutes in [since, until), one task for some instruments."""
         workers = self._connect()
+        if self.settings.cluster.lake is not None:  # what is planned is fetched: workers need no object store then
+            self._open_lake().scan("candles_1m", self.settings.universe.assets, since, until)
         tasks = [
             workers.submit(f"minutes-{own[0]}-{month_key(until)}", summarise_minutes, *self._only(own), since, until)
             for own in _divide(sorted(self.settings.universe.assets))
@@ -81,6 +83,9 @@ class ClusterEngine:
         if not tasks:  # no pair has both of its assets
             return TRANSFORMS[name](inputs).collect()
         return pl.concat(workers.gather(tasks)).sort(VIEWS[name].entity, EVENT_TIME)
+
+    def _open_lake(self) -> Lake:
+        return Lake(Layout.of(self.settings), venue=self.settings.features.venue)
 
     def _connect(self) -> Workers:
         assert self.settings.cluster.scheduler is not None

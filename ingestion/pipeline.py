@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from types import TracebackType
@@ -21,6 +22,7 @@ from ingestion.lacking import find_lacking
 from ingestion.lake import Lake
 from ingestion.lake.spans import Span
 from ingestion.listing_times import note_listing_times, read_listing_times
+from ingestion.published import publishing
 from ingestion.publishing import Publisher
 from ingestion.raw_admission import Admitted
 from ingestion.report import CollectReport, FeaturesReport, IngestReport, RawRows, Stopwatch
@@ -105,7 +107,9 @@ class Pipeline:
             venue_now = await server_time(source.client)
             until = clip_to_closed(since, until, venue_now)
             tradable, failures = await store_contracts(Layout.of(self.settings), source, assets, venue_now, live=live)
-        with self.lake.writing():
+        # The trading process waits for no store: what it collects is published by the next job in its directory
+        work = publishing(self.lake, self.settings, alone=live, say=self._progress.say)
+        with work as outcome:
             lake_before = self.lake.version
             # An hour is asked again after a kill; a longer range must not be.
             staging = Staging(
@@ -145,7 +149,7 @@ class Pipeline:
             reasons = {failure.asset: failure.reason for failure in failures if failure.dataset == "candles"}
             items = (item for item in record.quarantined if item.stage in DATASETS)
             reasons |= {item.key.partition("/")[0]: "quarantined" for item in items}
-            return IngestReport(
+            report = IngestReport(
                 since=since,
                 until=until,
                 snapshot_id=self.lake.snapshot_id(),
@@ -159,6 +163,10 @@ class Pipeline:
                 stage_seconds=dict(watch.seconds),
                 stage_cpu_seconds=dict(watch.cpu_seconds),
             )
+        if outcome.features_are_due:
+            publish_features(self.settings, until, record.now, self._progress)
+            report = replace(report, snapshot_id=self.lake.snapshot_id())
+        return report
 
     def work_ahead(self, close: datetime) -> list[str]:
         """Do what would delay a later hour; call it after the hour that closed at `close`, when nothing else is due.
@@ -283,7 +291,7 @@ async def collect_history(
     record = AdmissionRecord(settings=settings, now=now)
     span = (since, min(until, now))
     targets = [Target.of(name, span) for name in datasets]
-    with lake.writing():
+    with publishing(lake, settings, say=progress.say):
         for line in staging.recover():
             progress.say(line)
         files, read_before = _find_unchanged(layout, source, datasets, assets)
@@ -368,7 +376,7 @@ def publish_features(settings: Settings, until: datetime, now: datetime, progres
     from feature_repo.feature_store import apply_definitions, open_store
 
     lake = Lake(Layout.of(settings), venue=settings.features.venue)
-    with lake.writing():
+    with publishing(lake, settings, say=progress.say) as outcome:
         record = AdmissionRecord(settings=settings, now=now)
         if not lake.contents():
             raise _explain_emptiness(record, lake)
@@ -377,4 +385,6 @@ def publish_features(settings: Settings, until: datetime, now: datetime, progres
         apply_definitions(settings, store)
         # All views, also where no month is due: an online store that is behind its files is brought up to them
         publisher.publish_due(FeatureAdmission(record), until, now, progress, online_is_new=True)
-        return FeaturesReport(publisher.count_rows(), tuple(record.quarantined), publisher.list_left_out_pairs({}))
+        report = FeaturesReport(publisher.count_rows(), tuple(record.quarantined), publisher.list_left_out_pairs({}))
+    # Others were faster: features of what is there now
+    return publish_features(settings, until, now, progress) if outcome.features_are_due else report

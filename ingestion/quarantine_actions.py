@@ -18,6 +18,7 @@ from ingestion.known_from import SAID, Choice, KnownFrom
 from ingestion.lake import Lake
 from ingestion.lake.partitions import HOME_VENUE, Partition
 from ingestion.lake.spans import Span, union
+from ingestion.published import publishing
 from ingestion.raw_admission import RawAdmission
 from ingestion.sources.protocol import NotServedError, Source, UnitAnswer
 from ingestion.sources.reading import Reading
@@ -77,7 +78,7 @@ def release(
                 f"{item.id} holds several versions of one instant", f"pairity quarantine repair {item.id}"
             )
         known = rows if known_from == "then" else rows.with_columns(released_known_at(now))
-        with lake.writing():
+        with publishing(lake, settings):
             # The rows first: a kill in between leaves the item open, and releasing it again adds nothing.
             added = lake.write(item.dataset, item.entity, known, covered=_spans_of(item, rows), arrived_at=now)
             record_action(item, "release", f"{reason} ({SAID[known_from]})", now=now)
@@ -148,7 +149,7 @@ def _admit_answer(
     """Publish the sound rows of the source's answer, and close the item if they stand for all of its instants."""
     layout, kind = Layout.of(settings), DATASETS[item.dataset]
     lake = Lake(layout, venue=item.venue or HOME_VENUE)
-    with lake.writing():
+    with publishing(lake, settings):
         withheld = _admit_months(settings, lake, item, rows, now, known_from)
         bad = set(withheld[kind.time].to_list())
         good = set(rows[kind.time].to_list()) - bad

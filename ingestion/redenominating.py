@@ -13,6 +13,7 @@ from feature_repo.redenominations import Redenomination, Units, check_entry, rea
 from ingestion.closes_before import CloseCarrier
 from ingestion.known_from import KnownFrom
 from ingestion.lake import Lake
+from ingestion.published import publishing
 from ingestion.quarantine_actions import ActionOutcome, release
 from ingestion.withheld import WithheldRows, quarantine_venue
 from pairity.errors import ConfigError, UnknownNameError
@@ -59,7 +60,7 @@ def redenominate(settings: Settings, venue: str, entry: Redenomination, known_fr
     check_entry(entry)
     _require_stored(layout, lake, entry.asset)
     _require_fitting(layout, lake, entry)
-    with lake.writing():
+    with publishing(lake, settings):
         is_new = store_redenomination(layout, venue, entry)
     released, kept = [], []
     for item in _list_jumps(layout, lake, entry.asset):

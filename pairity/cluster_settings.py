@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr
+from pydantic import Field, PositiveInt, SecretStr
 
 from pairity.setting_types import SectionWithSecrets
 
 Profile = Literal["embedded", "cluster"]
+_S3 = r"^s3://[a-z0-9][a-z0-9.\-]{1,62}(/[A-Za-z0-9_.\-]{1,80}){0,8}$"
 _HOST = r"[A-Za-z0-9][A-Za-z0-9.\-]{0,252}:[0-9]{1,5}"
 
 
 class ClusterSettings(SectionWithSecrets):
-    """Services of the cluster profile; without `profile = "cluster"` none but `object_store` is used."""
+    """Services of the cluster profile; without `profile = "cluster"` none but `object_store` and `lake` is used."""
 
     scheduler: Annotated[str, Field(pattern=f"^(tcp|tls)://{_HOST}$")] | None = None
     """Dask's scheduler. Whoever can talk to it can run code on the workers: `tls://` anywhere but on one's own machine,
@@ -27,11 +28,16 @@ class ClusterSettings(SectionWithSecrets):
     (`PGSSLMODE`, `PGSSLROOTCERT`)."""
     postgres_user: Annotated[str, Field(pattern="^[a-z_][a-z0-9_]{0,62}$")] = "pairity"
     postgres_password: SecretStr | None = None
-    object_store: (
-        Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.\-]{1,62}(/[A-Za-z0-9_.\-]{1,80}){0,8}$")] | None
-    ) = None
+    object_store: Annotated[str, Field(pattern=_S3)] | None = None
     """Where `pairity snapshot push` and `pull` keep snapshots, in either profile: s3://bucket/prefix. Its credentials
     are read by the client itself (`AWS_ACCESS_KEY_ID`, …; `AWS_ENDPOINT_URL` for a store that is not Amazon's)."""
+
+    lake: Annotated[str, Field(pattern=_S3)] | None = None
+    """Where lake, features and reference data are published, in either profile: s3://bucket/prefix. Jobs on several
+    machines share them there; each has a data directory of its own, which fetches what it reads. Credentials as for
+    `object_store`."""
+    lake_cache_mb: PositiveInt = 20_000
+    """How much of what is published in `lake` is kept on this machine, as each job begins."""
 
     def require_complete(self, profile: Profile) -> None:
         """Raise ValueError where `profile` needs services that are not set."""

@@ -40,6 +40,8 @@ _STREAM_FOLDERS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
 _ABANDONED_AFTER_S = 3600.0
 _PIECE_BYTES = 1 << 16
 _COPIED_BYTES = 1 << 20
+_FLUSHED_SINGLY = 2000
+"""Files that are flushed one by one; for more the system flushes all that it has."""
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
 """Errors of a file system that has no links, none across this boundary, or no more of this file."""
 
@@ -86,6 +88,46 @@ def replace_file_with(path: Path, write: Callable[[Path], object], *, durable: b
         raise
     if durable:
         _flush(path.parent)
+
+
+def replace_file_with_zeros(path: Path, head: bytes, size: int) -> None:
+    """Put at `path` a file of `size` bytes that begins with `head`; the zeros behind it take no room on the disk."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("r+b") as file:
+            file.write(head)
+            file.truncate(size)
+
+    replace_file_with(path, write, durable=False)
+
+
+def fill_file(path: Path, content: bytes, head: int) -> None:
+    """Write `content` into the file that is at `path`, its first `head` bytes last, when the others are on the disk.
+
+    Until then the file begins as it did. Where another file takes its name meanwhile, that one stays as it is.
+    """
+    with os.fdopen(open_private(path, os.O_WRONLY), "wb", buffering=0) as file:
+        file.seek(head)
+        rest = memoryview(content)[head:]
+        while rest:
+            rest = rest[file.write(rest) :]
+        file.truncate(len(content))
+        os.fsync(file.fileno())
+        file.seek(0)
+        file.write(content[:head])
+
+
+def flush_files(paths: Sequence[Path]) -> None:
+    """Wait until files that were not flushed are on the disk, those that are gone too, with the names of all."""
+    if len(paths) > _FLUSHED_SINGLY:
+        os.sync()
+        return
+    for path in paths:
+        if path.exists():
+            _flush(path)
+    for folder in sorted({path.parent for path in paths}):
+        if folder.exists():
+            _flush(folder)
 
 
 def append_line(path: Path, line: str) -> None:

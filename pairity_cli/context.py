@@ -121,6 +121,10 @@ def settings_from(exchange_url: str | None = None, control_url: str | None = Non
     exchange = {name: value for name, value in (("url", exchange_url), ("control_url", control_url)) if value}
     settings = load_settings(**({"exchange": exchange} if exchange else {}), **overrides)
     secure_home(settings.root, say_note)
+    if settings.cluster.lake is not None or (settings.root / ".published").is_dir():
+        from pairity_cli.published_state import follow_published
+
+        follow_published(settings, say_note)
     check_home(settings, say_note)
     return settings
 

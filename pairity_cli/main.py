@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "pairs": ("pairs", "pairs", "All pairs: legs, correlation, hedge ratio, half-life, why left out."),
     "compact": ("compact", "compact", "Fold the small files of live hours into the lake's month files."),
     "snapshot": ("snapshot", "snapshot", "States of the data with a name: save, verify, copy, prune."),
+    "store": ("store", "store", "Lake and features in an object store: state, publish, fetch, prune."),
     "export": ("export", "export", "Write views as one table, or split into train, valid and test."),
     "train": ("train", "train", "Train models and books, backtest and register them; the gate decides."),
     "retrain": ("retrain", "retrain", "Train every day at a set time; the gate decides."),

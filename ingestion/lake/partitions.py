@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from feature_repo.placeholders import bring
 from feature_repo.raw_files import MANIFEST, PART
 from feature_repo.stored_tables import naming
 from pairity.bounded_files import digest_plain_file
@@ -115,5 +116,6 @@ def encode(rows: pl.DataFrame) -> bytes:
 
 def digest_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, hexadecimal; LakeCorruptError where it is no plain file."""
+    bring(path)
     with naming(path, "delete it and ingest its month again"):
         return digest_plain_file(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -46,10 +46,15 @@ class Lake:
         self._contents = Contents(self._state)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Lock the data directory for this writer alone; what a killed writer left is put in order first."""
+    def writing(self, prepare: Callable[[], object] | None = None) -> Iterator[None]:
+        """Lock the data directory for this writer alone; what a killed writer left is put in order first.
+
+        `prepare` is called then, before this object looks at the lake: it may replace its files.
+        """
         with single_writer(self._data_root):
             self.recover()
+            if prepare is not None:
+                prepare()
             self._state.refresh()
             self._state.owned = True
             try:

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ingestion.lake.lock import single_writer
+from ingestion.published.cache import bring_all
 from ingestion.snapshots.saved import FILES, FOLDERS, RECORD, SavedFile, SavedSnapshot, folder_of
 from pairity.bounded_files import digest_plain_file, read_json_file
 from pairity.code_revision import read_code_revision
@@ -33,6 +34,7 @@ def save_snapshot(layout: Layout, name: str, progress: Progress, *, now: datetim
     if os.path.lexists(target):
         raise ConfigError(f"there is a snapshot {name!r} already", "give it another name, or remove that one first")
     with single_writer(layout.root):
+        bring_all(layout.root)  # a placeholder's bytes are in an object store, and a snapshot stands alone
         names = list(_list_files(layout.root))
         if not any(path.startswith("lake/") for path in names):
             raise MissingDataError(

@@ -9,11 +9,8 @@ leaves objects that the next one finds; two pushes of one name cannot both succe
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
 
+from feature_repo.object_store import Objects, open_objects
 from ingestion.snapshots.saved import RECORD, SavedSnapshot, folder_of, read_snapshot
 from pairity.bounded_files import digest_plain_file, read_file
 from pairity.bounded_json import MIB
@@ -23,12 +20,8 @@ from pairity.errors import ConfigError, DataError, UnknownNameError
 from pairity.layout import Layout
 from pairity.progress import Progress
 
-if TYPE_CHECKING:
-    from obstore.store import ObjectStore
-
 _RECORDS = "snapshots"
 _LARGEST_RECORD = 1024 * MIB
-_TRIES, _PATIENCE = 3, timedelta(seconds=30)
 
 
 def push_snapshot(layout: Layout, saved: SavedSnapshot, address: str, progress: Progress) -> int:
@@ -37,34 +30,26 @@ def push_snapshot(layout: Layout, saved: SavedSnapshot, address: str, progress: 
     Each file is checked on the way: DataError where one is missing or not what was saved, and for a store that does not
     answer. ConfigError where the store has another snapshot of this name.
     """
-    import obstore
-    from obstore.exceptions import AlreadyExistsError
-
     new = 0
     source = folder_of(layout, saved.name)
     progress.stage("push", len(saved.files))
-    with _opened(address) as store:
-        for path, file in saved.files.items():
-            try:
-                found = digest_plain_file(source / path)
-            except FileNotFoundError:
-                raise DataError(f"snapshot {saved.name!r} lacks {path}", "use another snapshot, or a copy") from None
-            if found != file.sha256:
-                raise DataError(f"{path} of snapshot {saved.name!r} is not what was saved", "use another snapshot")
-            try:
-                obstore.put(store, _name_object(file.sha256), source / path, mode="create")
-                new += 1
-            except AlreadyExistsError:
-                pass
-            progress.advance(1)
-        record = read_file(source / RECORD, _LARGEST_RECORD)
+    store = open_objects(address)
+    for path, file in saved.files.items():
         try:
-            obstore.put(store, _name_record(saved.name), record, mode="create")
-        except AlreadyExistsError:
-            if _read_object(store, _name_record(saved.name), len(record)) != record:
-                raise ConfigError(
-                    f"{address} has another snapshot {saved.name!r} already", "save this one under another name"
-                ) from None
+            found = digest_plain_file(source / path)
+        except FileNotFoundError:
+            raise DataError(f"snapshot {saved.name!r} lacks {path}", "use another snapshot, or a copy") from None
+        if found != file.sha256:
+            raise DataError(f"{path} of snapshot {saved.name!r} is not what was saved", "use another snapshot")
+        new += store.create(_name_object(file.sha256), source / path)
+        progress.advance(1)
+    record = read_file(source / RECORD, _LARGEST_RECORD)
+    if not store.create(_name_record(saved.name), record):
+        stored = store.read(_name_record(saved.name), len(record))
+        if stored is None or stored[0] != record:
+            raise ConfigError(
+                f"{address} has another snapshot {saved.name!r} already", "save this one under another name"
+            )
     return new
 
 
@@ -80,34 +65,34 @@ def pull_snapshot(layout: Layout, name: str, address: str, progress: Progress) -
         raise ConfigError(f"there is a snapshot {name!r} already", "remove that one first")
     make_folder(target.parent)
     unfinished = temporary_path(target)
-    with _opened(address) as store:
-        try:
-            record = _read_object(store, _name_record(name), _LARGEST_RECORD)
-        except FileNotFoundError:
-            raise UnknownNameError("snapshot", name, _list_names(store)) from None
-        if record is None:
-            raise DataError(
-                f"the record of snapshot {name!r} in {address} has more than {_LARGEST_RECORD} bytes",
-                "it is none that pairity wrote: use another snapshot",
-            )
-        try:
-            make_folder(unfinished)
-            replace_file(unfinished / RECORD, record)
-            saved = read_snapshot(unfinished, name)
-            progress.stage("pull", len(saved.files))
-            for path, file in saved.files.items():
-                try:
-                    content = _read_object(store, _name_object(file.sha256), file.size)
-                except FileNotFoundError:
-                    raise DataError(f"{address} lacks {path} of snapshot {name!r}", "push it again") from None
-                if content is None or digest_bytes(content) != file.sha256:
-                    raise DataError(f"{path} of snapshot {name!r} is damaged in {address}", "use another snapshot")
-                replace_file(unfinished / path, content)
-                progress.advance(1)
-            move_folder(unfinished, target)
-        except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
+    store = open_objects(address)
+    try:
+        record = store.read(_name_record(name), _LARGEST_RECORD)
+    except FileNotFoundError:
+        raise UnknownNameError("snapshot", name, _list_names(store)) from None
+    if record is None:
+        raise DataError(
+            f"the record of snapshot {name!r} in {address} has more than {_LARGEST_RECORD} bytes",
+            "it is none that pairity wrote: use another snapshot",
+        )
+    try:
+        make_folder(unfinished)
+        replace_file(unfinished / RECORD, record[0])
+        saved = read_snapshot(unfinished, name)
+        progress.stage("pull", len(saved.files))
+        for path, file in saved.files.items():
+            try:
+                answer = store.read(_name_object(file.sha256), file.size)
+            except FileNotFoundError:
+                raise DataError(f"{address} lacks {path} of snapshot {name!r}", "push it again") from None
+            if answer is None or digest_bytes(answer[0]) != file.sha256:
+                raise DataError(f"{path} of snapshot {name!r} is damaged in {address}", "use another snapshot")
+            replace_file(unfinished / path, answer[0])
+            progress.advance(1)
+        move_folder(unfinished, target)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
     return saved
 
 
@@ -118,47 +103,8 @@ def require_object_store(address: str | None) -> str:
     return address
 
 
-@contextmanager
-def _opened(address: str) -> Iterator[ObjectStore]:
-    try:
-        from obstore.exceptions import BaseError
-        from obstore.store import from_url
-    except ImportError:
-        raise ConfigError("the package obstore is not installed", "pip install 'pairity[cluster]'") from None
-    retries: Any = {"max_retries": _TRIES, "retry_timeout": _PATIENCE}
-    try:
-        yield from_url(address, retry_config=retries)
-    except (BaseError, PermissionError) as error:
-        said = str(error).strip().splitlines()
-        raise DataError(
-            f"the object store {address} cannot be used: {said[0][:300] if said else type(error).__name__}",
-            "correct cluster.object_store, or its credentials in the variables AWS_…",
-        ) from None
-
-
-def _read_object(store: ObjectStore, name: str, most: int) -> bytes | None:
-    """Return an object; None where it has more than `most` bytes, whatever the store says of its size.
-
-    No more than that is kept. FileNotFoundError where it is not there.
-    """
-    import obstore
-
-    answer = obstore.get(store, name)
-    if answer.meta["size"] > most:
-        return None
-    content = bytearray()
-    for piece in answer.stream(min_chunk_size=MIB):
-        content += piece
-        if len(content) > most:
-            return None
-    return bytes(content)
-
-
-def _list_names(store: ObjectStore) -> list[str]:
-    import obstore
-
-    found = [entry["path"] for entries in obstore.list(store, prefix=_RECORDS) for entry in entries]
-    return sorted(path.rpartition("/")[2].removesuffix(".json") for path in found)
+def _list_names(store: Objects) -> list[str]:
+    return sorted(found.name.rpartition("/")[2].removesuffix(".json") for found in store.list(_RECORDS))
 
 
 def _name_object(sha256: str) -> str:

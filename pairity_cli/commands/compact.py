@@ -22,6 +22,7 @@ def compact(venue: str | None) -> None:
     """
     from feature_repo.feature_compaction import compact_features
     from ingestion.lake import Lake
+    from ingestion.published import publishing
     from pairity.layout import Layout
 
     settings = settings_from()
@@ -29,7 +30,7 @@ def compact(venue: str | None) -> None:
         echo(NOTHING_STORED)
         return
     lake = Lake(Layout.of(settings), venue=venue or settings.features.venue)
-    with lake.writing():
+    with publishing(lake, settings):
         report, features = lake.compact(), compact_features(Layout.of(settings))
     if report.commits:
         echo(

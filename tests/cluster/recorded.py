@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,14 +22,14 @@ _FOLDERS = {"candles_1m": "1m_20250127_20250226", "funding": "funding"}
 _SINCE_MS = int(datetime(2025, 1, 20, tzinfo=UTC).timestamp() * 1000)
 
 
-def fill_lake(settings: Settings) -> None:
-    """Write the recorded minutes and settlements of `ASSETS`."""
+def fill_lake(settings: Settings, assets: Sequence[str] = ASSETS) -> None:
+    """Write the recorded minutes and settlements of assets."""
     source = Path(os.environ["PAIRITY_RECORDED_DATA"]) / "binance_um"
     lake = Lake(Layout.of(settings), durable=False, venue="binance_um")
     with lake.writing():
         for name, folder in _FOLDERS.items():
             kind = DATASETS[name]
-            for asset in ASSETS:
+            for asset in assets:
                 rows = pl.read_parquet(source / folder / f"{asset}-USDT.parquet").filter(pl.col("ts") >= _SINCE_MS)
                 rows = rows.with_columns(
                     pl.from_epoch("ts", time_unit="ms").dt.replace_time_zone("UTC").alias(kind.time)

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import pytest
 
+from feature_repo.object_store import open_objects
 from ingestion.snapshots import find_snapshot, save_snapshot, verify_snapshot
-from ingestion.snapshots.object_store import _read_object, pull_snapshot, push_snapshot
+from ingestion.snapshots.object_store import pull_snapshot, push_snapshot
 from pairity.errors import ConfigError, DataError, UnknownNameError
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
@@ -118,24 +119,25 @@ def test_what_is_larger_than_the_record_says_is_not_read(tmp_path, address, monk
 class Liar:
     """A store that says of an object that it is small, and sends more."""
 
-    meta: ClassVar = {"size": 1}
+    meta: ClassVar = {"size": 1, "e_tag": "x"}
 
     def stream(self, **_):
         yield from (b"w" * 10 for _ in range(10))
 
 
-def test_what_a_store_says_of_a_size_is_not_believed(monkeypatch):
+def test_what_a_store_says_of_a_size_is_not_believed(variables, monkeypatch):
     import obstore  # of the extra: this module is read where it is not installed
 
     monkeypatch.setattr(obstore, "get", lambda *_: Liar())
-    assert _read_object(None, "objects/x", 99) is None
-    assert _read_object(None, "objects/x", 100) == b"w" * 100
+    store = open_objects("s3://pairity/any")
+    assert store.read("objects/x", 99) is None
+    assert store.read("objects/x", 100) == (b"w" * 100, "x")
 
 
 def test_a_store_that_is_not_there_is_named(tmp_path, address, monkeypatch):
     home = make_home(tmp_path / "home")
     saved = save_snapshot(home, "one", SilentProgress(), now=NOW)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setattr("ingestion.snapshots.object_store._TRIES", 0)
+    monkeypatch.setattr("feature_repo.object_store.TRIES", 0)
     with pytest.raises(DataError, match=r"the object store s3://pairity/.* cannot be used"):
         push_snapshot(home, saved, address, SilentProgress())

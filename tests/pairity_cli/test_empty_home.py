@@ -82,6 +82,7 @@ OTHERS = {
     "restore": "needs a backup",
     "doctor": "names an empty directory as a fault",
     "account": "asks the exchange",
+    "store": "needs the address of an object store",
 }
 
 

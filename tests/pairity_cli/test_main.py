@@ -26,6 +26,7 @@ def test_the_public_commands_are_these():
         "pairs",
         "compact",
         "snapshot",
+        "store",
         "export",
         "train",
         "retrain",
