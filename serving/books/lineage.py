@@ -16,7 +16,7 @@ from feature_repo.catalog import (
 from ingestion.recomputation import RecomputedRow, recompute_rows
 from model_registry.loading import load_book
 from model_registry.registry import find_version
-from model_registry.stored_fits import LearntFit
+from model_registry.stored_books import StoredFit
 from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.errors import RegistryError
 from pairity.layout import Layout
@@ -36,9 +36,9 @@ class WeightRecomputation:
     vectors: tuple[FeatureVector, ...]
     """Of the decision, all of them."""
     before: BookRecord | None
-    """The decision before, which pairs that are held and smoothed forecasts come from."""
-    fit: LearntFit | None
-    """What the version that decided had learnt; None for a rule."""
+    """The decision before, which pairs that are held, smoothed forecasts and states of members come from."""
+    fit: StoredFit | None
+    """What the version that decided had learnt, or its books had; None for a rule."""
     recorded: float
     again: float | None
     """None where the journal has no vectors of the decision."""
@@ -110,13 +110,13 @@ def recompute_weight_from_lake(
     )
 
 
-def load_fit(settings: Settings, decision: DecisionRecord, book: BookRecord) -> LearntFit | None:
+def load_fit(settings: Settings, decision: DecisionRecord, book: BookRecord) -> StoredFit | None:
     """Return what the version that decided had learnt; None for a rule.
 
     Raises what `find_version` and `load_book` raise, and RegistryError where the version is not what decided.
     """
     family = BOOK_FAMILIES.get(book.family)
-    if family is None or not family.learns:
+    if family is None or not family.is_fitted:
         return None
     version = find_version(settings, decision.model_version)
     if version.key != (decision.model_name, decision.model_version, decision.model_sha256):
@@ -131,13 +131,14 @@ def _weigh(
     book: BookRecord,
     name: str,
     vectors: Iterable[FeatureVector],
-    fit: LearntFit | None,
+    fit: StoredFit | None,
     before: BookRecord | None,
 ) -> float | None:
     family: BookFamily | None = BOOK_FAMILIES.get(book.family)
     if family is None:
         return None
-    market = view_market(vectors, book.close, family, fit, before)
+    between = {one: state.between for one, state in book.members.items()}
+    market = view_market(vectors, book.close, family, fit, before, between)
     return family.decide(market, family.size).weights.get(name, 0.0)
 
 

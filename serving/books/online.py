@@ -15,13 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.catalog import BOOK_FEATURES, MARKET_STATE, PAIR_BOOK_FEATURES, PAIR_SPREAD_FEATURES, Service
+from model_registry.combined_fits import CombinedFit
 from model_registry.outcome_fits import PAIR_COLUMNS, OutcomeFit, list_pairs, read_pair_columns
-from model_registry.ranker_fits import RANK_FEATURES, RankerFit
+from model_registry.ranker_fits import RANK_FEATURES, RankerFit, Smoothed
+from model_registry.stored_books import StoredFit
 from model_registry.stored_fits import LearntFit
 from pairity.books.continuation import Z_COLUMN, PairNames
-from pairity.books.families import BookFamily, BookMarket
+from pairity.books.families import BookFamily, BookMarket, Target
 from pairity.books.features import NameFeatures, choose_universe, make_name_features
-from pairity.books.present import PresentMarket
+from pairity.books.members import MemberState, MemberStep
+from pairity.books.present import MeasuredBook, PresentMarket
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
 from pairity.timeline import HOUR, format_instant
@@ -49,19 +52,19 @@ def read_market(
     family: BookFamily,
     able: Collection[str],
     before: BookRecord | None,
-    fit: LearntFit | None = None,
+    fit: StoredFit | None = None,
     *,
     decision_id: str,
     close: datetime,
     at: datetime,
-    realised: float | None = None,
+    measured: MeasuredBook | None = None,
     withheld: Mapping[str, str] = MappingProxyType({}),
 ) -> OnlineMarket:
     """Return the market of the names of `able` at `close`, as the online store has it at `at`.
 
-    `before`: the decision before; `fit`: what the book learnt, None for a rule; `realised`: that of `PresentMarket`;
-    `withheld`: names with withheld rows, and the rule that withholds them. MissingDataError where no bar of this close
-    is known.
+    `before`: the decision before; `fit`: what the book learnt, None for a rule; `measured`: what it would have done
+    until now; `withheld`: names with withheld rows, and the rule that withholds them. MissingDataError where no bar of
+    this close is known.
     """
     universe = settings.universe
 
@@ -76,42 +79,107 @@ def read_market(
     names = read(BOOK_FEATURES, [name for name in universe.assets if name in able])
     pairs: list[FeatureVector] = []
     if family.reads_pairs:
-        chosen = set(choose_universe(describe_names(names, close), family.size))
+        size = max(one.size for one in family.books if one.reads_pairs)
+        chosen = set(choose_universe(describe_names(names, close), size))
         ids = [pair.pair_id for pair in universe.pairs if chosen.issuperset(pair.assets)]
         pairs = read(PAIR_BOOK_FEATURES, ids)
-        pairs += [] if family.outcome is None else read(PAIR_SPREAD_FEATURES, ids)
+        pairs += read(PAIR_SPREAD_FEATURES, ids) if any(one.outcome is not None for one in family.books) else []
     vectors = (*bars, *names, *pairs)
     prices, missing = _read_closes(bars, able, close)
-    market = view_market(vectors, close, family, fit, before)
+    measured = measured or MeasuredBook()
+    market = view_market(vectors, close, family, fit, before, measured.between)
     unusable = {one.entity: why for one in names if (why := _explain_unusable(one, close, withheld))}
-    return OnlineMarket(PresentMarket(market, realised, prices, missing, unusable), vectors)
+    return OnlineMarket(PresentMarket(market, measured.realised, prices, missing, unusable), vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What the decision before left of a book: at a close, pairs and for how long yet, smoothed forecasts."""
+
+    close: datetime
+    pairs: Mapping[PairNames, int]
+    hours_left: Mapping[PairNames, int]
+    smoothed: Smoothed
 
 
 def view_market(
     vectors: Iterable[FeatureVector],
     close: datetime,
     family: BookFamily,
-    fit: LearntFit | None,
+    fit: StoredFit | None,
     before: BookRecord | None,
+    between: Mapping[str, Sequence[MemberStep]] = MappingProxyType({}),
 ) -> BookMarket:
     """Return what a book sees in vectors; those of another close are not looked at.
 
-    What the decision before left (pairs that are held, and how long yet, smoothed forecasts) counts where it was one of
-    the same family.
+    What the decision before left (pairs that are held, and how long yet, smoothed forecasts; states of members) counts
+    where it was one of the same family. `between`: that of `MeasuredBook`.
     """
     fresh = [vector for vector in vectors if vector.event_timestamp == close]
-    features = describe_names(fresh, close)
     own = before if before is not None and before.family == family.name else None
+    if isinstance(fit, CombinedFit):
+        return _view_members(fresh, close, family, fit, own, between)
+    left = None if own is None else _Left(own.close, own.pairs, own.hours_left, own.smoothed)
+    return _view(fresh, close, family, fit, left)
+
+
+def _view_members(
+    fresh: Sequence[FeatureVector],
+    close: datetime,
+    family: BookFamily,
+    fit: CombinedFit,
+    before: BookRecord | None,
+    between: Mapping[str, Sequence[MemberStep]],
+) -> BookMarket:
+    """Let each member decide on what it sees; those that have begun are what the combination sees."""
+    books: dict[str, Target] = {}
+    members: dict[str, MemberState] = {}
+    for member in family.books:
+        own, steps = fit.members[member.name], tuple(between.get(member.name, ()))
+        known = None if before is None else before.members.get(member.name)
+        left = None
+        if before is not None and known is not None:
+            left = _Left(before.close, known.pairs, known.hours_left, known.smoothed)
+            if steps:
+                left = replace(left, close=steps[-1].close, pairs=steps[-1].pairs)
+        market = _view(fresh, close, member, own.fit, left)
+        target = member.decide(market, member.size)
+        begun = own.begun or (known is not None and known.begun) or bool(target.weights)
+        begun = begun or any(step.weights for step in steps)
+        members[member.name] = MemberState(
+            begun=begun,
+            weights=target.weights,
+            pairs=target.pairs,
+            hours_left=target.hours_left,
+            smoothed=market.smoothed,
+            between=steps,
+        )
+        if begun:
+            books[member.name] = target
+    features = describe_names(fresh, close)
+    past: dict[str, tuple[float, ...]] = dict.fromkeys(books, ())
+    return BookMarket(features=features, z_scores={}, held_pairs={}, books=books, past=past, members=members)
+
+
+def _view(
+    fresh: Sequence[FeatureVector],
+    close: datetime,
+    family: BookFamily,
+    fit: LearntFit | None,
+    left: _Left | None,
+) -> BookMarket:
+    """Return what a book that combines no others sees in vectors of `close`."""
+    features = describe_names(fresh, close)
     market = BookMarket(
         features=features,
         z_scores=_read_scores(fresh) if family.needs_pairs else {},
-        held_pairs={} if own is None else own.pairs,
+        held_pairs={} if left is None else left.pairs,
     )
-    if own is not None:
-        market = replace(market, hours_left=own.hours_left, elapsed=(close - own.close) // HOUR)
+    if left is not None:
+        market = replace(market, hours_left=left.hours_left, elapsed=(close - left.close) // HOUR)
     names = sorted(choose_universe(features, family.size))
     if isinstance(fit, RankerFit):
-        scores, smoothed = fit.score(names, _tabulate(fresh, names), {} if own is None else own.smoothed)
+        scores, smoothed = fit.score(names, _tabulate(fresh, names), {} if left is None else left.smoothed)
         return replace(market, scores=scores, smoothed=smoothed)
     if isinstance(fit, OutcomeFit):
         return replace(market, outlooks=fit.look(names, _tabulate(fresh, names), _tabulate_pairs(fresh, names)))

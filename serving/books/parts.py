@@ -81,8 +81,9 @@ def choose_book(settings: Settings, *, by_version: bool = False) -> BookFamily:
 def _explain_unserved(name: str, served: Iterable[str]) -> tuple[str, str]:
     """Return why the process does not trade a family by its name, and what can be done."""
     if name in STORED_BOOKS:
+        does, held = ("combines books", "what they") if STORED_BOOKS[name].members else ("learns", "what it")
         return (
-            f"strategy.book is {name}, which learns: what it learnt is in its versions, and none is named",
+            f"strategy.book is {name}, which {does}: {held} learnt is in its versions, and none is named",
             f"train it (pairity train --family {name}) and start without --book once a version is champion; a replay "
             "takes one with --model",
         )

@@ -1,0 +1,47 @@
+"""Books that are combined, as one decision leaves them to the next: what each wants, holds and goes on from.
+
+Source: docs/formulas.md, Books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pairity.books.continuation import PairNames
+
+PairSides = Mapping[PairNames, int]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStep:
+    """What a member decided at a close between two decisions of the combination."""
+
+    close: datetime
+    weights: Mapping[str, float]
+    """Signed fractions of the member's equity."""
+    pairs: PairSides
+
+
+@dataclass(frozen=True, slots=True)
+class MemberState:
+    """A member as of one decision of the combination."""
+
+    begun: bool
+    """Whether it has ever wanted anything: from then on it has a share."""
+    weights: Mapping[str, float]
+    """Signed fractions of the member's equity."""
+    pairs: PairSides = field(default_factory=dict)
+    hours_left: Mapping[PairNames, int] = field(default_factory=dict)
+    smoothed: Mapping[tuple[int, str], float] = field(default_factory=dict)
+    between: tuple[MemberStep, ...] = ()
+    """What it decided since the combination's decision before, oldest first; of those that decide more often."""
+
+
+@dataclass(frozen=True, slots=True)
+class MembersLeft:
+    """What the combination's decision at `close` left of each member."""
+
+    close: datetime
+    members: Mapping[str, MemberState]
