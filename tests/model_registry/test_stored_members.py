@@ -1,4 +1,4 @@
-"""A combination as files of its version: its books with their fits, to the last bit; anything else is refused by name."""
+"""A combination as files of its version: its books with their fits, to the last bit; all else is refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Combinations in a training: judged walk-forward, registered with the fits that the walks of their books would make."""
+"""Combinations in a training: judged walk-forward, registered with the fits that the walks of their books make."""
 
 from __future__ import annotations
 
