@@ -56,17 +56,10 @@ StoredFit = LearntFit | CombinedFit
 """What a version holds of one moment."""
 BOOK_FILES: Mapping[str, int] = {**FIT_FILES, **MEMBER_FILES}
 """Files of trees beside `book.json`, with the most bytes that each may have."""
-STORED_BOOKS: Mapping[str, BookFamily] = {
-    name: one for name, one in BOOK_FAMILIES.items() if one.is_choice and not one.follows_past
-}
+STORED_BOOKS: Mapping[str, BookFamily] = {name: one for name, one in BOOK_FAMILIES.items() if one.is_choice}
 """Families of books that can be registered and trade: rules, those that learn, with their fit, and combinations."""
-
-
-def explain_untraded(family: BookFamily) -> str:
-    """Return why a family is not among `STORED_BOOKS`."""
-    if not family.is_choice:
-        return "it is there for comparison alone"
-    return "its shares follow what its books earned, and no version goes on measuring that yet"
+UNTRADED = "it is there for comparison alone"
+"""Why other families of books are not among `STORED_BOOKS`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

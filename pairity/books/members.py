@@ -5,7 +5,7 @@ Source: docs/formulas.md, Books.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -37,6 +37,25 @@ class MemberState:
     smoothed: Mapping[tuple[int, str], float] = field(default_factory=dict)
     between: tuple[MemberStep, ...] = ()
     """What it decided since the combination's decision before, oldest first; of those that decide more often."""
+    prior: Mapping[str, float] = field(default_factory=dict)
+    """Weights that it wanted until then."""
+    earned: float | None = None
+    """What it earned on paper since the combination's decision before, a fraction of its equity.
+
+    None where nobody asks, and where there is nothing to go on from.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class MembersSince:
+    """What members did since the combination's decision before, by name."""
+
+    between: Mapping[str, tuple[MemberStep, ...]] = field(default_factory=dict)
+    """As `MemberState` has it."""
+    earned: Mapping[str, float] = field(default_factory=dict)
+    """As `MemberState` has it; of those that had begun, where shares follow what books earned."""
+    past: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """The same at the decisions before, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

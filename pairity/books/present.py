@@ -10,7 +10,7 @@ from typing import Protocol
 from pairity.books.families import BookFamily, BookMarket
 from pairity.books.fits import BookFit
 from pairity.books.limits import BookLimits
-from pairity.books.members import MembersLeft, MemberStep
+from pairity.books.members import MembersLeft, MembersSince
 from pairity.settings import Settings
 
 
@@ -35,8 +35,8 @@ class MeasuredBook:
 
     realised: float | None = None
     """That of `PresentMarket`."""
-    between: Mapping[str, tuple[MemberStep, ...]] = field(default_factory=dict)
-    """Of combined books: what members that decide more often did since the decision before, oldest first."""
+    since: MembersSince = field(default_factory=MembersSince)
+    """Of combined books: what their members did since the decision before, `past` left out."""
 
 
 class MeasureBook(Protocol):

@@ -23,7 +23,7 @@ from pairity.timeline import HOUR, MINUTE, floor_to, format_instant, month_start
 from pairity.universe import exact, inst_id, short_name
 from serving.books.deciding import decide, make_record
 from serving.books.funding import collect_funding
-from serving.books.members import find_left
+from serving.books.members import find_left, list_past
 from serving.books.online import read_market
 from serving.books.parts import BookDesk, BookParts
 from serving.error_states import describe, may_be_survived
@@ -206,6 +206,8 @@ class BookCycle:
             *(self._settings, terms.family, terms.limits, able, terms.fit, left),
         )
         measured = await self._watch.look_while(measuring)
+        past = list_past(parts.journal.books, terms.family, terms.fit, due)
+        measured = replace(measured, since=replace(measured.since, past=past))
         name, now = decision_id(parts.journal.scope, due), parts.clock.now()
         read = read_market(
             parts.data,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from feature_repo.catalog import (
@@ -21,7 +21,8 @@ from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.errors import RegistryError
 from pairity.layout import Layout
 from pairity.settings import Settings
-from serving.books.online import view_market
+from serving.books.members import list_past, recall_since
+from serving.books.viewing import view_market
 from serving.journal import BookRecord, DecisionRecord, FeatureVector
 from serving.journal.reading import ReadingJournal
 from serving.lineage import LakeRecomputation
@@ -39,6 +40,8 @@ class WeightRecomputation:
     """The decision before, which pairs that are held, smoothed forecasts and states of members come from."""
     fit: StoredFit | None
     """What the version that decided had learnt, or its books had; None for a rule."""
+    past: Mapping[str, Sequence[float]]
+    """What books of a combination earned before, by name, as the journal has it."""
     recorded: float
     again: float | None
     """None where the journal has no vectors of the decision."""
@@ -62,20 +65,23 @@ def recompute_weight(
     Raises JournalError, and for a book that learns what `find_version` and `load_book` raise, or RegistryError where
     the version is not what decided.
     """
+    fit = load_fit(settings, decision, book)
     journal = ReadingJournal.connect(Layout.of(settings).journal)
     try:
         before = journal.books.before(book.close)
+        family = BOOK_FAMILIES.get(book.family)
+        past = {} if family is None else list_past(journal.books, family, fit, book.close)
     finally:
         journal.close()
-    fit = load_fit(settings, decision, book)
     chosen = book.find(name)
     return WeightRecomputation(
         name=name,
         vectors=tuple(vectors),
         before=before,
         fit=fit,
+        past=past,
         recorded=0.0 if chosen is None else chosen.wanted,
-        again=_weigh(book, name, vectors, fit, before) if vectors else None,
+        again=_weigh(book, name, vectors, fit, before, past) if vectors else None,
     )
 
 
@@ -106,7 +112,7 @@ def recompute_weight_from_lake(
         row=rows.get((BOOK_FEATURES.name, again.name)),
         compared=sum(len(one.values) for one in own),
         different=tuple(different),
-        result=_weigh(book, again.name, computed, again.fit, again.before),
+        result=_weigh(book, again.name, computed, again.fit, again.before, again.past),
     )
 
 
@@ -133,12 +139,12 @@ def _weigh(
     vectors: Iterable[FeatureVector],
     fit: StoredFit | None,
     before: BookRecord | None,
+    past: Mapping[str, Sequence[float]],
 ) -> float | None:
     family: BookFamily | None = BOOK_FAMILIES.get(book.family)
     if family is None:
         return None
-    between = {one: state.between for one, state in book.members.items()}
-    market = view_market(vectors, book.close, family, fit, before, between)
+    market = view_market(vectors, book.close, family, fit, before, recall_since(book, past))
     return family.decide(market, family.size).weights.get(name, 0.0)
 
 

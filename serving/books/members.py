@@ -1,18 +1,22 @@
-"""Books of a combination between its decisions: what they decided then, and the same computed again from the store."""
+"""Books of a combination between its decisions: what they did then, and the same computed again from the store."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from model_registry.stored_books import StoredFit
+from pairity.books.combination import PAST_DAYS
 from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.books.limits import BookLimits
-from pairity.books.members import MembersLeft, MemberStep
+from pairity.books.members import MembersLeft, MembersSince, MemberStep
 from pairity.books.present import MeasureBook
 from pairity.errors import PairityError
 from pairity.settings import Settings
 from serving.journal import BookRecord
+from serving.journal.book_pages import BookPages
 
 FEATURE = "decided_between"
 """Under which it stands beside the values of feature services."""
@@ -25,23 +29,42 @@ def find_left(family: BookFamily, before: BookRecord | None) -> MembersLeft | No
     return MembersLeft(before.close, before.members)
 
 
+def list_past(
+    books: BookPages, family: BookFamily, fit: StoredFit | None, close: datetime
+) -> Mapping[str, Sequence[float]]:
+    """Return what members of a combination earned at its decisions before `close`, behind what its version knows.
+
+    Empty where nothing follows it.
+    """
+    if not family.follows_past or fit is None:
+        return {}
+    return books.list_earned(family.name, fit.made_at, close, PAST_DAYS)
+
+
+def recall_since(book: BookRecord, past: Mapping[str, Sequence[float]]) -> MembersSince:
+    """Return what members did before a decision, as it was recorded; `past`: that of `list_past`."""
+    members = book.members.items()
+    earned = {name: one.earned for name, one in members if one.earned is not None}
+    return MembersSince({name: one.between for name, one in members}, earned, past)
+
+
 @dataclass(frozen=True, slots=True)
 class BetweenRecomputation:
-    """What members decided between two decisions: as decided on, and computed again."""
+    """What members did between two decisions: as decided on, and computed again."""
 
-    recorded: Mapping[str, tuple[MemberStep, ...]]
-    again: Mapping[str, tuple[MemberStep, ...]]
+    recorded: MembersSince
+    again: MembersSince
     fault: str | None = None
     """Why it could not be computed again."""
 
     @property
     def compared(self) -> int:
-        """Decisions of members that are compared."""
+        """Decisions of members, and what they earned, that are compared."""
         return len(self._list_keys())
 
     @property
     def different(self) -> list[tuple[str, str | None, str | None]]:
-        """Member, what was decided and what is now, of decisions that differ; None where there is none."""
+        """Member, what was recorded and what is now, where these differ; None where there is none."""
         ours, theirs = _index(self.recorded), _index(self.again)
         return [
             (key[0], _write(ours.get(key)), _write(theirs.get(key)))
@@ -62,11 +85,11 @@ def walk_again(
     """
     if book.walked is None:
         return None
-    recorded = {name: one.between for name, one in book.members.items() if one.between}
+    recorded, nothing = recall_since(book, {}), MembersSince()
     family = BOOK_FAMILIES.get(book.family)
     left = None if family is None else find_left(family, before)
     if family is None or left is None:
-        return BetweenRecomputation(recorded, {}, f"{book.family} is no book of this release, or nothing was before it")
+        return BetweenRecomputation(recorded, nothing, "the decision before is none of this book")
     # Names of today's universe that the decision did not have must not be asked for, and those that left must be.
     universe = settings.universe.model_copy(update={"assets": book.walked.names})
     try:
@@ -80,8 +103,8 @@ def walk_again(
             now=book.walked.known_at,
         )
     except PairityError as error:
-        return BetweenRecomputation(recorded, {}, error.what)
-    return BetweenRecomputation(recorded, {name: steps for name, steps in again.between.items() if steps})
+        return BetweenRecomputation(recorded, nothing, error.what)
+    return BetweenRecomputation(recorded, again.since)
 
 
 def walk_all_again(
@@ -106,12 +129,15 @@ def walk_all_again(
     return counts, found
 
 
-def _index(between: Mapping[str, tuple[MemberStep, ...]]) -> dict[tuple[str, str], MemberStep]:
-    return {(name, step.close.isoformat()): step for name, steps in between.items() for step in steps}
+def _index(since: MembersSince) -> dict[tuple[str, str], MemberStep | float]:
+    steps = {(name, step.close.isoformat()): step for name, own in since.between.items() for step in own}
+    return {**steps, **{(name, "earned"): earned for name, earned in since.earned.items()}}
 
 
-def _write(step: MemberStep | None) -> str | None:
+def _write(step: MemberStep | float | None) -> str | None:
     if step is None:
         return None
+    if isinstance(step, float):
+        return f"earned {step!r}"
     held = ", ".join(f"{'+' if side > 0 else '-'}{pair[0]}/{pair[1]}" for pair, side in sorted(step.pairs.items()))
     return f"{step.close:%Y-%m-%d %H:%M}: {held or 'nothing'}; {dict(sorted(step.weights.items()))}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from model_registry.stored_books import STORED_BOOKS, explain_untraded
+from model_registry.stored_books import STORED_BOOKS, UNTRADED
 from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.books.present import MeasureBook
 from pairity.errors import ConfigError, UnknownNameError
@@ -88,7 +88,7 @@ def _explain_unserved(name: str, served: Iterable[str]) -> tuple[str, str]:
             "takes one with --model",
         )
     return (
-        f"strategy.book is {name}, which the process does not trade: {explain_untraded(BOOK_FAMILIES[name])}",
+        f"strategy.book is {name}, which the process does not trade: {UNTRADED}",
         f"choose one of {', '.join(served)}",
     )
 

@@ -24,6 +24,8 @@ def member_to_json(member: MemberState) -> dict[str, Any]:
             }
             for step in member.between
         ],
+        "prior": dict(member.prior),
+        "earned": member.earned,
     }
 
 
@@ -43,4 +45,6 @@ def member_from_json(row: dict[str, Any]) -> MemberState:
             )
             for step in row["between"]
         ),
+        prior=row["prior"],
+        earned=row["earned"],
     )

@@ -25,17 +25,20 @@ def make_fit(family: str, made_at: datetime, seed: int = 0) -> StoredFit:
     rng = np.random.default_rng(seed)
     book = BOOK_FAMILIES[family]
     if book.members:
-        return CombinedFit(made_at, {one.name: _join(one, made_at, seed) for one in book.books})
+        draw = np.random.default_rng(seed) if book.follows_past else None
+        return CombinedFit(made_at, {one.name: _join(one, made_at, seed, draw) for one in book.books})
     if book.ranker is not None:
         return _fit_ranks(book.ranker, made_at, rng)
     assert book.outcome is not None
     return _fit_outcomes(book.outcome, made_at, rng)
 
 
-def _join(member: BookFamily, made_at: datetime, seed: int) -> MemberFit:
-    """Return a member; a rule, and one that had begun on its walk, among others that had not."""
+def _join(member: BookFamily, made_at: datetime, seed: int, draw: np.random.Generator | None) -> MemberFit:
+    """Return a member; of equal shares some had not begun on their walk, of others all had, with a past of 89 days."""
     fit = make_fit(member.name, made_at, seed) if member.learns else None
     assert not isinstance(fit, CombinedFit)
+    if draw is not None:
+        return MemberFit(fit=fit, begun=True, past=tuple(draw.normal(0.0005, 0.01, 89).tolist()))
     return MemberFit(fit=fit, begun=member.name in {"carry_book", "book_ranker"})
 
 

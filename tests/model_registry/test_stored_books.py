@@ -39,7 +39,7 @@ def test_what_is_registered_comes_back_to_the_last_bit(settings):
 def test_what_is_there_for_comparison_alone_cannot_be_registered():
     rules = {name for name, one in BOOK_FAMILIES.items() if one.is_rule}
     assert rules == {"trend_book", "carry_book", "trend_carry_book", "pair_continuation"}
-    assert set(STORED_BOOKS) == {*rules, *LEARNT, "combined_equal"}
+    assert set(STORED_BOOKS) == {*rules, *LEARNT, "combined_equal", "combined_shrunk"}
     assert "picked_past" not in STORED_BOOKS
 
 

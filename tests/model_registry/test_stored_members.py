@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +20,7 @@ from tests.model_registry.book_fits import make_fit
 from tests.model_registry.book_versions import make_book, register_book
 from tests.serving.registered_models import settings_in
 
-EQUAL = "combined_equal"
+EQUAL, SHRUNK = "combined_equal", "combined_shrunk"
 MADE_AT = datetime(2024, 1, 5, tzinfo=UTC)
 RIDGE, TREES, FOREST, PAIRS = (
     MEMBERS.index(name) for name in ("book_ranker_ridge", "book_ranker", "pair_outcome_forest", "pair_outcome_boosting")
@@ -164,3 +165,47 @@ def test_a_strange_file_beside_it_is_refused_before_anything_is_read(settings, m
     (folder / "trend_book_trees_3d.txt").write_bytes(b"tree")
     with pytest.raises(ModelIntegrityError, match="is no file of a model"):
         load_book(Layout.of(settings), version)
+
+
+@pytest.fixture(scope="module")
+def shrunk(settings):
+    return make_book(settings, SHRUNK, fit=make_fit(SHRUNK, MADE_AT))
+
+
+def test_a_past_comes_back_to_the_last_bit_at_its_longest_too(settings, shrunk):
+    long = {
+        name: replace(one, past=tuple(0.1 * math.sin(day * (place + 1)) for day in range(365)))
+        for place, (name, one) in enumerate(shrunk.fit.members.items())
+    }
+    for book in (shrunk, replace(shrunk, fit=replace(shrunk.fit, members=long))):
+        version = register_book(settings, book)
+        assert load_book(Layout.of(settings), version) == book
+
+
+PASTS = {
+    "a day too many": (change(0, past=[0.0] * 366), "past of trend_book is no list of at most 365 numbers"),
+    "an integer": (change(0, past=[1]), "past of trend_book is '1', not a number"),
+    "a text": (change(0, past=["0.1"]), "past of trend_book is '0.1', not a number"),
+    "beyond its bounds": (change(0, past=[10.5]), "past of trend_book is '10.5', not a number from -10 to 10"),
+    "of a book that has not begun": (change(0, begun=False), "past of trend_book is no list of at most 365"),
+    "an object": (change(0, past={}), "past of trend_book is no list"),
+}
+
+
+@pytest.mark.parametrize("trick", PASTS)
+def test_a_hostile_past_is_refused_by_name(settings, shrunk, trick):
+    apply, words = PASTS[trick]
+    files = shrunk.to_files()
+    card = json.loads(files.pop(BOOK_FILE))
+    apply(card)
+    with pytest.raises(ModelIntegrityError, match=words):
+        read_book(json.dumps(card).encode(), make_tags(settings, family=SHRUNK), "a place", files)
+
+
+def test_a_past_that_is_no_number_is_refused(settings, shrunk):
+    files = shrunk.to_files()
+    content = files.pop(BOOK_FILE)
+    first = json.dumps(shrunk.fit.members["trend_book"].past[0]).encode()
+    for value in (b"NaN", b"Infinity", b"1e999"):
+        with pytest.raises(ModelIntegrityError, match="refused"):
+            read_book(content.replace(first, value, 1), make_tags(settings, family=SHRUNK), "a place", files)

@@ -16,12 +16,14 @@ from pairity.timeline import DAY, floor_to
 from tests.training.published import NOW, brute_join, publish_all
 from tests.training.test_learnt_families import fit_by_walk, load, settings_of
 from training.books import outcome_models, outcome_walk, ranker, stored_market, train
+from training.books.combined import WalkForwardBooks
 from training.books.lines import trade_book_lines
+from training.books.plan import Basis, plan_members
 from training.books.stored_market import make_book_terms
 from training.books.walked import walk_book
 from training.family_job import train_families
 
-EQUAL = "combined_equal"
+EQUAL, SHRUNK = "combined_equal", "combined_shrunk"
 MEMBERS = BOOK_FAMILIES[EQUAL].members
 
 
@@ -76,8 +78,10 @@ def test_what_did_not_pass_is_registered_with_the_fits_of_the_training_part(trai
     assert version.tags["fitted_at"] == made_at.isoformat()
 
 
-def test_what_passes_knows_which_books_had_begun(trained, monkeypatch):
+@pytest.mark.parametrize("family", [EQUAL, pytest.param(SHRUNK, marks=pytest.mark.slow)])
+def test_what_passes_knows_which_books_had_begun_and_what_they_earned(trained, monkeypatch, family):
     settings, _ = trained
+    settings = settings_of(settings.home, (family,))
     honest = train.judge
 
     def judge(case, look_on):
@@ -89,17 +93,37 @@ def test_what_passes_knows_which_books_had_begun(trained, monkeypatch):
     version, book = load(settings, report)
     assert book.fit.made_at == floor_to(min(datetime.fromisoformat(version.train_end), report.test_end), DAY)
     walked = walk_book(
-        settings, BOOK_FAMILIES[EQUAL], make_book_terms(settings), report.test_start, report.test_end, NOW
+        settings, BOOK_FAMILIES[family], make_book_terms(settings), report.test_start, report.test_end, NOW
     )
     newest = [one for one in walked.bench.plan() if walked.panel.close_of(one.hour) <= book.fit.made_at][-1]
     assert sorted(name for name, one in book.fit.members.items() if one.begun) == sorted(newest.target.parts)
     assert len(newest.target.parts) >= 5
+    days = (book.fit.made_at - report.test_start) // DAY
+    for one in book.fit.members.values():
+        assert len(one.past) <= (days if family == SHRUNK else 0)
+    if family == SHRUNK:
+        assert max(len(one.past) for one in book.fit.members.values()) == days
+        books = WalkForwardBooks(
+            walked.panel,
+            plan_members(walked.market.history, book.family, basis_of(walked)),
+            walked.bench.terms.costs,
+        )
+        rows = [one.hour for one in walked.bench.plan() if walked.panel.close_of(one.hour) <= book.fit.made_at]
+        past = [books.see(row) for row in rows][-1][1]
+        assert {name: one.past for name, one in book.fit.members.items() if one.begun} == {
+            name: tuple(own) for name, own in past.items()
+        }
     # As a champion it is traded by what it holds, from the first hour on
     frozen = walk_book(
         settings, book.family, make_book_terms(settings), report.test_start, report.test_end, NOW, book.fit
     )
     parts = frozen.bench.plan()[0].target.parts
     assert set(newest.target.parts) <= set(parts)
+
+
+def basis_of(walked):
+    able = frozenset(walked.bench.list_names())
+    return Basis(able, able, walked.bench.first, 0, walked.bench.terms.costs)
 
 
 def test_where_one_of_its_books_knows_too_little_nothing_is_registered(trained, monkeypatch):

@@ -218,7 +218,6 @@ def test_a_book_is_compared_with_one_that_the_same_training_has_promoted(trained
 def test_what_cannot_be_traded_is_refused_before_anything_is_read(tmp_path):
     for families, error, words in (
         (("pair_forest", "picked_past"), ConfigError, "picked_past is a book that the trading process does not trade"),
-        (("combined_shrunk",), ConfigError, "combined_shrunk is a book .* its shares follow what its books earned"),
         (("factor_risk",), ConfigError, "returns of single assets"),
         (("nonsense",), UnknownNameError, "unknown family 'nonsense'"),
     ):

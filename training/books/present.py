@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from pairity.books.families import BookFamily, Target
 from pairity.books.fits import BookFit
 from pairity.books.limits import VOLATILITY_HOURS, BookLimits
-from pairity.books.members import MembersLeft, MemberState, MemberStep
+from pairity.books.members import MembersLeft, MembersSince, MemberState, MemberStep, PairSides
 from pairity.books.present import MeasuredBook
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
 from pairity.timeline import HOUR, format_instant
 from training.books.account import BookCosts
+from training.books.combined import measure_paper
 from training.books.history_features import FeatureHistory
-from training.books.plan import list_passed_over, measure_fitted, measure_realised, plan_book
+from training.books.plan import PlannedDecision, list_passed_over, measure_fitted, measure_realised, plan_book
 from training.books.stored_market import load_market, make_book_terms
 
 
@@ -44,39 +46,63 @@ def measure_book(
             f"no bar that closed at {format_instant(close)} is stored", "look at what ingestion says of this hour"
         )
     costs, names = make_book_terms(settings).costs, frozenset(able)
-    between = {} if left is None else _walk_members(history, family, names, left, row, costs)
+    since = MembersSince() if left is None else _follow_members(history, family, names, left, row, costs)
     if limits.volatility is None:
-        return MeasuredBook(between=between)
+        return MeasuredBook(since=since)
     if fit is not None:
-        return MeasuredBook(measure_fitted(history, family, names, fit, row, costs=costs), between)
+        return MeasuredBook(measure_fitted(history, family, names, fit, row, costs=costs), since)
     # From the last decision before the window on: what is planned earlier moves nothing.
     first = max(0, row - VOLATILITY_HOURS - family.every_hours)
     plan = plan_book(history, family, names, first=first, costs=costs)
-    return MeasuredBook(measure_realised(panel, plan, row), between)
+    return MeasuredBook(measure_realised(panel, plan, row), since)
 
 
-def _walk_members(
+def _follow_members(
     history: FeatureHistory, family: BookFamily, able: frozenset[str], left: MembersLeft, row: int, costs: BookCosts
-) -> dict[str, tuple[MemberStep, ...]]:
-    """Return what members that decide more often than the combination decided since its decision before."""
+) -> MembersSince:
+    """Return what the members of a combination did since its decision before."""
     panel = history.panel
     begin = (left.close - panel.start) // HOUR
-    found: dict[str, tuple[MemberStep, ...]] = {}
+    between: dict[str, tuple[MemberStep, ...]] = {}
+    earned: dict[str, float] = {}
     for member in family.books:
-        if member.every_hours >= family.every_hours:
-            continue
         state = left.members.get(member.name, MemberState(begun=False, weights={}))
-        planned = plan_book(
-            history,
-            member,
-            able,
-            first=max(begin + 1, 0),
-            costs=costs,
-            silent=list_passed_over(history, member, able, (max(begin + 1, 0), row), ()),
-            until=row,
-            before=(begin, Target(weights=state.weights, scores={}, universe=(), pairs=state.pairs)),
-        )
-        found[member.name] = tuple(
-            MemberStep(panel.close_of(one.hour), one.target.weights, one.target.pairs) for one in planned
-        )
-    return found
+        planned = _walk_member(history, family, member, able, state, (begin, row), costs)
+        if planned:
+            between[member.name] = tuple(
+                MemberStep(panel.close_of(one.hour), one.target.weights, one.target.pairs) for one in planned
+            )
+        if family.follows_past and state.begun and begin >= 0:
+            held = [(begin - 1, _want(state.prior)), (begin, _want(state.weights))]
+            plan = [*held, *((one.hour, one.target) for one in planned)]
+            earned[member.name] = measure_paper(panel, plan, begin, row, costs)
+    return MembersSince(between, earned)
+
+
+def _walk_member(
+    history: FeatureHistory,
+    family: BookFamily,
+    member: BookFamily,
+    able: frozenset[str],
+    state: MemberState,
+    rows: tuple[int, int],
+    costs: BookCosts,
+) -> Sequence[PlannedDecision]:
+    """Return what a member decided between two decisions of the combination; nothing, if no more often than it."""
+    if member.every_hours >= family.every_hours:
+        return ()
+    first = max(rows[0] + 1, 0)
+    return plan_book(
+        history,
+        member,
+        able,
+        first=first,
+        costs=costs,
+        silent=list_passed_over(history, member, able, (first, rows[1]), ()),
+        until=rows[1],
+        before=(rows[0], _want(state.weights, state.pairs)),
+    )
+
+
+def _want(weights: Mapping[str, float], pairs: PairSides = MappingProxyType({})) -> Target:
+    return Target(weights=weights, scores={}, universe=(), pairs=pairs)

@@ -7,41 +7,105 @@ from functools import partial
 import pytest
 
 from pairity.books.families import BOOK_FAMILIES
+from pairity.layout import Layout
 from serving.journal.book_records import book_from_json, book_to_json
 from tests.model_registry.book_fits import make_fit
-from tests.serving.books.book_scene import FIRST, book_scene
+from tests.serving.books.book_scene import DAY, FIRST, book_scene, publish_funding
 from tests.serving.books.test_book_champion import OPTIONS, make_champion, read_versions
 from tests.serving.books.test_book_process import Killed, check_equal_to_backtest, count_ahead, open_mortal
 from tests.serving.books.test_learnt_book import EVERYTHING, MADE_AT, plan_days, read_decided
+from training.books.combined import WalkForwardBooks
 
-EQUAL = "combined_equal"
+EQUAL, SHRUNK = "combined_equal", "combined_shrunk"
 MEMBERS = BOOK_FAMILIES[EQUAL].members
+OTHERS = [(EQUAL, 75), (EQUAL, -60), (EQUAL, 110), (SHRUNK, -60), (SHRUNK, 110)]
 
 
-@pytest.mark.parametrize("kill_at", [75, *(pytest.param(at, marks=pytest.mark.slow) for at in (-60, 110))])
-def test_it_holds_what_the_backtest_of_the_same_version_holds_after_a_kill_too(tmp_path, kill_at):
-    fit = make_fit(EQUAL, MADE_AT)
+@pytest.mark.parametrize(
+    ("family", "kill_at"),
+    [(SHRUNK, 75), *(pytest.param(one, at, marks=pytest.mark.slow) for one, at in OTHERS)],
+)
+def test_it_holds_what_the_backtest_of_the_same_version_holds_after_a_kill_too(tmp_path, family, kill_at):
+    fit = make_fit(family, MADE_AT)
     with book_scene(tmp_path / "home", **OPTIONS, universe=EVERYTHING) as scene:
-        champion = make_champion(scene.settings, family=EQUAL, fit=fit)
+        publish_funding(Layout.of(scene.settings))
+        champion = make_champion(scene.settings, family=family, fit=fit)
         with pytest.raises(Killed):
             scene.trade(3, open_journal=partial(open_mortal, kill_at))
         assert scene.trade(count_ahead(scene, 3)).problems == []
-        check_equal_to_backtest(scene, 3, family=EQUAL, fit=fit)
+        check_equal_to_backtest(scene, 3, family=family, fit=fit)
         assert read_versions(scene) == [champion.key] * 3
         books = [book for book, _, _ in read_decided(scene)]
-    plan = plan_days(EQUAL, fit, 3)
+    plan = plan_days(family, fit, 3)
     assert [{one.name: one.wanted for one in book.names if one.wanted} for book in books] == [
         {name: weight for name, weight in one.target.weights.items() if weight} for one in plan
     ]
-    for book, one in zip(books, plan, strict=True):
-        assert list(book.members) == list(MEMBERS)
-        begun = [name for name, member in book.members.items() if member.begun]
-        assert sorted(begun) == sorted(one.target.parts)
-        for name in begun:
-            assert one.target.parts[name] == {
-                key: 1 / len(begun) * weight for key, weight in book.members[name].weights.items()
-            }
+    shares = [check_shares(book, one.target.parts) for book, one in zip(books, plan, strict=True)]
+    if family == SHRUNK:
+        # 89 days of the version, and one more at the second decision: then there are enough
+        assert len(set(shares[0].values())) == 1
+        assert min(len(set(own.values())) for own in shares[1:]) > 5
+        assert shares[1] != shares[2]
     steps = [step for book in books for step in book.members["pair_continuation"].between]
     assert [(step.close - FIRST).total_seconds() / 3600 for step in steps] == [8, 16, 32, 40]
-    text = book_to_json(books[-1])
-    assert book_from_json(books[-1].decision_id, books[-1].family, text) == books[-1]
+    for book in books:
+        text = book_to_json(book)
+        assert book_from_json(book.decision_id, book.family, text) == book
+        follows = family == SHRUNK and book.close > FIRST
+        assert all((one.earned is not None) == follows for one in book.members.values())
+
+
+def check_shares(book, parts):
+    """Return the share of each member in a decision: what it adds is its share of its own weights."""
+    assert list(book.members) == list(MEMBERS)
+    assert sorted(parts) == sorted(name for name, member in book.members.items() if member.begun)
+    shares = {}
+    for name, own in parts.items():
+        wanted = book.members[name].weights
+        assert own.keys() == wanted.keys()
+        largest = max(own, key=lambda key: abs(own[key]))
+        shares[name] = round(own[largest] / wanted[largest], 12)
+        assert own == pytest.approx({key: shares[name] * weight for key, weight in wanted.items()})
+    assert sum(shares.values()) == pytest.approx(1)
+    return shares
+
+
+@pytest.mark.slow
+def test_what_members_earned_is_read_back_from_the_journal_behind_what_the_version_knows(tmp_path):
+    fit = make_fit(SHRUNK, MADE_AT)
+    with book_scene(tmp_path / "home", **OPTIONS, universe=EVERYTHING) as scene:
+        publish_funding(Layout.of(scene.settings))
+        make_champion(scene.settings, family=SHRUNK, fit=fit)
+        scene.trade(3)
+        journal = scene.read()
+        try:
+            books = journal.books.all()
+            end = FIRST + 10 * DAY
+            for name in MEMBERS:
+                earned = [one.members[name].earned for one in books[1:]]
+                assert journal.books.list_earned(SHRUNK, fit.made_at, end, 365)[name] == earned
+                assert journal.books.list_earned(SHRUNK, fit.made_at, end, 1)[name] == earned[1:]
+                assert journal.books.list_earned(SHRUNK, books[1].close, end, 365)[name] == earned[1:]
+                assert journal.books.list_earned(SHRUNK, fit.made_at, books[2].close, 365)[name] == earned[:1]
+            assert journal.books.list_earned(EQUAL, fit.made_at, end, 365) == {}
+        finally:
+            journal.close()
+    walk = measure_walk(fit)
+    for name in MEMBERS:
+        assert [one.members[name].earned for one in books[1:]] == walk[name][89:]
+
+
+def measure_walk(fit):
+    """Return the past of each member after three days, as the backtest has it at its last decision."""
+    seen = {}
+    real = WalkForwardBooks.see
+
+    def see(self, hour):
+        books, past = real(self, hour)
+        seen.update(past)
+        return books, past
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WalkForwardBooks, "see", see)
+        plan_days(SHRUNK, fit, 3)
+    return seen
