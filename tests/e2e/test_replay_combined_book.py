@@ -20,7 +20,7 @@ from tests.model_registry.book_fits import make_fit
 from tests.model_registry.book_versions import make_book, register_book
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
-FAMILIES = ("combined_equal",)
+FAMILIES = ("combined_equal", "combined_shrunk")
 
 
 @pytest.fixture(scope="module")
