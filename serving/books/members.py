@@ -90,8 +90,11 @@ def walk_again(
     left = None if family is None else find_left(family, before)
     if family is None or left is None:
         return BetweenRecomputation(recorded, nothing, "the decision before is none of this book")
-    # Names of today's universe that the decision did not have must not be asked for, and those that left must be.
-    universe = settings.universe.model_copy(update={"assets": book.walked.names})
+    # Names of today's universe that the decision did not have must not be asked for, and those that left must be: what
+    # was held of them moved, too.
+    held = {name for one in left.members.values() for name in (*one.weights, *one.prior)}
+    names = (*book.walked.names, *sorted(held.difference(book.walked.names)))
+    universe = settings.universe.model_copy(update={"assets": names})
     try:
         again = measure(
             settings.model_copy(update={"universe": universe}),

@@ -68,11 +68,11 @@ def choose_book(settings: Settings, *, by_version: bool = False) -> BookFamily:
             f"{name} holds pairs of any two names, and universe.pair_assets lacks {', '.join(others)}",
             "leave universe.pair_assets out, or take these names out of universe.assets",
         )
-    between = family.every_hours * 60
-    if between % settings.serve.interval_minutes:
+    most = min(family.books, key=lambda one: one.every_hours)
+    if most.every_hours * 60 % settings.serve.interval_minutes:
         raise ConfigError(
-            f"serve.interval_minutes is {settings.serve.interval_minutes}, and {name} decides every "
-            f"{family.every_hours} hours",
+            f"serve.interval_minutes is {settings.serve.interval_minutes}, and {most.name} decides every "
+            f"{most.every_hours} hours",
             "set it to 60",
         )
     return family

@@ -78,7 +78,8 @@ def test_what_did_not_pass_is_registered_with_the_fits_of_the_training_part(trai
     assert version.tags["fitted_at"] == made_at.isoformat()
 
 
-@pytest.mark.parametrize("family", [EQUAL, pytest.param(SHRUNK, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [EQUAL, SHRUNK])
 def test_what_passes_knows_which_books_had_begun_and_what_they_earned(trained, monkeypatch, family):
     settings, _ = trained
     settings = settings_of(settings.home, (family,))

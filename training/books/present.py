@@ -73,7 +73,12 @@ def _follow_members(
                 MemberStep(panel.close_of(one.hour), one.target.weights, one.target.pairs) for one in planned
             )
         if family.follows_past and state.begun and begin >= 0:
-            held = [(begin - 1, _want(state.prior)), (begin, _want(state.weights))]
+            # Names without any stored bar move nothing.
+            prior, weights = (
+                {name: weight for name, weight in own.items() if name in panel.names}
+                for own in (state.prior, state.weights)
+            )
+            held = [(begin - 1, _want(prior)), (begin, _want(weights))]
             plan = [*held, *((one.hour, one.target) for one in planned)]
             earned[member.name] = measure_paper(panel, plan, begin, row, costs)
     return MembersSince(between, earned)

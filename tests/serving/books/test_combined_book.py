@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 import pytest
 
 from pairity.books.families import BOOK_FAMILIES
+from pairity.errors import ConfigError
 from pairity.layout import Layout
+from pairity.timeline import from_ms
 from serving.journal.book_records import book_from_json, book_to_json
 from tests.model_registry.book_fits import make_fit
 from tests.serving.books.book_scene import DAY, FIRST, book_scene, publish_funding
 from tests.serving.books.test_book_champion import OPTIONS, make_champion, read_versions
-from tests.serving.books.test_book_process import Killed, check_equal_to_backtest, count_ahead, open_mortal
+from tests.serving.books.test_book_process import Killed, check_equal_to_backtest, open_mortal
 from tests.serving.books.test_learnt_book import EVERYTHING, MADE_AT, plan_days, read_decided
 from training.books.combined import WalkForwardBooks
 
 EQUAL, SHRUNK = "combined_equal", "combined_shrunk"
 MEMBERS = BOOK_FAMILIES[EQUAL].members
+OFTEN = {**OPTIONS, "serve": {**OPTIONS["serve"], "interval_minutes": 480}, "universe": EVERYTHING}
+"""Three closes a day are looked at: at all of them some member decides."""
+EVERY = timedelta(hours=8)
 OTHERS = [(EQUAL, 75), (EQUAL, -60), (EQUAL, 110), (SHRUNK, -60), (SHRUNK, 110)]
 
 
@@ -27,12 +33,13 @@ OTHERS = [(EQUAL, 75), (EQUAL, -60), (EQUAL, 110), (SHRUNK, -60), (SHRUNK, 110)]
 )
 def test_it_holds_what_the_backtest_of_the_same_version_holds_after_a_kill_too(tmp_path, family, kill_at):
     fit = make_fit(family, MADE_AT)
-    with book_scene(tmp_path / "home", **OPTIONS, universe=EVERYTHING) as scene:
+    with book_scene(tmp_path / "home", **OFTEN) as scene:
         publish_funding(Layout.of(scene.settings))
         champion = make_champion(scene.settings, family=family, fit=fit)
         with pytest.raises(Killed):
-            scene.trade(3, open_journal=partial(open_mortal, kill_at))
-        assert scene.trade(count_ahead(scene, 3)).problems == []
+            scene.trade(7, open_journal=partial(open_mortal, kill_at))
+        ahead = 6 - (from_ms(scene.account.now_ms) - FIRST) // EVERY
+        assert scene.trade(ahead).problems == []
         check_equal_to_backtest(scene, 3, family=family, fit=fit)
         assert read_versions(scene) == [champion.key] * 3
         books = [book for book, _, _ in read_decided(scene)]
@@ -73,10 +80,10 @@ def check_shares(book, parts):
 @pytest.mark.slow
 def test_what_members_earned_is_read_back_from_the_journal_behind_what_the_version_knows(tmp_path):
     fit = make_fit(SHRUNK, MADE_AT)
-    with book_scene(tmp_path / "home", **OPTIONS, universe=EVERYTHING) as scene:
+    with book_scene(tmp_path / "home", **OFTEN) as scene:
         publish_funding(Layout.of(scene.settings))
         make_champion(scene.settings, family=SHRUNK, fit=fit)
-        scene.trade(3)
+        scene.trade(7)
         journal = scene.read()
         try:
             books = journal.books.all()
@@ -109,3 +116,10 @@ def measure_walk(fit):
         patch.setattr(WalkForwardBooks, "see", see)
         plan_days(SHRUNK, fit, 3)
     return seen
+
+
+def test_hours_at_which_a_member_decides_are_not_slept_through(tmp_path):
+    with book_scene(tmp_path / "home", **{**OPTIONS, "universe": EVERYTHING}) as scene:
+        make_champion(scene.settings, family=EQUAL, fit=make_fit(EQUAL, MADE_AT))
+        with pytest.raises(ConfigError, match="interval_minutes is 1440, and pair_continuation decides every 8 hours"):
+            scene.trade(1)

@@ -21,18 +21,22 @@ from serving.journal.book_records import book_to_json
 from serving.parity import check_parity
 from serving.parity_causes import Cause
 from tests.model_registry.book_fits import make_fit
-from tests.serving.books.book_scene import MARKET, book_scene
-from tests.serving.books.test_book_champion import OPTIONS, make_champion
-from tests.serving.books.test_combined_book import EQUAL
-from tests.serving.books.test_learnt_book import EVERYTHING, MADE_AT, read_decided
+from tests.serving.books.book_scene import MARKET, book_scene, publish_funding
+from tests.serving.books.test_book_champion import make_champion
+from tests.serving.books.test_combined_book import MEMBERS, OFTEN, SHRUNK
+from tests.serving.books.test_learnt_book import MADE_AT, read_decided
 from training.books.present import measure_book
+
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
-    with book_scene(tmp_path_factory.mktemp("home") / "home", **OPTIONS, universe=EVERYTHING) as scene:
-        make_champion(scene.settings, family=EQUAL, fit=make_fit(EQUAL, MADE_AT))
-        assert scene.trade(2).problems == []
+    with book_scene(tmp_path_factory.mktemp("home") / "home", **OFTEN) as scene:
+        publish_funding(Layout.of(scene.settings))
+        make_champion(scene.settings, family=SHRUNK, fit=make_fit(SHRUNK, MADE_AT))
+        assert scene.trade(4).problems == []
         apply_definitions(scene.settings, open_store(scene.settings))
         yield scene
 
@@ -41,7 +45,7 @@ def test_everything_that_it_was_decided_on_is_what_the_store_says(scene):
     report = check_parity(scene.settings, measure=measure_book)
     assert (report.mismatches, report.decisions) == ((), 2)
     (between,) = [one for one in report.features if one.service == SERVICE]
-    assert (between.feature, between.compared, between.different) == (FEATURE, 2, 0)
+    assert (between.feature, between.compared, between.different) == (FEATURE, 2 + 7, 0)
 
 
 def test_every_weight_is_computed_again_from_the_journal(scene):
@@ -87,6 +91,30 @@ def test_what_a_member_decided_in_between_is_found_where_it_was_changed(scene):
         write(scene, book)
 
 
+def test_what_a_member_earned_is_found_where_it_was_changed(scene):
+    _, (book, decision, vectors) = read_decided(scene)
+    own = book.members["carry_book"]
+    other = {**book.members, "carry_book": replace(own, earned=own.earned + 1e-3)}
+    write(scene, replace(book, members=other))
+    try:
+        (found,) = check_parity(scene.settings, measure=measure_book).mismatches
+        assert (found.entity, found.online) == ("carry_book", f"earned {own.earned + 1e-3!r}")
+        # It is what shares follow, from the ninetieth day on: weights are others with it
+        changed = replace(book, members=other)
+        again = [recompute_weight(scene.settings, decision, changed, one.name, vectors) for one in book.names]
+        assert not all(one.is_same for one in again)
+    finally:
+        write(scene, book)
+
+
+def test_a_name_that_left_the_store_moves_nothing(scene):
+    (before, _, _), (book, _, _) = read_decided(scene)
+    own = before.members["trend_book"]
+    weights = {**own.weights, "GONE": 0.1}
+    left = replace(before, members={**before.members, "trend_book": replace(own, weights=weights)})
+    assert walk_again(scene.settings, book, left, measure_book).different == []
+
+
 def test_data_that_are_gone_are_a_difference_and_not_a_failure(scene):
     def lack(*_, **__):
         raise MissingDataError("no bar is stored", "collect it")
@@ -94,7 +122,10 @@ def test_data_that_are_gone_are_a_difference_and_not_a_failure(scene):
     (before, _, _), (book, _, _) = read_decided(scene)
     found = walk_again(scene.settings, book, before, lack)
     assert found.fault == "no bar is stored"
-    assert [(name, again) for name, _, again in found.different] == [("pair_continuation", None)] * 2
+    steps = [("pair_continuation", None)] * 2
+    assert sorted((name, again) for name, _, again in found.different) == sorted(
+        [*steps, *((name, None) for name in MEMBERS)]
+    )
 
 
 def write(scene, book):
