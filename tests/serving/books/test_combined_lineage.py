@@ -27,7 +27,6 @@ from tests.serving.books.test_combined_book import MEMBERS, OFTEN, SHRUNK
 from tests.serving.books.test_learnt_book import MADE_AT, read_decided
 from training.books.present import measure_book
 
-
 pytestmark = pytest.mark.slow
 
 
