@@ -64,3 +64,5 @@ class MembersLeft:
 
     close: datetime
     members: Mapping[str, MemberState]
+    cost_bps: float
+    """What trading is taken to cost, basis points of notional a side: fee and slippage."""

@@ -200,7 +200,8 @@ class BookCycle:
         """
         parts, terms = self._parts, self._parts.name_terms()
         before, able = parts.journal.books.newest(), frozenset(terms.specs)
-        known_at, left = parts.clock.now(), find_left(terms.family, before)
+        paid = self._settings.costs.taker_fee_bps + self._settings.costs.slippage_bps
+        known_at, left = parts.clock.now(), find_left(terms.family, before, paid)
         measuring = asyncio.to_thread(
             partial(parts.measure_book, close=due, now=known_at),
             *(self._settings, terms.family, terms.limits, able, terms.fit, left),
@@ -235,7 +236,7 @@ class BookCycle:
         book = decide(terms, present, held, unknown, decision_id=name, close=due, before=before, others=others)
         own = tuple(name for name in self._settings.universe.assets if name in able)
         if left is not None:
-            book = replace(book, walked=WalkedMembers(names=own, known_at=known_at))
+            book = replace(book, walked=WalkedMembers(names=own, known_at=known_at, cost_bps=paid))
         if (target := terms.limits.volatility) is not None:
             volatility = RealisedVolatility(value=measured.realised, target=target, names=own, known_at=known_at)
             book = replace(book, volatility=volatility)

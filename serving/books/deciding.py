@@ -24,6 +24,7 @@ from pairity.digest import digest_bytes
 from pairity.number_formats import format_plain
 from pairity.strategy.types import Action, Decision, StrategyState
 from pairity.universe import ContractSpec
+from serving.books.members import explain_passed_over
 from serving.journal import BookName, BookRecord, DecisionRecord
 from serving.journal.book_records import BOOK_VERSION
 
@@ -104,6 +105,7 @@ def decide(
             *said,
             *([] if lacking is None else [lacking]),
             *_explain_idle(terms.fit),
+            *explain_passed_over(terms.family, before, present.market.members, close),
             *(f"{step.name}: {step.why}" for step in plan.steps),
             *([chosen.margin] if chosen.margin else []),
         ),

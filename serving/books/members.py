@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from model_registry.stored_books import StoredFit
 from pairity.books.combination import PAST_DAYS
 from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.books.limits import BookLimits
-from pairity.books.members import MembersLeft, MembersSince, MemberStep
+from pairity.books.members import MembersLeft, MembersSince, MemberState, MemberStep
 from pairity.books.present import MeasureBook
 from pairity.errors import PairityError
+from pairity.number_formats import format_count
 from pairity.settings import Settings
+from pairity.timeline import floor_to
 from serving.journal import BookRecord
 from serving.journal.book_pages import BookPages
 
@@ -22,11 +24,35 @@ FEATURE = "decided_between"
 """Under which it stands beside the values of feature services."""
 
 
-def find_left(family: BookFamily, before: BookRecord | None) -> MembersLeft | None:
-    """Return what the decision before left of the members of `family`; None where it was not one of it."""
+def find_left(family: BookFamily, before: BookRecord | None, cost_bps: float) -> MembersLeft | None:
+    """Return what the decision before left of the members of `family`; None where it was not one of it.
+
+    `cost_bps`: that of `MembersLeft`.
+    """
     if not family.members or before is None or before.family != family.name:
         return None
-    return MembersLeft(before.close, before.members)
+    return MembersLeft(before.close, before.members, cost_bps)
+
+
+def explain_passed_over(
+    family: BookFamily, before: BookRecord | None, members: Mapping[str, MemberState], close: datetime
+) -> list[str]:
+    """Return which decisions of members between `before` and the one at `close` nobody made, and why."""
+    if before is None or before.family != family.name or not members:
+        return []
+    said = []
+    for member in family.books:
+        made = {step.close for step in members[member.name].between}
+        every = timedelta(hours=member.every_hours)
+        due, missed = floor_to(before.close, every) + every, 0
+        while due < close:
+            missed += due not in made
+            due += every
+        if missed and member.every_hours < family.every_hours:
+            said.append(
+                f"{member.name} passed over {format_count(missed, 'decision')} of its own: no name was known in time"
+            )
+    return said
 
 
 def list_past(
@@ -87,7 +113,7 @@ def walk_again(
         return None
     recorded, nothing = recall_since(book, {}), MembersSince()
     family = BOOK_FAMILIES.get(book.family)
-    left = None if family is None else find_left(family, before)
+    left = None if family is None else find_left(family, before, book.walked.cost_bps)
     if family is None or left is None:
         return BetweenRecomputation(recorded, nothing, "the decision before is none of this book")
     # Names of today's universe that the decision did not have must not be asked for, and those that left must be: what

@@ -73,6 +73,8 @@ class WalkedMembers:
     names: tuple[str, ...]
     """Names that could be traded, in the order of the universe."""
     known_at: datetime
+    cost_bps: float
+    """What trading was taken to cost, basis points of notional a side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,7 @@ def book_to_json(book: BookRecord) -> str:
     if book.members:
         content["members"] = {name: member_to_json(one) for name, one in book.members.items()}
     if (walked := book.walked) is not None:
-        content["walked"] = {"names": list(walked.names), "known_at": walked.known_at.isoformat()}
+        content["walked"] = {**asdict(walked), "known_at": walked.known_at.isoformat()}
     return json.dumps(content, allow_nan=False)
 
 
@@ -164,7 +166,8 @@ def _read_volatility(row: dict[str, Any] | None) -> RealisedVolatility | None:
 def _read_walked(row: dict[str, Any] | None) -> WalkedMembers | None:
     if row is None:
         return None
-    return WalkedMembers(names=tuple(row["names"]), known_at=datetime.fromisoformat(row["known_at"]))
+    known_at = datetime.fromisoformat(row["known_at"])
+    return WalkedMembers(**{**row, "names": tuple(row["names"]), "known_at": known_at})
 
 
 def _read_name(row: dict[str, Any]) -> BookName:

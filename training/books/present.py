@@ -80,7 +80,7 @@ def _follow_members(
             )
             held = [(begin - 1, _want(prior)), (begin, _want(weights))]
             plan = [*held, *((one.hour, one.target) for one in planned)]
-            earned[member.name] = measure_paper(panel, plan, begin, row, costs)
+            earned[member.name] = measure_paper(panel, plan, begin, row, BookCosts(left.cost_bps, 0.0))
     return MembersSince(between, earned)
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
 
 from feature_repo.feature_store import apply_definitions, open_store
+from pairity.books.families import BOOK_FAMILIES
+from pairity.books.members import MemberState, MemberStep
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity_cli.main import main
 from serving.books.lineage import recompute_weight
-from serving.books.members import FEATURE, walk_again
+from serving.books.members import FEATURE, explain_passed_over, walk_again
 from serving.books.volatility import SERVICE
-from serving.journal import Purpose
+from serving.journal import BookRecord, Purpose
 from serving.journal.book_records import book_to_json
 from serving.parity import check_parity
 from serving.parity_causes import Cause
@@ -133,3 +136,21 @@ def write(scene, book):
             "UPDATE book_decisions SET book_json = ? WHERE decision_id = ?", (book_to_json(book), book.decision_id)
         )
     connection.close()
+
+
+def test_decisions_of_members_that_nobody_made_are_said():
+    family, close = BOOK_FAMILIES[SHRUNK], datetime(2025, 4, 2, tzinfo=UTC)
+    made = {name: MemberState(begun=True, weights={}) for name in MEMBERS}
+    before = BookRecord(
+        decision_id="x", family=SHRUNK, close=close, equity_usdt=1.0, names=(), steps=(), pairs={}, members=made
+    )
+    after = close + timedelta(days=1)
+    said = ["pair_continuation passed over 2 decisions of its own: no name was known in time"]
+    assert explain_passed_over(family, before, made, after) == said
+    steps = tuple(MemberStep(close + timedelta(hours=hours), {}, {}) for hours in (8, 16))
+    walked = {**made, "pair_continuation": MemberState(begun=True, weights={}, between=steps)}
+    assert explain_passed_over(family, before, walked, after) == []
+    (said,) = explain_passed_over(family, before, walked, after + timedelta(days=1))
+    assert "passed over 3 decisions" in said
+    for other in (None, replace(before, family="combined_equal")):
+        assert explain_passed_over(family, other, made, after) == []
