@@ -211,12 +211,11 @@ def list_passed_over(
     `due` are the rows at which the combination decides, and every member with it. Between them decides who does so more
     often than once a day, where there was anything to choose from.
     """
-    own = list_due(history.panel, member, *rows, phase_h)
+    between = {*list_due(history.panel, member, *rows, phase_h)}.difference(due)
     return {
         hour
-        for hour in own
-        if hour not in due
-        and (member.every_hours >= _DAY or not choose_universe(_see_names(history, able, hour), member.size))
+        for hour in between
+        if member.every_hours >= _DAY or not choose_universe(_see_names(history, able, hour), member.size)
     }
 
 
