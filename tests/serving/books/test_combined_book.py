@@ -10,7 +10,9 @@ import pytest
 from pairity.books.families import BOOK_FAMILIES
 from pairity.errors import ConfigError
 from pairity.layout import Layout
+from pairity.settings import Settings
 from pairity.timeline import from_ms
+from serving.books.parts import choose_book
 from serving.journal.book_records import book_from_json, book_to_json
 from tests.model_registry.book_fits import make_fit
 from tests.serving.books.book_scene import DAY, FIRST, book_scene, publish_funding
@@ -119,7 +121,9 @@ def measure_walk(fit):
 
 
 def test_hours_at_which_a_member_decides_are_not_slept_through(tmp_path):
-    with book_scene(tmp_path / "home", **{**OPTIONS, "universe": EVERYTHING}) as scene:
-        make_champion(scene.settings, family=EQUAL, fit=make_fit(EQUAL, MADE_AT))
-        with pytest.raises(ConfigError, match="interval_minutes is 1440, and pair_continuation decides every 8 hours"):
-            scene.trade(1)
+    options = {"home": tmp_path, "universe": EVERYTHING, "strategy": {"book": EQUAL}}
+    assert choose_book(Settings(**options, serve={"interval_minutes": 480}), by_version=True).name == EQUAL
+    with pytest.raises(ConfigError, match="interval_minutes is 1440, and pair_continuation decides every 8 hours"):
+        choose_book(Settings(**options, serve={"interval_minutes": 1440}), by_version=True)
+    with pytest.raises(ConfigError, match="combined_equal, which combines books: what they learnt is in its versions"):
+        choose_book(Settings(**options), by_version=False)
