@@ -55,7 +55,7 @@ def read_drift_file(layout: Layout, model: ModelRef) -> bytes:
     what = f"version {model.version} of model {model.name!r}"
     digest = model.tags.get(DRIFT_TAG)
     if model.is_book:
-        learns = BOOK_FAMILIES[model.family].learns
+        learns = BOOK_FAMILIES[model.family].is_fitted
         said = "drift of what books learn is not measured" if learns else "nothing of it is learnt that could drift"
         raise MissingDataError(
             f"{what} is a book ({model.family}): {said}",

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from model_registry.lightgbm_text import TREES_FILE, TREES_MAX_BYTES
 from model_registry.scorer_card import CARD_FILE, CARD_MAX_BYTES
-from model_registry.stored_books import BOOK_FILE, BOOK_MAX_BYTES
-from model_registry.stored_fits import FIT_FILES
+from model_registry.stored_books import BOOK_FILE, BOOK_FILES, BOOK_MAX_BYTES
 from model_registry.stored_folder import read_folder, stored_path
 from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import ModelIntegrityError
@@ -63,8 +62,8 @@ class ModelFiles:
 
     @property
     def fits(self) -> dict[str, bytes]:
-        """Files that lie beside the definition of a book that learns."""
-        return {name: content for name, content in self.contents.items() if name in FIT_FILES}
+        """Files that lie beside the definition of a book that learns, or whose books do."""
+        return {name: content for name, content in self.contents.items() if name in BOOK_FILES}
 
     @property
     def scorer(self) -> dict[str, bytes]:
@@ -119,8 +118,8 @@ def _limit(folder: Path, name: str) -> int:
         return SCORER_FILES[name]
     if name == BOOK_FILE:
         return BOOK_MAX_BYTES
-    if name in FIT_FILES:
-        return FIT_FILES[name]
+    if name in BOOK_FILES:
+        return BOOK_FILES[name]
     if name in _NOTES:
         return NOTE_MAX_BYTES
     path = folder / name
@@ -131,6 +130,6 @@ def _limit(folder: Path, name: str) -> int:
         )
     raise ModelIntegrityError(
         f"{str(path)!r} is no file of a model: models are {MODEL_FILE} (or {' and '.join(SCORER_FILES)}, "
-        f"or {BOOK_FILE} with {', '.join(FIT_FILES)}) and {', '.join(_NOTES)}, and nothing else",
+        f"or {BOOK_FILE} with {', '.join(BOOK_FILES)}) and {', '.join(_NOTES)}, and nothing else",
         "find out who put it there; restore the directory from a copy, or train again",
     )

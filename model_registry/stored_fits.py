@@ -55,7 +55,7 @@ def read_fit(
     """
     learns_outcomes = family.outcome is not None
     reader.require_fields(content, _OUTCOME_FIELDS if learns_outcomes else _FIT_FIELDS, "its fit")
-    made_at = _read_close(reader, content["made_at"], train_end)
+    made_at = read_close(reader, content["made_at"], train_end)
     expected = PAIR_FEATURES if learns_outcomes else RANK_FEATURES
     features = reader.read_names(content["features"], "features")
     if features != expected or content["features_sha256"] != _digest_features(features):
@@ -156,8 +156,8 @@ def _require_files(reader: CardReader, files: Mapping[str, bytes], names: Sequen
         reader.refuse(f"beside it lie {', '.join(sorted(files)) or 'no trees'}, not the trees of its fit")
 
 
-def _read_close(reader: CardReader, value: object, train_end: str) -> datetime:
-    """Return the close of a fit, a whole hour in UTC."""
+def read_close(reader: CardReader, value: object, train_end: str) -> datetime:
+    """Return the close of a fit, a whole hour in UTC, and not behind `train_end` (`read_fit`)."""
     try:
         made_at = datetime.fromisoformat(value) if isinstance(value, str) else None
         end = datetime.fromisoformat(train_end) if train_end else None

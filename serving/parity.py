@@ -18,6 +18,8 @@ from pairity.layout import Layout
 from pairity.number_formats import format_count
 from pairity.settings import Settings
 from pairity.timeline import HOUR
+from serving.books import members
+from serving.books.members import BetweenRecomputation, walk_all_again
 from serving.books.volatility import FEATURE, SERVICE, VolatilityRecomputation, measure_all_again
 from serving.journal import BookRecord, DecisionRecord, FeatureVector, Journal
 from serving.parity_causes import Cause, name_cause, read_versions
@@ -118,9 +120,11 @@ def check_parity(
             for name in sorted({vector.service for vector in vectors}):
                 tally.add(store, name, [vector for vector in vectors if vector.service == name], decisions)
         if measure is not None:
-            books = ((record, journal.books.get(record.decision_id)) for record in chosen)
-            decided = ((record, book) for record, book in books if book is not None)
+            books = [(record, journal.books.get(record.decision_id)) for record in chosen]
+            decided = [(record, book) for record, book in books if book is not None]
             tally.add_volatilities(*measure_all_again(settings, decided, measure))
+            walked = ((book, journal.books.before(book.close)) for _, book in decided if book.walked is not None)
+            tally.add_members(*walk_all_again(settings, walked, measure))
     finally:
         journal.close()
     return tally.report(tuple(record.event_timestamp for record in chosen))
@@ -186,6 +190,25 @@ class _Tally:
                     cause=name_cause(one.recorded.value, one.again, None, ()),
                 )
             )
+
+    def add_members(self, counts: Counter[str], different: Sequence[tuple[BookRecord, BetweenRecomputation]]) -> None:
+        """Count what members of combined books decided between two decisions, computed again."""
+        if not counts:
+            return
+        self._counts[SERVICE, members.FEATURE] = counts
+        for book, one in different:
+            for member, ours, theirs in one.different:
+                self._found.append(
+                    Difference(
+                        service=SERVICE,
+                        entity=member,
+                        bar=book.close,
+                        feature=members.FEATURE,
+                        online=ours,
+                        offline=theirs,
+                        cause=name_cause(ours, theirs, None, ()),
+                    )
+                )
 
     def report(self, bars: tuple[datetime, ...]) -> ParityReport:
         """Return everything that was counted."""

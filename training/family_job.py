@@ -12,7 +12,7 @@ from collections.abc import Generator
 from datetime import datetime
 from functools import cache
 
-from model_registry.stored_books import STORED_BOOKS, explain_untraded
+from model_registry.stored_books import STORED_BOOKS, UNTRADED
 from model_registry.stored_families import STORED_FAMILIES
 from pairity.books.families import BOOK_FAMILIES
 from pairity.errors import ConfigError, UnknownNameError
@@ -47,7 +47,7 @@ def choose_families(settings: Settings) -> tuple[str, ...]:
             raise UnknownNameError("family", name, [*STORED_FAMILIES, *STORED_BOOKS])
         if name in BOOK_FAMILIES:
             raise ConfigError(
-                f"{name} is a book that the trading process does not trade: {explain_untraded(BOOK_FAMILIES[name])}",
+                f"{name} is a book that the trading process does not trade: {UNTRADED}",
                 f"choose from {', '.join((*STORED_FAMILIES, *STORED_BOOKS))}; `pairity books` shows its evidence",
             )
         choose_family(_of_family(settings, name))

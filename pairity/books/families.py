@@ -13,12 +13,12 @@ from functools import partial
 from pairity.books.combination import Rule, share_books
 from pairity.books.continuation import PairNames, hold_pairs
 from pairity.books.features import MIN_FUNDING_SHARE, TREND_DAYS, NameFeatures, choose_universe
+from pairity.books.members import MemberState, PairSides
 from pairity.books.netting import PairStake, net_pairs
 from pairity.books.outcomes import Outlook, Stay, hold_outlooks
 from pairity.books.ranks import average_ranks, rank_names
 from pairity.books.weights import build_book, net_books
 
-PairSides = Mapping[PairNames, int]
 _DAY = 24
 MEMBERS = (
     "trend_book",
@@ -54,6 +54,8 @@ class BookMarket:
     """Newest targets of the books that are combined, of those that have begun; empty for other families."""
     past: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Their daily returns since they began, up to the close."""
+    members: Mapping[str, MemberState] = field(default_factory=dict)
+    """What each book that is combined leaves to the next decision; empty for other families, and in studies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class BookFamily:
     """Set for families that forecast the outcomes of pairs."""
     members: tuple[str, ...] = ()
     """Books that are combined."""
+    follows_past: bool = False
+    """Whether the shares of its books follow what they earned until then."""
     is_choice: bool = True
     """False: shown beside the others for what it would have done; nothing to choose, register or trade."""
 
@@ -112,14 +116,24 @@ class BookFamily:
         return self.ranker is not None or self.outcome is not None
 
     @property
+    def books(self) -> tuple[BookFamily, ...]:
+        """The books that it combines; itself where it combines none."""
+        return tuple(BOOK_FAMILIES[name] for name in self.members) or (self,)
+
+    @property
     def reads_pairs(self) -> bool:
-        """Whether rows of pairs of its universe are decided on, besides those of names."""
-        return self.needs_pairs or self.outcome is not None
+        """Whether rows of pairs of a universe are decided on, besides those of names."""
+        return any(one.needs_pairs or one.outcome is not None for one in self.books)
 
     @property
     def is_rule(self) -> bool:
         """Whether its weights follow from what is known of the market alone: it can be registered, and trade."""
         return self.is_choice and not self.learns and not self.members
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it trades by what a version holds of one moment: what it learnt, or what its books did."""
+        return self.is_choice and not self.is_rule
 
 
 def _trend(market: BookMarket, size: int) -> Target:
@@ -296,6 +310,7 @@ BOOK_FAMILIES: Mapping[str, BookFamily] = {
             band=0.02,
             decide=partial(_combine, rule=Rule.SHRUNK),
             members=MEMBERS,
+            follows_past=True,
         ),
         BookFamily(
             name="picked_past",
@@ -305,6 +320,7 @@ BOOK_FAMILIES: Mapping[str, BookFamily] = {
             band=0.02,
             decide=partial(_combine, rule=Rule.PICKED),
             members=MEMBERS,
+            follows_past=True,
             is_choice=False,
         ),
     )

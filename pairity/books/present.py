@@ -10,6 +10,7 @@ from typing import Protocol
 from pairity.books.families import BookFamily, BookMarket
 from pairity.books.fits import BookFit
 from pairity.books.limits import BookLimits
+from pairity.books.members import MembersLeft, MembersSince
 from pairity.settings import Settings
 
 
@@ -28,6 +29,16 @@ class PresentMarket:
     """Names without features of this close, and why."""
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredBook:
+    """What a book would have done until a close."""
+
+    realised: float | None = None
+    """That of `PresentMarket`."""
+    since: MembersSince = field(default_factory=MembersSince)
+    """Of combined books: what their members did since the decision before, `past` left out."""
+
+
 class MeasureBook(Protocol):
     """Measure of what a book would have done until now: no feature of one close says it."""
 
@@ -38,12 +49,14 @@ class MeasureBook(Protocol):
         limits: BookLimits,
         able: Collection[str],
         fit: BookFit | None = None,
+        left: MembersLeft | None = None,
         *,
         close: datetime,
         now: datetime,
-    ) -> float | None:
-        """Return `PresentMarket.realised` of the names of `able` at `close`, as known at `now`.
+    ) -> MeasuredBook:
+        """Return what is measured of the names of `able` at `close`, as known at `now`.
 
-        `fit`: what the book learnt, None for a rule. MissingDataError where no bar of this close is stored.
+        `fit`: what the book learnt, None for a rule; `left`: what the decision before left of combined books, None
+        without one. MissingDataError where no bar of this close is stored.
         """
         ...

@@ -46,6 +46,7 @@ def backtest_book(
     layout, now = Layout.of(settings), until + MINUTE
     history = load_market(settings, now, until).history
     panel, contracts, terms = history.panel, read_contracts(layout), make_book_terms(settings)
+    asked = terms.costs  # what paper returns of members pay, as in the process
     settled = read_lake_settlements(layout, settings.features.venue, panel.names, now)
     terms = replace(
         terms,
@@ -63,8 +64,6 @@ def backtest_book(
     else:
         # What is smoothed goes on from decision to decision, as it does in the process: from the first that was made.
         rows = {(close - panel.start) // HOUR for close in silent}
-        planned = plan_book(
-            history, family, able, first=first, limits=terms.limits, costs=terms.costs, fit=fit, silent=rows
-        )
+        planned = plan_book(history, family, able, first=first, limits=terms.limits, costs=asked, fit=fit, silent=rows)
     plan = [one for one in planned if one.hour >= first and panel.close_of(one.hour) not in silent]
     return ExpectedBook(run_book(history, family, terms, contracts, first=first, plan=plan, late=late), panel)

@@ -23,12 +23,13 @@ from pairity.timeline import HOUR, MINUTE, floor_to, format_instant, month_start
 from pairity.universe import exact, inst_id, short_name
 from serving.books.deciding import decide, make_record
 from serving.books.funding import collect_funding
+from serving.books.members import find_left, list_past
 from serving.books.online import read_market
 from serving.books.parts import BookDesk, BookParts
 from serving.error_states import describe, may_be_survived
 from serving.execution.venue_records import Balance, VenuePosition
 from serving.journal import BookRecord, DecisionRecord, TradingState, decision_id
-from serving.journal.book_records import RealisedVolatility
+from serving.journal.book_records import RealisedVolatility, WalkedMembers
 from serving.journal.event_records import Severity
 from serving.models.following import follow_champion
 from serving.report import Reporter
@@ -199,12 +200,15 @@ class BookCycle:
         """
         parts, terms = self._parts, self._parts.name_terms()
         before, able = parts.journal.books.newest(), frozenset(terms.specs)
-        known_at = parts.clock.now()
+        paid = self._settings.costs.taker_fee_bps + self._settings.costs.slippage_bps
+        known_at, left = parts.clock.now(), find_left(terms.family, before, paid)
         measuring = asyncio.to_thread(
             partial(parts.measure_book, close=due, now=known_at),
-            *(self._settings, terms.family, terms.limits, able, terms.fit),
+            *(self._settings, terms.family, terms.limits, able, terms.fit, left),
         )
-        realised = await self._watch.look_while(measuring)
+        measured = await self._watch.look_while(measuring)
+        past = list_past(parts.journal.books, terms.family, terms.fit, due)
+        measured = replace(measured, since=replace(measured.since, past=past))
         name, now = decision_id(parts.journal.scope, due), parts.clock.now()
         read = read_market(
             parts.data,
@@ -216,7 +220,7 @@ class BookCycle:
             decision_id=name,
             close=due,
             at=min(now, due + HOUR - datetime.resolution),
-            realised=realised,
+            measured=measured,
             withheld=Quarantine.read(Layout.of(self._settings)).explain_withheld(due, due - HOUR),
         )
         present = read.present
@@ -230,10 +234,12 @@ class BookCycle:
         unknown = {name for name in held.contracts if name in present.missing}
         others = self._count_others(balance, rows)
         book = decide(terms, present, held, unknown, decision_id=name, close=due, before=before, others=others)
+        own = tuple(name for name in self._settings.universe.assets if name in able)
+        if left is not None:
+            book = replace(book, walked=WalkedMembers(names=own, known_at=known_at, cost_bps=paid))
         if (target := terms.limits.volatility) is not None:
-            own = tuple(name for name in self._settings.universe.assets if name in able)
-            measured = RealisedVolatility(value=realised, target=target, names=own, known_at=known_at)
-            book = replace(book, volatility=measured)
+            volatility = RealisedVolatility(value=measured.realised, target=target, names=own, known_at=known_at)
+            book = replace(book, volatility=volatility)
         record = make_record(
             book, terms, run_id=parts.run_id, decision_time=now, available_usdt=float(balance.available)
         )

@@ -8,9 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from feature_repo.catalog import BOOK_FEATURES
+from model_registry.combined_fits import CombinedFit
 from model_registry.outcome_fits import OutcomeFit
 from model_registry.records import ModelRef
-from model_registry.stored_fits import LearntFit
+from model_registry.stored_books import StoredFit
 from pairity.books.decision import HeldBook, NameDecision, WeightPlan, decide_book
 from pairity.books.explanation import explain_weight
 from pairity.books.families import BookFamily
@@ -23,6 +24,7 @@ from pairity.digest import digest_bytes
 from pairity.number_formats import format_plain
 from pairity.strategy.types import Action, Decision, StrategyState
 from pairity.universe import ContractSpec
+from serving.books.members import explain_passed_over
 from serving.journal import BookName, BookRecord, DecisionRecord
 from serving.journal.book_records import BOOK_VERSION
 
@@ -36,8 +38,8 @@ class TradedBook:
     specs: Mapping[str, ContractSpec]
     version: ModelRef | None = None
     """Champion that defines the book; None where the command line or a setting names its family."""
-    fit: LearntFit | None = None
-    """What the version learnt; None for a rule."""
+    fit: StoredFit | None = None
+    """What the version learnt, or its books did; None for a rule."""
 
     @property
     def model(self) -> tuple[str, str, str]:
@@ -103,12 +105,14 @@ def decide(
             *said,
             *([] if lacking is None else [lacking]),
             *_explain_idle(terms.fit),
+            *explain_passed_over(terms.family, before, present.market.members, close),
             *(f"{step.name}: {step.why}" for step in plan.steps),
             *([chosen.margin] if chosen.margin else []),
         ),
         pairs=dict(plan.target.pairs),
         hours_left=dict(plan.target.hours_left),
         smoothed=dict(present.market.smoothed),
+        members=dict(present.market.members),
     )
 
 
@@ -139,8 +143,10 @@ def make_record(
     )
 
 
-def _explain_idle(fit: LearntFit | None) -> list[str]:
+def _explain_idle(fit: StoredFit | None) -> list[str]:
     """Return why a fit wants nothing of any pair, where it does not."""
+    if isinstance(fit, CombinedFit):
+        return [f"{name}: {why}" for name, own in fit.members.items() for why in _explain_idle(own.fit)]
     if not isinstance(fit, OutcomeFit) or fit.margin is not None:
         return []
     return [f"nothing is wanted: no margin above costs paid in the folds of the fit of {fit.made_at:%Y-%m-%d}"]

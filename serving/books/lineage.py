@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from feature_repo.catalog import (
@@ -16,12 +16,13 @@ from feature_repo.catalog import (
 from ingestion.recomputation import RecomputedRow, recompute_rows
 from model_registry.loading import load_book
 from model_registry.registry import find_version
-from model_registry.stored_fits import LearntFit
+from model_registry.stored_books import StoredFit
 from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.errors import RegistryError
 from pairity.layout import Layout
 from pairity.settings import Settings
-from serving.books.online import view_market
+from serving.books.members import list_past, recall_since
+from serving.books.viewing import view_market
 from serving.journal import BookRecord, DecisionRecord, FeatureVector
 from serving.journal.reading import ReadingJournal
 from serving.lineage import LakeRecomputation
@@ -36,9 +37,11 @@ class WeightRecomputation:
     vectors: tuple[FeatureVector, ...]
     """Of the decision, all of them."""
     before: BookRecord | None
-    """The decision before, which pairs that are held and smoothed forecasts come from."""
-    fit: LearntFit | None
-    """What the version that decided had learnt; None for a rule."""
+    """The decision before, which pairs that are held, smoothed forecasts and states of members come from."""
+    fit: StoredFit | None
+    """What the version that decided had learnt, or its books had; None for a rule."""
+    past: Mapping[str, Sequence[float]]
+    """What books of a combination earned before, by name, as the journal has it."""
     recorded: float
     again: float | None
     """None where the journal has no vectors of the decision."""
@@ -62,20 +65,23 @@ def recompute_weight(
     Raises JournalError, and for a book that learns what `find_version` and `load_book` raise, or RegistryError where
     the version is not what decided.
     """
+    fit = load_fit(settings, decision, book)
     journal = ReadingJournal.connect(Layout.of(settings).journal)
     try:
         before = journal.books.before(book.close)
+        family = BOOK_FAMILIES.get(book.family)
+        past = {} if family is None else list_past(journal.books, family, fit, book.close)
     finally:
         journal.close()
-    fit = load_fit(settings, decision, book)
     chosen = book.find(name)
     return WeightRecomputation(
         name=name,
         vectors=tuple(vectors),
         before=before,
         fit=fit,
+        past=past,
         recorded=0.0 if chosen is None else chosen.wanted,
-        again=_weigh(book, name, vectors, fit, before) if vectors else None,
+        again=_weigh(book, name, vectors, fit, before, past) if vectors else None,
     )
 
 
@@ -106,17 +112,17 @@ def recompute_weight_from_lake(
         row=rows.get((BOOK_FEATURES.name, again.name)),
         compared=sum(len(one.values) for one in own),
         different=tuple(different),
-        result=_weigh(book, again.name, computed, again.fit, again.before),
+        result=_weigh(book, again.name, computed, again.fit, again.before, again.past),
     )
 
 
-def load_fit(settings: Settings, decision: DecisionRecord, book: BookRecord) -> LearntFit | None:
+def load_fit(settings: Settings, decision: DecisionRecord, book: BookRecord) -> StoredFit | None:
     """Return what the version that decided had learnt; None for a rule.
 
     Raises what `find_version` and `load_book` raise, and RegistryError where the version is not what decided.
     """
     family = BOOK_FAMILIES.get(book.family)
-    if family is None or not family.learns:
+    if family is None or not family.is_fitted:
         return None
     version = find_version(settings, decision.model_version)
     if version.key != (decision.model_name, decision.model_version, decision.model_sha256):
@@ -131,13 +137,14 @@ def _weigh(
     book: BookRecord,
     name: str,
     vectors: Iterable[FeatureVector],
-    fit: LearntFit | None,
+    fit: StoredFit | None,
     before: BookRecord | None,
+    past: Mapping[str, Sequence[float]],
 ) -> float | None:
     family: BookFamily | None = BOOK_FAMILIES.get(book.family)
     if family is None:
         return None
-    market = view_market(vectors, book.close, family, fit, before)
+    market = view_market(vectors, book.close, family, fit, before, recall_since(book, past))
     return family.decide(market, family.size).weights.get(name, 0.0)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from model_registry.stored_books import STORED_BOOKS, explain_untraded
+from model_registry.stored_books import STORED_BOOKS, UNTRADED
 from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.books.present import MeasureBook
 from pairity.errors import ConfigError, UnknownNameError
@@ -68,11 +68,11 @@ def choose_book(settings: Settings, *, by_version: bool = False) -> BookFamily:
             f"{name} holds pairs of any two names, and universe.pair_assets lacks {', '.join(others)}",
             "leave universe.pair_assets out, or take these names out of universe.assets",
         )
-    between = family.every_hours * 60
-    if between % settings.serve.interval_minutes:
+    most = min(family.books, key=lambda one: one.every_hours)
+    if most.every_hours * 60 % settings.serve.interval_minutes:
         raise ConfigError(
-            f"serve.interval_minutes is {settings.serve.interval_minutes}, and {name} decides every "
-            f"{family.every_hours} hours",
+            f"serve.interval_minutes is {settings.serve.interval_minutes}, and {most.name} decides every "
+            f"{most.every_hours} hours",
             "set it to 60",
         )
     return family
@@ -81,13 +81,14 @@ def choose_book(settings: Settings, *, by_version: bool = False) -> BookFamily:
 def _explain_unserved(name: str, served: Iterable[str]) -> tuple[str, str]:
     """Return why the process does not trade a family by its name, and what can be done."""
     if name in STORED_BOOKS:
+        does, held = ("combines books", "what they") if STORED_BOOKS[name].members else ("learns", "what it")
         return (
-            f"strategy.book is {name}, which learns: what it learnt is in its versions, and none is named",
+            f"strategy.book is {name}, which {does}: {held} learnt is in its versions, and none is named",
             f"train it (pairity train --family {name}) and start without --book once a version is champion; a replay "
             "takes one with --model",
         )
     return (
-        f"strategy.book is {name}, which the process does not trade: {explain_untraded(BOOK_FAMILIES[name])}",
+        f"strategy.book is {name}, which the process does not trade: {UNTRADED}",
         f"choose one of {', '.join(served)}",
     )
 

@@ -51,7 +51,7 @@ def measure_again(
     # Names of today's universe that the decision did not have must not be asked for, and those that left must be.
     universe = settings.universe.model_copy(update={"assets": recorded.names})
     try:
-        again = measure(
+        measured = measure(
             settings.model_copy(update={"universe": universe}),
             family,
             BookLimits(volatility=recorded.target),
@@ -62,7 +62,7 @@ def measure_again(
         )
     except PairityError as error:
         return VolatilityRecomputation(recorded, None, error.what)
-    return VolatilityRecomputation(recorded, again)
+    return VolatilityRecomputation(recorded, measured.realised)
 
 
 def measure_all_again(

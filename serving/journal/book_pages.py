@@ -68,6 +68,22 @@ class BookPages:
         found = self._read(self._select().where(bar < codec.time_to_text(close)).order_by(bar.desc()).limit(1))
         return found[0] if found else None
 
+    def list_earned(self, family: str, after: datetime, until: datetime, count: int) -> dict[str, list[float]]:
+        """Return what the members of a combination earned on paper, oldest first, by name.
+
+        At the newest `count` of its decisions on bars that closed after `after` and before `until`.
+        """
+        bar = tables.decisions.c.event_timestamp
+        query = self._select().where(
+            bar > codec.time_to_text(after), bar < codec.time_to_text(until), tables.book_decisions.c.family == family
+        )
+        earned: dict[str, list[float]] = {}
+        for book in reversed(self._read(query.order_by(bar.desc()).limit(count))):
+            for name, member in book.members.items():
+                if member.earned is not None:
+                    earned.setdefault(name, []).append(member.earned)
+        return earned
+
     def get(self, decision_id: str) -> BookRecord | None:
         """Return a decision, None where it is not one of a book."""
         found = self._read(self._select().where(tables.book_decisions.c.decision_id == decision_id))

@@ -9,6 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from pairity.books.members import MemberState
+from serving.journal.member_json import member_from_json, member_to_json
+
 BOOK_VERSION = "book"
 """Version in the decisions of books: they are no registered models."""
 
@@ -61,6 +64,20 @@ class RealisedVolatility:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WalkedMembers:
+    """What members of a combination decided since the decision before was computed from.
+
+    It follows from the stored bars and features of `names` as known at `known_at`, and so can be computed again.
+    """
+
+    names: tuple[str, ...]
+    """Names that could be traded, in the order of the universe."""
+    known_at: datetime
+    cost_bps: float
+    """What trading was taken to cost, basis points of notional a side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BookRecord:
     """One decision of a book on the bar that closed at `close`; `equity_usdt` is at that bar's closes."""
 
@@ -79,6 +96,10 @@ class BookRecord:
     """For how many hours each of these pairs is to be held from now on; empty where pairs have no end."""
     smoothed: Mapping[tuple[int, str], float] = field(default_factory=dict)
     """Forecasts that the next decision smooths on, by days of horizon and name; empty for a book without any."""
+    members: Mapping[str, MemberState] = field(default_factory=dict)
+    """Of combined books: what each of them wants, and what its next decision goes on from."""
+    walked: WalkedMembers | None = None
+    """None without members, and in the first decision of a combination."""
 
     def find(self, name: str) -> BookName | None:
         """Return what was decided of a name; None where it was neither held nor wanted."""
@@ -107,6 +128,10 @@ def book_to_json(book: BookRecord) -> str:
     }
     if (measured := book.volatility) is not None:
         content["volatility"] = {**asdict(measured), "known_at": measured.known_at.isoformat()}
+    if book.members:
+        content["members"] = {name: member_to_json(one) for name, one in book.members.items()}
+    if (walked := book.walked) is not None:
+        content["walked"] = {**asdict(walked), "known_at": walked.known_at.isoformat()}
     return json.dumps(content, allow_nan=False)
 
 
@@ -123,6 +148,8 @@ def book_from_json(decision_id: str, family: str, text: str) -> BookRecord:
         steps=tuple(content["steps"]),
         pairs={(base, quote): side for base, quote, side in content["pairs"]},
         volatility=_read_volatility(content.get("volatility")),
+        members={one: member_from_json(row) for one, row in content.get("members", {}).items()},
+        walked=_read_walked(content.get("walked")),
         # Decisions of earlier releases have neither.
         hours_left={(base, quote): hours for base, quote, hours in content.get("hours_left", [])},
         smoothed={(days, name): value for days, name, value in content.get("smoothed", [])},
@@ -134,6 +161,13 @@ def _read_volatility(row: dict[str, Any] | None) -> RealisedVolatility | None:
         return None
     known_at = datetime.fromisoformat(row["known_at"])
     return RealisedVolatility(**{**row, "names": tuple(row["names"]), "known_at": known_at})
+
+
+def _read_walked(row: dict[str, Any] | None) -> WalkedMembers | None:
+    if row is None:
+        return None
+    known_at = datetime.fromisoformat(row["known_at"])
+    return WalkedMembers(**{**row, "names": tuple(row["names"]), "known_at": known_at})
 
 
 def _read_name(row: dict[str, Any]) -> BookName:

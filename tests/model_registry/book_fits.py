@@ -7,10 +7,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from model_registry.combined_fits import CombinedFit, MemberFit
 from model_registry.outcome_fits import PAIR_FEATURES, OutcomeFit
 from model_registry.ranker_fits import HORIZON_DAYS, RANK_FEATURES, RankerFit
-from model_registry.stored_fits import LearntFit
-from pairity.books.families import BOOK_FAMILIES, OutcomeModel, Ranker
+from model_registry.stored_books import StoredFit
+from pairity.books.families import BOOK_FAMILIES, BookFamily, OutcomeModel, Ranker
 from pairity.books.outcomes import HORIZONS
 from training.books.outcome_models import fit_outcomes
 from training.books.ranker import fit_ranker
@@ -19,14 +20,26 @@ LEARNT = ("book_ranker_ridge", "book_ranker", "pair_outcome_forest", "pair_outco
 
 
 @lru_cache(maxsize=32)
-def make_fit(family: str, made_at: datetime, seed: int = 0) -> LearntFit:
+def make_fit(family: str, made_at: datetime, seed: int = 0) -> StoredFit:
     """Return a fit that believes in returns of a week, and in something else by `seed`."""
     rng = np.random.default_rng(seed)
     book = BOOK_FAMILIES[family]
+    if book.members:
+        draw = np.random.default_rng(seed) if book.follows_past else None
+        return CombinedFit(made_at, {one.name: _join(one, made_at, seed, draw) for one in book.books})
     if book.ranker is not None:
         return _fit_ranks(book.ranker, made_at, rng)
     assert book.outcome is not None
     return _fit_outcomes(book.outcome, made_at, rng)
+
+
+def _join(member: BookFamily, made_at: datetime, seed: int, draw: np.random.Generator | None) -> MemberFit:
+    """Return a member; of equal shares some had not begun on their walk, of others all had, with a past of 89 days."""
+    fit = make_fit(member.name, made_at, seed) if member.learns else None
+    assert not isinstance(fit, CombinedFit)
+    if draw is not None:
+        return MemberFit(fit=fit, begun=True, past=tuple(draw.normal(0.0005, 0.01, 89).tolist()))
+    return MemberFit(fit=fit, begun=member.name in {"carry_book", "book_ranker"})
 
 
 def _draw(rng: np.random.Generator, names: tuple[str, ...], believed: str) -> tuple[np.ndarray, np.ndarray]:

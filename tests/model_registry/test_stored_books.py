@@ -39,7 +39,7 @@ def test_what_is_registered_comes_back_to_the_last_bit(settings):
 def test_what_is_there_for_comparison_alone_cannot_be_registered():
     rules = {name for name, one in BOOK_FAMILIES.items() if one.is_rule}
     assert rules == {"trend_book", "carry_book", "trend_carry_book", "pair_continuation"}
-    assert set(STORED_BOOKS) == {*rules, *LEARNT}
+    assert set(STORED_BOOKS) == {*rules, *LEARNT, "combined_equal", "combined_shrunk"}
     assert "picked_past" not in STORED_BOOKS
 
 
@@ -85,8 +85,12 @@ NO_LIMITS = dict.fromkeys(("volatility", "gross", "net", "margin"))
 HOSTILE = {
     "not JSON": (b"{", "is not JSON"),
     "no object": (b"[]", "does not have the fields"),
-    "another format": ({"format": 3}, "format"),
+    "another format": ({"format": 4}, "format"),
     "the new format without a fit": ({"format": 2}, "does not have the fields"),
+    "members of what combines nothing": (
+        {"format": 3, "made_at": "", "members": []},
+        "learns nothing, and its file holds books that are combined",
+    ),
     "true for one": ({"format": True}, "format"),
     "a fit of what learns nothing": ({"format": 2, "fit": {}}, "learns nothing, and its file holds a fit"),
     "a fit in the old format": ({"fit": {}}, "does not have the fields"),
@@ -114,7 +118,7 @@ HOSTILE = {
         {"costs": {"initial_equity_usdt": 1e300, "fee_bps": 5.0, "slippage_bps": 1.0, "impact": 1.0}},
         "is refused",
     ),
-    "far too long": (b" " * (1 << 17), "bytes"),
+    "far too long": (b" " * (1 << 19), "bytes"),
 }
 
 

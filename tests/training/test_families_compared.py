@@ -218,8 +218,6 @@ def test_a_book_is_compared_with_one_that_the_same_training_has_promoted(trained
 def test_what_cannot_be_traded_is_refused_before_anything_is_read(tmp_path):
     for families, error, words in (
         (("pair_forest", "picked_past"), ConfigError, "picked_past is a book that the trading process does not trade"),
-        (("combined_equal",), ConfigError, "combined_equal is a book .* its weights follow other books"),
-        (("combined_shrunk",), ConfigError, "combined_shrunk is a book .* its weights follow other books"),
         (("factor_risk",), ConfigError, "returns of single assets"),
         (("nonsense",), UnknownNameError, "unknown family 'nonsense'"),
     ):

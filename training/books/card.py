@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from model_registry.combined_fits import CombinedFit
 from model_registry.outcome_fits import OutcomeFit
 from model_registry.stored_books import StoredBook
 from pairity.number_formats import format_number, format_plain
@@ -58,6 +59,15 @@ def describe_fit(book: StoredBook) -> str:
     fit = book.fit
     if fit is None:
         return "Nothing is fitted"
+    if isinstance(fit, CombinedFit):
+        own = {name: one.fit for name, one in fit.members.items()}
+        idle = sorted(name for name, one in own.items() if isinstance(one, OutcomeFit) and one.margin is None)
+        said = f"; nothing paid in the folds of {', '.join(idle)}, of which nothing is wanted" if idle else ""
+        return (
+            f"{sum(one is not None for one in own.values())} of its {len(own)} books learn; their models were fitted "
+            f"at {fit.made_at:%Y-%m-%d %H:%M} UTC and do not change{said}; what is shown here was traded walk-forward, "
+            "with models made anew on the way"
+        )
     walked = "what is shown here was traded walk-forward, with models made anew on the way"
     if isinstance(fit, OutcomeFit) and fit.margin is None:
         return f"Fitted at {fit.made_at:%Y-%m-%d %H:%M} UTC: nothing paid in its folds, and it trades nothing; {walked}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,19 @@ Targets = Sequence[tuple[int, Target]]
 class WalkForwardBooks:
     """What a combination sees of its members, decision by decision in the order of time."""
 
-    def __init__(self, panel: BookPanel, plans: Mapping[str, Targets], costs: BookCosts) -> None:
+    def __init__(
+        self,
+        panel: BookPanel,
+        plans: Mapping[str, Targets],
+        costs: BookCosts,
+        begun: Mapping[str, Sequence[float]] = MappingProxyType({}),
+    ) -> None:
+        """`begun`: members that had begun before the first decision, with their returns until then."""
         self._panel, self._plans, self._costs = panel, plans, costs
         self._rows = {name: [at for at, _ in plan] for name, plan in plans.items()}
         self._begun = {name: next((at for at, one in plan if one.weights), None) for name, plan in plans.items()}
-        self._past: dict[str, list[float]] = {name: [] for name in plans}
+        self._begun |= {name: plan[0][0] for name, plan in plans.items() if name in begun and plan}
+        self._past: dict[str, list[float]] = {name: [*begun.get(name, ())] for name in plans}
         self._before: int | None = None
 
     def see(self, hour: int) -> tuple[dict[str, Target], dict[str, list[float]]]:

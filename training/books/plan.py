@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model_registry.combined_fits import CombinedFit
 from model_registry.outcome_fits import OutcomeFit
 from model_registry.ranker_fits import RankerFit
 from pairity.books.continuation import PairNames
 from pairity.books.decision import plan_weights
-from pairity.books.families import BOOK_FAMILIES, BookFamily, BookMarket, Target
+from pairity.books.families import BookFamily, BookMarket, Target
 from pairity.books.features import NameFeatures, choose_universe
 from pairity.books.fits import BookFit
 from pairity.books.limits import HOURS_PER_YEAR, VOLATILITY_HOURS, BookLimits, Step
@@ -31,6 +32,7 @@ from training.books.panel import BookPanel
 from training.books.ranker import FrozenRanker, WalkForwardRanker
 
 Floats = NDArray[np.float64]
+_DAY = 24
 _FIRST_ELAPSED = 24
 """Hours since the decision before the first one: nothing is held then."""
 
@@ -60,11 +62,13 @@ def plan_book(
     fit: BookFit | None = None,
     silent: Collection[int] = (),
     until: int | None = None,
+    before: tuple[int, Target] | None = None,
 ) -> tuple[PlannedDecision, ...]:
     """Return the decisions of `family` from row `first` to before `until`; only names of `able` are seen.
 
     `until`: the last row of the panel where it is not given. `fit`: what the family learnt at one moment, which speaks
     from beginning to end; without one a family that learns does so walk-forward. Nothing is decided at `silent` rows.
+    `before`: row and target of the decision before the first one, whose pairs go on being held.
 
     `learnt`: names that models learn from, where they are others; then the models are those of a book of these names.
 
@@ -73,19 +77,19 @@ def plan_book(
     nothing before sixty days have been planned; with a `fit`, before there are sixty days at all (`measure_fitted`).
     """
     panel, limits = history.panel, limits or BookLimits()
-    target: Target | None = None
+    decided, target = (None, None) if before is None else before
     planned: list[PlannedDecision] = []
     basis = Basis(able, able if learnt is None else learnt, first, phase_h, costs)
-    see = _prepare_view(history, family, basis, fit)
-    for hour in range(first, panel.hours - 1 if until is None else until):
-        if (panel.close_of(hour) - HOUR * phase_h).hour % family.every_hours or hour in silent:
-            continue
+    due = list_due(panel, family, first, panel.hours - 1 if until is None else until, phase_h)
+    due = [hour for hour in due if hour not in silent]
+    see = _prepare_view(history, family, basis, fit, due)
+    for hour in due:
         features = _see_names(history, able, hour)
         market = BookMarket(
             features=features,
             held_pairs={} if target is None else target.pairs,
             hours_left={} if target is None else target.hours_left,
-            elapsed=hour - planned[-1].hour if planned else _FIRST_ELAPSED,
+            elapsed=_FIRST_ELAPSED if decided is None else hour - decided,
             **{"z_scores": {}, **see(hour, features)},
         )
         if limits.volatility is None:
@@ -95,11 +99,18 @@ def plan_book(
         else:
             realised = measure_realised(panel, planned, hour)
         plan = plan_weights(family, market, limits, realised)
-        target = plan.target
+        decided, target = hour, plan.target
         planned.append(PlannedDecision(hour, target, plan.weights, plan.steps, features))
-    if fit is None:
+    if fit is None and until is None and before is None and not silent:
         _keep_targets(history, family, basis, lambda: planned)
     return tuple(planned)
+
+
+def list_due(panel: BookPanel, family: BookFamily, first: int, until: int, phase_h: int = 0) -> list[int]:
+    """Return the rows from `first` to before `until` at which a family decides."""
+    return [
+        hour for hour in range(first, until) if not (panel.close_of(hour) - HOUR * phase_h).hour % family.every_hours
+    ]
 
 
 class Basis(NamedTuple):
@@ -114,11 +125,11 @@ class Basis(NamedTuple):
 
 
 def _prepare_view(
-    history: FeatureHistory, family: BookFamily, basis: Basis, fit: BookFit | None
+    history: FeatureHistory, family: BookFamily, basis: Basis, fit: BookFit | None, due: Sequence[int]
 ) -> Callable[[int, Mapping[str, NameFeatures]], dict[str, Any]]:
     """Return a function of row and features: the fields of `BookMarket` that the family alone asks for.
 
-    Rows must ascend.
+    It is asked for the rows of `due`, which ascend.
     """
     able, learnt, costs = basis.able, basis.learnt, basis.costs
     if isinstance(fit, RankerFit):
@@ -126,6 +137,10 @@ def _prepare_view(
         return lambda hour, _: {"scores": frozen.score(hour)}
     if isinstance(fit, OutcomeFit):
         return lambda hour, _: {"outlooks": look_at_pairs(history, fit, able, family.size, hour)}
+    if isinstance(fit, CombinedFit):
+        frozen_plans = {one.name: _plan_frozen(history, one, fit, basis, due) for one in family.books}
+        begun = {name: own.past for name, own in fit.members.items() if own.begun}
+        return _combine(WalkForwardBooks(history.panel, frozen_plans, costs, begun))
     if family.ranker is not None:
         ranker = WalkForwardRanker(
             history=history,
@@ -143,15 +158,65 @@ def _prepare_view(
         days = PairDays(history, able, family.size, costs)
         return lambda hour, _: {"outlooks": outcomes.look_among(days, hour)}
     if family.members:
-        plans = {name: _plan_member(history, BOOK_FAMILIES[name], basis) for name in family.members}
-        books = WalkForwardBooks(history.panel, plans, costs)
-
-        def combine(hour: int, _: Mapping[str, NameFeatures]) -> dict[str, Any]:
-            seen, past = books.see(hour)
-            return {"books": seen, "past": past}
-
-        return combine
+        return _combine(WalkForwardBooks(history.panel, plan_members(history, family, basis), costs))
     return lambda hour, features: {"z_scores": _score_pairs(history, family, hour, features)}
+
+
+def _combine(books: WalkForwardBooks) -> Callable[[int, Mapping[str, NameFeatures]], dict[str, Any]]:
+    def combine(hour: int, _: Mapping[str, NameFeatures]) -> dict[str, Any]:
+        seen, past = books.see(hour)
+        return {"books": seen, "past": past}
+
+    return combine
+
+
+def plan_members(history: FeatureHistory, family: BookFamily, basis: Basis) -> dict[str, Targets]:
+    """Return the walk-forward targets of the books that a family combines, each planned once for all that ask."""
+    return {one.name: _plan_member(history, one, basis) for one in family.books}
+
+
+def _plan_frozen(
+    history: FeatureHistory, member: BookFamily, fit: CombinedFit, basis: Basis, due: Sequence[int]
+) -> Targets:
+    """Return the targets of a member over the decisions of a combination, from the first of them on.
+
+    One that decides more often does so between them, too.
+    """
+    if not due:
+        return []
+    planned = plan_book(
+        history,
+        member,
+        basis.able,
+        first=due[0],
+        phase_h=basis.phase_h,
+        costs=basis.costs,
+        fit=fit.members[member.name].fit,
+        silent=list_passed_over(history, member, basis.able, (due[0], due[-1] + 1), due, basis.phase_h),
+        until=due[-1] + 1,
+    )
+    return [(one.hour, one.target) for one in planned]
+
+
+def list_passed_over(
+    history: FeatureHistory,
+    member: BookFamily,
+    able: frozenset[str],
+    rows: tuple[int, int],
+    due: Collection[int],
+    phase_h: int = 0,
+) -> set[int]:
+    """Return the rows from `rows[0]` to before `rows[1]` at which a member of a combination decides nothing.
+
+    `due` are the rows at which the combination decides, and every member with it. Between them decides who does so more
+    often than once a day, where there was anything to choose from.
+    """
+    between = {*list_due(history.panel, member, *rows, phase_h)}.difference(due)
+    return {
+        hour
+        for hour in between
+        if member.every_hours >= _DAY or not choose_universe(_see_names(history, able, hour), member.size)
+    }
 
 
 def _plan_again(history: FeatureHistory, family: BookFamily, basis: Basis) -> Sequence[PlannedDecision]:

@@ -11,8 +11,7 @@ import polars as pl
 from feature_repo.catalog import ASSET_BOOKS, BOOK_FEATURES
 from model_registry.records import FAMILY_TAG, ModelRef
 from model_registry.registry import register
-from model_registry.stored_books import BOOK_FILE, StoredBook
-from model_registry.stored_fits import LearntFit
+from model_registry.stored_books import BOOK_FILE, StoredBook, StoredFit
 from pairity.code_revision import read_code_revision
 from pairity.csv_files import escape_formulas
 from pairity.digest import digest_bytes
@@ -42,7 +41,7 @@ FITTED_TAG = "fitted_at"
 pre-registration, close at which its fit was made (missing where nothing is fitted)."""
 
 
-def define_stored_book(settings: Settings, walked: WalkedBook, terms: BookTerms, fit: LearntFit | None) -> StoredBook:
+def define_stored_book(settings: Settings, walked: WalkedBook, terms: BookTerms, fit: StoredFit | None) -> StoredBook:
     """Return the definition under which a book is registered: everything besides code and data that it depends on."""
     family, costs = walked.bench.family, terms.costs
     registered = read_registrations(settings, family.name)

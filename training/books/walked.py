@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME
+from model_registry.combined_fits import CombinedFit, MemberFit
+from model_registry.stored_books import StoredFit
 from model_registry.stored_fits import LearntFit
+from pairity.books.combination import PAST_DAYS
 from pairity.books.families import BookFamily
 from pairity.books.fits import BookFit
 from pairity.digest import digest_bytes, digest_parts
@@ -18,10 +21,11 @@ from pairity.errors import MissingDataError
 from pairity.settings import Settings
 from pairity.timeline import DAY, HOUR, floor_to, format_instant
 from training.books.bench import BookBench
+from training.books.combined import WalkForwardBooks
 from training.books.engine import BookRun, BookTerms
 from training.books.outcome_walk import open_outcomes
 from training.books.panel import BookPanel
-from training.books.plan import PlannedDecision, plan_book
+from training.books.plan import Basis, PlannedDecision, list_due, plan_book, plan_members
 from training.books.ranker import LEAST_DAYS, WalkForwardRanker
 from training.books.stored_market import StoredMarket, load_hours
 
@@ -41,16 +45,30 @@ class WalkedBook:
         """The book, traded."""
         return self.bench.run()
 
-    def fit_until(self, end: datetime) -> LearntFit | None:
+    def fit_until(self, end: datetime) -> StoredFit | None:
         """Return what a family that learns is fitted to at the last midnight (UTC) up to `end`; None for a rule.
 
-        MissingDataError where too little was known then.
+        Of a combination that is what each of its books is fitted to, and what it had done on the walk. MissingDataError
+        where too little was known then.
         """
         family, panel = self.bench.family, self.panel
-        if not family.learns:
+        if not family.is_fitted:
             return None
         made_at = floor_to(min(end, panel.close_of(panel.hours - 1)), DAY)
-        fit = None if made_at < panel.start else self._fit((made_at - panel.start) // HOUR)
+        if not family.members:
+            return self._fit(family, made_at)
+        done = self._look_back(made_at)
+        members = {
+            one.name: replace(done[one.name], fit=self._fit(one, made_at) if one.learns else None)
+            for one in family.books
+        }
+        return CombinedFit(made_at, members)
+
+    def _fit(self, family: BookFamily, made_at: datetime) -> LearntFit:
+        """Return what the walk of a family that learns fits at a close."""
+        fit = None
+        if made_at >= self.panel.start:
+            fit = self._fit_at(family, (made_at - self.panel.start) // HOUR)
         if fit is None:
             what = "decisions" if family.outcome is None else "outcomes"
             raise MissingDataError(
@@ -60,14 +78,33 @@ class WalkedBook:
             )
         return fit
 
-    def _fit(self, row: int) -> LearntFit | None:
+    def _fit_at(self, family: BookFamily, row: int) -> LearntFit | None:
         """Return what the walk fits at a row; None where it has learnt too little yet."""
-        history, family, able = self.market.history, self.bench.family, frozenset(self.bench.list_names())
+        history, able = self.market.history, frozenset(self.bench.list_names())
         if family.ranker is not None:
             return WalkForwardRanker(history=history, kind=family.ranker, able=able, size=family.size).fit(row)
         assert family.outcome is not None
         outcomes = open_outcomes(history, family.outcome, able, family.size, self.bench.terms.costs)
         return outcomes.fit(row) if outcomes.has_learnt(row) else None
+
+    def _look_back(self, made_at: datetime) -> dict[str, MemberFit]:
+        """Return what the books of a combination had done on the walk up to a close; nothing before its first."""
+        bench, panel = self.bench, self.panel
+        able, row = frozenset(bench.list_names()), (made_at - panel.start) // HOUR
+        due = list_due(panel, bench.family, bench.first, row + 1)
+        if not due:
+            return {name: MemberFit() for name in bench.family.members}
+        basis = Basis(able, able, bench.first, 0, bench.terms.costs)
+        books = WalkForwardBooks(panel, plan_members(self.market.history, bench.family, basis), bench.terms.costs)
+        seen: Mapping[str, object] = {}
+        past: Mapping[str, Sequence[float]] = {}
+        for hour in due:
+            seen, past = books.see(hour)
+        kept = PAST_DAYS if bench.family.follows_past else 0
+        return {
+            name: MemberFit(begun=name in seen, past=tuple(past.get(name, ())[-kept:] if kept else ()))
+            for name in bench.family.members
+        }
 
     @property
     def panel(self) -> BookPanel:
@@ -81,7 +118,7 @@ class WalkedBook:
     def tabulate_before(self) -> pl.DataFrame:
         """Return the same of the hours before `first`, as the book would have wanted them; empty without any.
 
-        Of a book that learns, from the first decision on at which it had learnt enough to want anything.
+        Of a book that learns, or whose books do, from the first decision on at which it wants anything.
         """
         begin = (self.universe - self.panel.start) // HOUR
         if begin >= self.bench.first:
@@ -91,7 +128,7 @@ class WalkedBook:
         plan = plan_book(
             self.market.history, self.bench.family, able, first=begin, limits=terms.limits, costs=terms.costs
         )
-        began = next((one.hour for one in plan if one.weights), 0) if self.bench.family.learns else 0
+        began = next((one.hour for one in plan if one.weights), 0) if self.bench.family.is_fitted else 0
         return _tabulate(self.panel, [one for one in plan if began <= one.hour < self.bench.first])
 
     def digest_market(self) -> str:

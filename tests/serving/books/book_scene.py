@@ -36,7 +36,7 @@ from pairity.books.present import MeasureBook
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import HOUR, Clock, to_ms
-from pairity.universe import pairs_of
+from pairity.universe import inst_id, pairs_of
 from pairity_cli.replay.expected import make_quotes
 from paper_exchange.account.account import Account
 from paper_exchange.clock import VirtualClock
@@ -231,6 +231,18 @@ def publish_market(layout: Layout) -> None:
         publish(layout, find_view(view), rows)
 
 
+def publish_funding(layout: Layout) -> None:
+    """Put the settlements of the made-up market from a day before the first decision on into the lake."""
+    time = pl.Datetime("us", "UTC")
+    for name, own in MARKET["funding"].items():
+        rows = [(START + row * HOUR, rate) for row, rate in sorted(own.items()) if START + row * HOUR > FIRST - DAY]
+        frame = pl.DataFrame(rows, schema={"funding_time": time, "funding_rate": pl.Float64}, orient="row")
+        for (month,), part in frame.group_by(pl.col("funding_time").dt.strftime("%Y-%m")):
+            path = layout.lake / f"funding/venue=okx/instrument={inst_id(name)}/month={month}/part.parquet"
+            path.parent.mkdir(parents=True)
+            part.with_columns(pl.col("funding_time").alias("known_at")).write_parquet(path)
+
+
 @lru_cache(maxsize=1)
 def make_features() -> dict[str, pl.DataFrame]:
     """Return by view the rows that the store's own transforms give, known a millisecond after their closes."""
@@ -298,7 +310,7 @@ def backtest(
     costs = BookCosts(5.0, 0.0, quotes=make_quotes(SPECS))
     terms = BookTerms(float(EQUITY), costs, marks=marks, limits=limits)
     history, book = FeatureHistory(panel), BOOK_FAMILIES[family]
-    plan = plan_book(history, book, frozenset(SPECS), first=FIRST_ROW, costs=costs, fit=fit)
+    plan = plan_book(history, book, frozenset(SPECS), first=FIRST_ROW, costs=BookCosts(5.0, 1.0), fit=fit)
     limited = [limit_book(one.target.weights, terms.limits, realised) for one in plan]
     plan = tuple(
         replace(one, weights=weights, steps=steps) for one, (weights, steps) in zip(plan, limited, strict=True)

@@ -7,6 +7,7 @@ import pytest
 from pairity.books.families import BOOK_FAMILIES
 from pairity.books.limits import BookLimits
 from pairity.books.margin import with_margin
+from pairity.books.present import MeasuredBook
 from pairity.timeline import HOUR
 from pairity.universe import exact, inst_id
 from paper_exchange.account.placing import place
@@ -34,7 +35,7 @@ def loose(monkeypatch):
 
 
 def trade(scene, days):
-    return scene.trade(days, measure=lambda *_, **__: CALM)
+    return scene.trade(days, measure=lambda *_, **__: MeasuredBook(CALM))
 
 
 def read(scene):

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from feature_repo.feature_store import apply_definitions, open_store
+from pairity.books.present import MeasuredBook
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity_cli.main import main
@@ -29,10 +30,10 @@ OPTIONS = {
 ASKED = []
 
 
-def measure(settings, family, limits, able, fit=None, *, close, now):
+def measure(settings, family, limits, able, fit=None, left=None, *, close, now):
     """Depend on everything that a measure is given."""
     ASKED.append((settings.universe.assets, family.name, limits.volatility, frozenset(able), close, now))
-    return CALM + (close - FIRST).days
+    return MeasuredBook(CALM + (close - FIRST).days)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def test_the_volatility_of_sixty_days_is_that_of_the_whole_plan(tmp_path):
     plan = plan_book(history, FAMILY, able, costs=make_book_terms(settings).costs)
     expected = measure_realised(panel, [one for one in plan if one.hour < row], row)
     assert expected is not None
-    assert measure_book(settings, FAMILY, TARGET, able, close=close, now=now) == expected
-    assert measure_book(settings, FAMILY, BookLimits(), able, close=close, now=now) is None
+    assert measure_book(settings, FAMILY, TARGET, able, close=close, now=now).realised == expected
+    assert measure_book(settings, FAMILY, BookLimits(), able, close=close, now=now).realised is None
     with pytest.raises(MissingDataError, match="no bar that closed at"):
         measure_book(settings, FAMILY, TARGET, able, close=NOW - timedelta(days=1), now=NOW)
