@@ -62,7 +62,7 @@ def recompute_weight(
     Raises JournalError, and for a book that learns what `find_version` and `load_book` raise, or RegistryError where
     the version is not what decided.
     """
-    journal = ReadingJournal.connect(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal_place)
     try:
         before = journal.books.before(book.close)
     finally:

@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from serving.journal import Journal
 from serving.journal.database import require_private_database
+from serving.journal.file_store import FileStore
 
 _PROC_LOCKS = Path("/proc/locks")
 
@@ -22,7 +23,7 @@ def reading_journal(path: Path) -> Iterator[Journal]:
     """Open the journal for the block, to read only. Raises JournalError and PrivacyError as `Journal.read` does."""
     require_private_database(path)
     database = create_engine("sqlite://", creator=lambda: connect_reading(path), poolclass=NullPool)
-    journal = Journal(path, database, None)
+    journal = Journal(FileStore(path, database, None))
     try:
         yield journal
     finally:

@@ -16,6 +16,7 @@ from serving.journal import (
     IntentState,
     Journal,
     ShadowRecord,
+    database,
     tables,
 )
 from tests.serving.journal.intentions import intent
@@ -77,14 +78,14 @@ def test_a_journal_of_version_1_is_read_as_it_is_and_extended_by_a_writer(old: P
 
 
 def test_an_extension_that_is_interrupted_leaves_version_1(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, real = stored(old), tables.metadata.create_all
+    before, real = stored(old), database.migrate
 
     def interrupted(connection: Connection) -> None:
         real(connection)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(tables.metadata, "create_all", interrupted)
+        patched.setattr(database, "migrate", interrupted)
         with pytest.raises(KeyboardInterrupt):
             Journal.open(old)
     assert stored(old) == before
