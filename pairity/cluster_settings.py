@@ -23,8 +23,8 @@ class ClusterSettings(SectionWithSecrets):
     """Redis of the online store; `rediss://` with TLS."""
     redis_password: SecretStr | None = None
     postgres: Annotated[str, Field(pattern=f"^{_HOST}/[a-z_][a-z0-9_]{{0,62}}$")] | None = None
-    """PostgreSQL of Feast's registry, MLflow's tracking and the journal: host:port/database. TLS as libpq's own variables say
-    (`PGSSLMODE`, `PGSSLROOTCERT`)."""
+    """PostgreSQL of Feast's registry, MLflow's tracking and the journal: host:port/database. TLS as libpq's own
+    variables say (`PGSSLMODE`, `PGSSLROOTCERT`)."""
     postgres_user: Annotated[str, Field(pattern="^[a-z_][a-z0-9_]{0,62}$")] = "pairity"
     postgres_password: SecretStr | None = None
     journal_schema: Annotated[str, Field(pattern="^journal(_[a-z0-9]{1,40})?$")] = "journal"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pairity.journal_place import JournalDatabase, JournalPlace
 from serving.journal.file_store import FileStore
+from serving.journal.handover import refuse_beside_file
 from serving.journal.store import Store
 
 
@@ -12,6 +13,7 @@ def open_store(place: JournalPlace, scope: str, *, durable: bool = True) -> Stor
     if isinstance(place, JournalDatabase):
         from serving.journal.postgres_store import PostgresStore
 
+        refuse_beside_file(place)
         return PostgresStore.open(place, scope)
     return FileStore.open(place, scope, durable=durable)
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, insert, inspect, select
 
 from pairity.errors import JournalError
 from serving.journal import tables
+from serving.journal.handover import require_unmoved
 from serving.journal.store import Store
 
 T = TypeVar("T")
@@ -117,4 +118,6 @@ class Pages:
                 f"{tables.SCHEMA_VERSION!r}",
                 "use the program that wrote it, or close its positions and move the journal away",
             )
+        if self._store.writes:
+            require_unmoved(meta, self.path)
         return str(meta["scope"])
