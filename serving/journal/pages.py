@@ -34,6 +34,7 @@ class Pages:
         self._changes = 0
         self._recalled: dict[Hashable, tuple[int, Any]] = {}
         """Answers by question, each with the number of changes after which it was read."""
+        self.schema_version = ""
         self.scope = self._check_and_read_scope()
 
     def close(self) -> None:
@@ -120,4 +121,5 @@ class Pages:
             )
         if self._store.writes:
             require_unmoved(meta, self.path)
+        self.schema_version = str(meta["schema_version"])
         return str(meta["scope"])

@@ -86,6 +86,11 @@ class PostgresStore(Store):
         with self._begin_reading() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def find_writer(self) -> str | None:
+        """Return who writes the journal now, None where nobody does."""
+        with self._begin_reading() as connection:
+            return WriterLock(self._place).find_owner(connection)
+
     def close(self) -> None:
         """Close the connections and let the next writer in."""
         super().close()

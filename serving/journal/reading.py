@@ -65,10 +65,11 @@ class ReadingJournal(Journal):
 
 
 def bind_list(name: str, values: Iterable[str]) -> tuple[str, dict[str, str]]:
-    """Return the placeholders `(:name0, :name1, …)` of an IN clause, and what they are bound to.
+    """Return the placeholders `(:name0, :name1, …)` of an IN clause, and what they are bound to; nothing is in none.
 
-    >>> bind_list("id", ["a", "b"])
-    ('(:id0, :id1)', {'id0': 'a', 'id1': 'b'})
+    >>> bind_list("id", ["a", "b"]), bind_list("id", [])
+    (('(:id0, :id1)', {'id0': 'a', 'id1': 'b'}), ('(NULL)', {}))
     """
     bound = {f"{name}{number}": value for number, value in enumerate(values)}
-    return "(" + ", ".join(f":{key}" for key in bound) + ")", bound
+    # PostgreSQL knows no empty list, and NULL equals nothing
+    return "(" + (", ".join(f":{key}" for key in bound) or "NULL") + ")", bound

@@ -25,6 +25,7 @@ _LOG = logging.getLogger("pairity.serving")
 _WRITER, _TURN = 1, 2
 _WAIT_S, _PAUSE_S = 2.0, 0.1
 """PostgreSQL notices after an instant that a killed process is gone: its successor waits for that."""
+_END = "end this one: pairity serve goes on from what the other has written, once it has ended"
 _HELD = """
     FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid = :own AND l.objid = :which
@@ -102,22 +103,18 @@ class WriterLock:
             with contextlib.suppress(DBAPIError):
                 connection.close()
 
+    def find_owner(self, connection: Connection) -> str | None:
+        """Return who holds the lock, None where nobody does."""
+        query = text(f"SELECT a.application_name {_HELD}")
+        found = connection.execute(query, {"own": self._own, "which": _WRITER}).scalar()
+        return None if found is None else str(found) or "unknown"
+
     def _try(self, connection: Connection) -> bool:
         asked = {"own": self._own, "which": _WRITER}
         return bool(connection.execute(text("SELECT pg_try_advisory_lock(:own, :which)"), asked).scalar())
 
     def _refuse(self, connection: Connection) -> JournalError:
-        name = find_writer_name(connection, self._own)
         return JournalError(
-            f"another process ({name or 'unknown'}) writes the journal in {self._place}",
+            f"another process ({self.find_owner(connection) or 'unknown'}) writes the journal in {self._place}",
             "only one may trade: stop that one first",
         )
-
-
-_END = "end this one: pairity serve goes on from what the other has written, once it has ended"
-
-
-def find_writer_name(connection: Connection, own: int) -> str | None:
-    """Return who holds the writer's lock, None where nobody does."""
-    found = connection.execute(text(f"SELECT a.application_name {_HELD}"), {"own": own, "which": _WRITER}).scalar()
-    return None if found is None else str(found) or "unknown"
