@@ -12,6 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from pairity.errors import ConfigError, JournalError, JournalWriteError
 from pairity.journal_place import JournalDatabase
+from serving.journal.postgres_text import adapt_text
 
 _NAME = f"pairity {os.getpid()} on {socket.gethostname()}"
 _CONNECT_S = 10
@@ -63,6 +64,7 @@ def _make_engine(place: JournalDatabase, also: str, **options: Any) -> Engine:  
         connection.autocommit = True  # settings of the session, not of a transaction
         connection.execute(f"{_SESSION}; {also}")
         _require_promises(connection, place)
+        adapt_text(connection)
         connection.autocommit = False
 
     return database
