@@ -7,6 +7,7 @@ empty file stands where the journal's would be, so that what looks for a file fi
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
@@ -50,8 +51,14 @@ def _read(path: Path) -> PostgresStore:
     return store
 
 
+def keep_in_postgres(replace: Callable[[object, str, object], None]) -> None:
+    """Keep journals in PostgreSQL from here on; `replace` sets an attribute."""
+    for name, instead in (("open", _open), ("read", _read), ("connect", _read)):
+        replace(FileStore, name, staticmethod(instead))
+
+
 def pytest_configure() -> None:
-    FileStore.open, FileStore.read, FileStore.connect = map(staticmethod, (_open, _read, _read))
+    keep_in_postgres(setattr)
 
 
 def pytest_unconfigure() -> None:

@@ -14,7 +14,7 @@ from pairity_cli.demo.exchange import running_exchange
 from serving.journal.copying import digest_journal
 from serving.journal.opened import connect_store
 from tests.cluster.journal_places import home, place
-from tests.cluster.test_journal_writer import end_sessions
+from tests.cluster.test_journal_writer import HOLDS, end_sessions
 from tests.cluster.test_restarts import start_again
 from tests.serving.killed_trader import Trader, process
 from tests.serving.pair_replay import make_history, trade_replay
@@ -88,9 +88,7 @@ def test_postgresql_is_restarted_in_the_middle(step, exchange, place, cluster_fo
 
 def test_a_lock_that_is_lost_in_the_middle_is_taken_again(exchange, place):
     trader = Interrupted(exchange.url, place)
-    done = trader.interrupt(
-        "entry: after the wire", lambda: end_sessions(place, "state = 'idle' AND query LIKE '%backend_pid%'")
-    )
+    done = trader.interrupt("entry: after the wire", lambda: end_sessions(place, HOLDS))
     assert done == 0
     assert_equal(exchange, trader, is_open=False)
 
