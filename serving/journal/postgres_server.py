@@ -14,7 +14,6 @@ from pairity.errors import ConfigError, JournalError, JournalWriteError
 from pairity.journal_place import JournalDatabase
 from serving.journal.postgres_text import adapt_text
 
-_NAME = f"pairity {os.getpid()} on {socket.gethostname()}"
 _CONNECT_S = 10
 _CLIENT = {
     "connect_timeout": _CONNECT_S,
@@ -52,7 +51,8 @@ def open_alone(place: JournalDatabase) -> Connection:
 
 def _make_engine(place: JournalDatabase, also: str, **options: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's own
     try:
-        database = create_engine(place.address, connect_args={**_CLIENT, "application_name": _NAME[:63]}, **options)
+        name = f"pairity {os.getpid()} on {socket.gethostname()}"[:63]
+        database = create_engine(place.address, connect_args={**_CLIENT, "application_name": name}, **options)
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"a journal in PostgreSQL needs the package {error.name}",
@@ -61,11 +61,12 @@ def _make_engine(place: JournalDatabase, also: str, **options: Any) -> Engine:  
 
     @event.listens_for(database, "connect")
     def configure(connection: Any, _record: object) -> None:  # noqa: ANN401 - a connection of psycopg
+        before = connection.autocommit
         connection.autocommit = True  # settings of the session, not of a transaction
         connection.execute(f"{_SESSION}; {also}")
         _require_promises(connection, place)
         adapt_text(connection)
-        connection.autocommit = False
+        connection.autocommit = before
 
     return database
 

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+from pairity.layout import Layout
 from serving.journal import Journal, tables
 from serving.journal.opened import connect_store
-from tests.cluster.journal_in_postgres import keep_in_postgres, place_for
-from tests.cluster.journal_places import drop
+from tests.cluster.journal_places import home, place
 from tests.cluster.test_restarts import start_again
-from tests.serving.books.book_scene import book_scene
+from tests.serving.books.book_scene import BookScene, book_scene
 from tests.serving.books.test_book_process import Killed, check_equal_to_backtest, count_ahead, open_mortal
 from tools.local_cluster.processes import stop
 
 pytestmark = pytest.mark.cluster
+__all__ = ["home", "place"]
 DAILY = {"port": 0, "lease": False, "interval_minutes": 1440}
 OF_THE_MACHINE = {"run_id", "started_at", "written_at", "recorded_at", "settings_digest"}
 """Columns that differ between any two processes."""
 
 
+def place_of(scene):
+    return Layout.of(scene.settings).journal_place
+
+
 @pytest.fixture
-def in_postgres(variables, monkeypatch, tmp_path):
-    """Journals in files are kept in PostgreSQL from here on."""
-    keep_in_postgres(monkeypatch.setattr)
-    yield
-    drop(place_for(tmp_path / "home" / "journal.db"))
+def in_postgres(place, monkeypatch):
+    """The profile cluster, in which the process opens its journal by itself; the test reads it there."""
+    monkeypatch.setattr(BookScene, "read", lambda scene: Journal.read(place_of(scene)))
 
 
 def rows_of(where):
@@ -43,16 +47,15 @@ def rows_of(where):
     return found
 
 
-def test_the_same_days_leave_the_same_rows(tmp_path, variables, monkeypatch):
+def test_the_same_days_leave_the_same_rows(tmp_path, in_postgres, monkeypatch):
     found = []
-    for name in ("file", "home"):
-        if name == "home":
-            keep_in_postgres(monkeypatch.setattr)
-        with book_scene(tmp_path / name, serve=DAILY) as scene:
+    for profile in ("cluster", "embedded"):
+        monkeypatch.setenv("PAIRITY_PROFILE", profile)
+        with book_scene(tmp_path / profile, serve=DAILY) as scene:
             scene.trade(2, open_journal=partial(Journal.open, scope="same", durable=False))
             check_equal_to_backtest(scene, 2)
-            found.append(rows_of(scene.journal_path))
-    drop(place_for(tmp_path / "home" / "journal.db"))
+            assert isinstance(place_of(scene), Path) == (profile == "embedded") == scene.journal_path.exists()
+            found.append(rows_of(place_of(scene)))
     assert len(found[0]["fills"]) > 3
     assert found[0] == found[1]
 

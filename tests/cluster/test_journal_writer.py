@@ -70,6 +70,12 @@ def test_a_second_writer_is_refused_by_name_and_readers_are_not(place, home):
         assert (journal.scope, journal.run(RUN.run_id)) == ("child", RUN)
 
 
+def test_the_lock_keeps_no_transaction_open(place):
+    with contextlib.closing(Journal.open(place)), connect(place) as connection:
+        states = text("SELECT DISTINCT state FROM pg_stat_activity WHERE application_name LIKE 'pairity %'")
+        assert list(connection.execute(states).scalars()) == ["idle"]
+
+
 def test_a_lock_that_was_lost_is_taken_again_before_anything_is_written(place):
     with contextlib.closing(Journal.open(place)) as journal:
         end_sessions(place, HOLDS)
