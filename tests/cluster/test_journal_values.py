@@ -39,7 +39,7 @@ def both(place, tmp_path):
         yield first, second
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(TEXT, min_size=3, max_size=3),
     numbers=st.lists(NUMBER, min_size=3, max_size=3),
