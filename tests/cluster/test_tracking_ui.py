@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from model_registry.tracking_ui.server import DATABASE, make_environment
 from pairity.layout import Layout
 from tests.cluster.journal_places import home
 from tools.local_cluster.services import find_port
+from training import tracking
+from training.run_records import FamilyRun
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 __all__ = ["home"]
 
 WRITES = """
@@ -36,9 +39,8 @@ except Exception as error:
 
 def test_runs_in_postgresql_are_shown_and_cannot_be_changed(home):
     layout = Layout.of(home)
-    client = open_client(layout)
-    if client.get_experiment_by_name("shown") is None:
-        client.create_experiment("shown")
+    tracking.log_backtest(layout, FamilyRun(name="shown", params={}, metrics={}, tags={}))
+    wanted = {one.name for one in open_client(layout).search_experiments()}
     environment = make_environment(layout)
     assert environment[DATABASE] == layout.tracking_database
     done = subprocess.run(
@@ -47,7 +49,8 @@ def test_runs_in_postgresql_are_shown_and_cannot_be_changed(home):
     assert done.stdout == "refused\n", done.stdout + done.stderr
     port = find_port()
     command = [sys.executable, "-m", "pairity_cli", "ui", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    environ = {**os.environ, "PAIRITY_HOME": str(layout.root)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:
         try:
             assert f"http://127.0.0.1:{port}" in process.stdout.readline()
             asked = urllib.request.Request(
@@ -59,4 +62,5 @@ def test_runs_in_postgresql_are_shown_and_cannot_be_changed(home):
                 names = {one["name"] for one in json.load(answer)["experiments"]}
         finally:
             process.send_signal(signal.SIGTERM)
-    assert "shown" in names
+    assert names == wanted
+    assert "written" not in names
