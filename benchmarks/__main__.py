@@ -5,8 +5,8 @@ a group has them, to see whether it runs at all; it writes nothing. The group `s
 says what one live hour costs. The group `readers` has none: it says what a crowd of readers of the API costs a
 decision. The group `wide` says what 300 instruments and all their pairs cost, `pairs` what a year of up to 4,950 pairs
 does, `sizing` what an instrument-month of minutes does, `books` what five years of books do, `scale` what 240 million
-minutes do, which take a lake of 6 GB; `history` is the part of `serve` about growing history. `--continue` measures what
-an ended run of the one table had not measured yet.
+minutes do, which take a lake of 6 GB; `history` is the part of `serve` about growing history. `--continue` measures
+what an ended run of the one table had not measured yet.
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """

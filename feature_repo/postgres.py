@@ -17,7 +17,10 @@ def ensure_schema(address: str, schema: str) -> None:
 
     engine = create_engine(address, poolclass=NullPool, connect_args={"connect_timeout": _TIMEOUT_S})
     with postgres_errors(address), engine.begin() as connection:
-        connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
+        # Asked first: who only reads must not try to make one
+        known = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema")
+        if connection.execute(known, {"schema": schema}).first() is None:
+            connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
 
 
 def name_database(address: str) -> str:

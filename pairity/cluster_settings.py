@@ -24,10 +24,12 @@ class ClusterSettings(SectionWithSecrets):
     """Redis of the online store; `rediss://` with TLS."""
     redis_password: SecretStr | None = None
     postgres: Annotated[str, Field(pattern=f"^{_HOST}/[a-z_][a-z0-9_]{{0,62}}$")] | None = None
-    """PostgreSQL of Feast's registry and MLflow's tracking: host:port/database. TLS as libpq's own variables say
-    (`PGSSLMODE`, `PGSSLROOTCERT`)."""
+    """PostgreSQL of Feast's registry, MLflow's tracking and the journal: host:port/database. TLS as libpq's own
+    variables say (`PGSSLMODE`, `PGSSLROOTCERT`)."""
     postgres_user: Annotated[str, Field(pattern="^[a-z_][a-z0-9_]{0,62}$")] = "pairity"
     postgres_password: SecretStr | None = None
+    journal_schema: Annotated[str, Field(pattern="^journal(_[a-z0-9]{1,40})?$")] = "journal"
+    """Schema of the trading process's journal; each account needs one of its own: `journal_second`."""
     object_store: Annotated[str, Field(pattern=_S3)] | None = None
     """Where `pairity snapshot push` and `pull` keep snapshots, in either profile: s3://bucket/prefix. Its credentials
     are read by the client itself (`AWS_ACCESS_KEY_ID`, …; `AWS_ENDPOINT_URL` for a store that is not Amazon's)."""
@@ -48,7 +50,7 @@ class ClusterSettings(SectionWithSecrets):
     def make_postgres_address(self, schema: str) -> str:
         """Return the database's address for SQLAlchemy, with the password; tables are made and looked for in `schema`.
 
-        Feast and MLflow share the database, each in a schema of its own.
+        Feast, MLflow and the journal share the database, each in a schema of its own.
         """
         password = self.reveal_passwords().get("postgres_password")
         secret = "" if password is None else f":{quote(password, safe='')}"

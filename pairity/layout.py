@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pairity.journal_place import JournalDatabase, JournalPlace
 from pairity.settings import Settings
 
 TRACKING_SCHEMA = "mlflow"
 """Schema of MLflow's tables where its database is PostgreSQL's."""
+_JOURNAL = "journal.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +20,18 @@ class Layout:
     root: Path
     tracking_database: str | None = field(default=None, repr=False, compare=False)
     """Address of MLflow's database, password included, where it is elsewhere; None: the file below `mlflow`."""
+    journal_database: JournalDatabase | None = field(default=None, repr=False, compare=False)
+    """The journal's database where it is elsewhere; None: the file `journal.db`."""
 
     @classmethod
     def of(cls, settings: Settings) -> Layout:
         """Return the layout below `settings.root`."""
-        in_cluster = settings.profile == "cluster"
-        return cls(settings.root, settings.cluster.make_postgres_address(TRACKING_SCHEMA) if in_cluster else None)
+        if settings.profile != "cluster":
+            return cls(settings.root)
+        schema = settings.cluster.journal_schema
+        address = settings.cluster.make_postgres_address
+        journal = JournalDatabase(address(schema), schema, settings.root / _JOURNAL)
+        return cls(settings.root, address(TRACKING_SCHEMA), journal)
 
     @property
     def lake(self) -> Path:
@@ -89,8 +97,13 @@ class Layout:
 
     @property
     def journal(self) -> Path:
-        """The trading process's journal (SQLite, WAL)."""
-        return self.root / "journal.db"
+        """The file of the trading process's journal (SQLite, WAL); `journal_place` says whether it is used."""
+        return self.root / _JOURNAL
+
+    @property
+    def journal_place(self) -> JournalPlace:
+        """Where the trading process's journal is: its file, or its schema in PostgreSQL."""
+        return self.journal_database or self.journal
 
     @property
     def log(self) -> Path:

@@ -68,6 +68,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "health": ("health", "health", "Whether the trading process is alive, trading, fresh."),
     "backup": ("backup", "backup", "Copy the journal, also while the trading process writes it."),
     "restore": ("backup", "restore", "Put a journal back from a backup; trading stays halted."),
+    "journal": ("journal", "journal", "Bring the journal's tables forward; move it to or from PostgreSQL."),
     "settings": ("settings", "settings", "Settings that the data directory was made with, beside the present ones."),
     "doctor": ("doctor", "doctor", "What is wrong here, how sure that is, and what mends it."),
     "demo": ("demo", "demo", "From market to protected order, end to end."),

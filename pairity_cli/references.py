@@ -80,7 +80,7 @@ def _list_orders(settings: Settings) -> Known:
     from pairity.layout import Layout
     from serving.journal.reading import ReadingJournal
 
-    journal = ReadingJournal.connect(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal_place)
     try:
         return [(name, "") for name, _ in journal.order_names()]
     finally:
@@ -91,7 +91,7 @@ def _list_open_positions(settings: Settings) -> Known:
     from pairity.layout import Layout
     from serving.journal.reading import ReadingJournal
 
-    journal = ReadingJournal.connect(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal_place)
     try:
         return [(record.position.position_id, "") for record in journal.open_positions()]
     finally:

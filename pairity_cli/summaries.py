@@ -192,9 +192,10 @@ def show_serving(settings: Settings, report: ServeReport) -> None:
     from pairity.timeline import format_instant
     from pairity_cli.book_table import show_book
     from serving.journal import Journal
+    from serving.journal.opened import is_there
 
-    path = Layout.of(settings).journal
-    if not path.is_file():
+    path = Layout.of(settings).journal_place
+    if not is_there(path):
         print_line("ended before trading began")
         return
     journal = Journal.read(path)

@@ -23,7 +23,7 @@ def read_decided_features(layout: Layout, service: Service, since: datetime, unt
     """
     types = make_schema(find_view(service.view))
     schema = {PAIR: pl.String(), EVENT_TIME: _TIME, **{name: types[name] for name in service.features}}
-    journal = Journal.read(layout.journal)
+    journal = Journal.read(layout.journal_place)
     try:
         rows = [
             {PAIR: vector.entity, EVENT_TIME: record.event_timestamp, **vector.values}
@@ -50,7 +50,7 @@ def read_decided_scores(
     Of decisions on bars that closed from `since` to before `until`, and of pairs with |z| above `least_z`; null where a
     pair was not scored. Raises JournalError where there is no journal.
     """
-    journal = Journal.read(layout.journal)
+    journal = Journal.read(layout.journal_place)
     try:
         rows = [
             {PAIR: item.pair.pair_id, EVENT_TIME: record.event_timestamp, name: item.probability}

@@ -25,7 +25,7 @@ def read_decision_at(settings: Settings, instant: datetime) -> DecisionRecord:
 
     MissingDataError where nothing had been decided by then, JournalError where the journal cannot be read.
     """
-    journal = ReadingJournal.connect(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal_place)
     try:
         decision, first = journal.decision_at(instant), journal.first_bar()
     finally:
@@ -41,7 +41,7 @@ def read_decision_at(settings: Settings, instant: datetime) -> DecisionRecord:
 
 def read_book(settings: Settings, record: DecisionRecord) -> BookRecord | None:
     """Read what a decision of a book says of its names; None for a decision on pairs. Raises JournalError."""
-    journal = ReadingJournal.connect(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal_place)
     try:
         return journal.books.get(record.decision_id)
     finally:

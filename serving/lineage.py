@@ -40,7 +40,7 @@ def read_trace(settings: Settings, order: str) -> Trace:
     `latest`. ConfigError for what can be neither, and where several begin so; MissingDataError where nothing was sent.
     """
     ORDER_ID.check(order)
-    journal = ReadingJournal.connect(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal_place)
     try:
         known = journal.order_names()
         if not known:
@@ -57,7 +57,7 @@ def find_entry(settings: Settings, trace: Trace) -> str | None:
 
     None where no decision did: the position was adopted.
     """
-    journal = ReadingJournal.connect(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal_place)
     try:
         orders = journal.intents(trace.intent.position_id)
     finally:

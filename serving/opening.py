@@ -11,7 +11,6 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from feature_repo.contract_specs import read_contracts
@@ -30,6 +29,7 @@ from pairity.errors import (
     VenueError,
     VenueRejectedError,
 )
+from pairity.journal_place import JournalPlace
 from pairity.layout import Layout
 from pairity.number_formats import format_count
 from pairity.progress import Progress
@@ -47,6 +47,7 @@ from serving.execution.orders import OrderDesk
 from serving.hourly_data import HourlyData, LiveData
 from serving.journal import Journal, Purpose, Run
 from serving.journal.book_pages import TRADES
+from serving.journal.opened import is_there
 from serving.models.champion import Champion
 from serving.models.deciding_model import DecidingModel
 from serving.models.shadow import Shadow
@@ -97,12 +98,12 @@ class Stakes(NamedTuple):
         return self.open or (self.began and not isinstance(error, _MENDED_BY_A_PERSON))
 
 
-def read_stakes(journal: Path) -> Stakes:
+def read_stakes(journal: JournalPlace) -> Stakes:
     """Return the stakes: positions that are open, and orders whose end is not known.
 
     JournalError where the journal cannot be used: without it nobody knows what is ours.
     """
-    if not journal.is_file():
+    if not is_there(journal):
         return Stakes(began=False, open=False)
     known = Journal.read(journal)
     try:
@@ -164,7 +165,7 @@ class Opening:
     async def open_guard(self, stakes: Stakes) -> GuardParts:
         """Connect to the venue, for which `stakes` may make it wait, and open the journal."""
         clock = await self._connect(stakes)
-        journal = self._stand_ins.open_journal(self._layout.journal)
+        journal = self._stand_ins.open_journal(self._layout.journal_place)
         self._stack.callback(journal.close)
         sightings, status = self._presence.sightings, self._presence.status
         sightings.started_at, sightings.contracts = clock.now(), self._contracts

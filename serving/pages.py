@@ -94,7 +94,7 @@ def make_sources(presence: Presence) -> Sources:
     layout = Layout.of(presence.settings)
     return Sources(
         status=presence.read_status,
-        journal=lambda: ReadingJournal.connect(layout.journal),
+        journal=lambda: ReadingJournal.connect(layout.journal_place),
         layout=layout,
         settings=presence.settings,
         sightings=lambda: presence.sightings,
@@ -120,7 +120,7 @@ def make_routers(presence: Presence, health: Health, lost_lines: Callable[[], fl
         now=health.now,
         sightings=presence.sightings,
         limits=presence.settings.limits,
-        journal=Layout.of(presence.settings).journal,
+        journal=Layout.of(presence.settings).journal_place,
         pulse_age_s=presence.pulse.age_s,
         lost_lines=lost_lines,
     )

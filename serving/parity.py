@@ -111,7 +111,7 @@ def check_parity(
     """
     layout, store = Layout.of(settings), open_store(settings)
     tally = _Tally(layout, settings.features.ttl)
-    journal = Journal.read(layout.journal)
+    journal = Journal.read(layout.journal_place)
     try:
         chosen = journal.decisions(since, until)
         for first in range(0, len(chosen), _DECISIONS_AT_ONCE):

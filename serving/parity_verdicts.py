@@ -22,6 +22,7 @@ from pairity.layout import Layout
 from pairity.private_files import require_private
 from pairity.settings import Settings
 from serving.journal import Journal
+from serving.journal.opened import is_there
 from serving.journal.verdict_records import ParityVerdict, find_next_bar, find_standing
 from serving.parity import Difference, ParityReport, check_parity
 
@@ -104,9 +105,9 @@ def collect_verdicts(layout: Layout, journal: Journal) -> list[ParityVerdict]:
 
 def read_verdicts(layout: Layout) -> list[ParityVerdict]:
     """Return every verdict of a data directory; none before the first decision."""
-    if not layout.journal.is_file():
+    if not is_there(layout.journal_place):
         return []
-    journal = Journal.read(layout.journal)
+    journal = Journal.read(layout.journal_place)
     try:
         return collect_verdicts(layout, journal)
     finally:
@@ -121,7 +122,7 @@ def check_new(settings: Settings, by: str, measure: MeasureBook | None = None) -
     Raises what reading journal and features raises: nothing is kept then.
     """
     layout = Layout.of(settings)
-    if not layout.journal.is_file():
+    if not is_there(layout.journal_place):
         return None
     since = find_next_bar(read_verdicts(layout))
     verdict = make_verdict(check_parity(settings, since=since, measure=measure), by, since=since)
@@ -158,7 +159,7 @@ def live_parity(settings: Settings, measure: MeasureBook | None = None) -> Calla
 
     Called, it checks what is new, and returns the values that differ as far as that still stands, with words.
     """
-    if not Layout.of(settings).journal.is_file():
+    if not is_there(Layout.of(settings).journal_place):
         return None
 
     def check() -> tuple[int, str]:

@@ -117,7 +117,7 @@ async def _open_loop(
 ) -> DecidingLoop[Any]:
     """Open everything in the order in which it refuses; return the loop. Raises what `serve` says."""
     settings = pages.settings
-    stakes = read_stakes(Layout.of(settings).journal)
+    stakes = read_stakes(Layout.of(settings).journal_place)
     refuse_other_kind(trading, stakes)
     if not stakes.open:
         settings.alerts.require_complete()

@@ -1,10 +1,11 @@
 """The process of `pairity ui`: `python -m model_registry.tracking_ui HOME SOCKET PAGE`. It is given no keys.
 
-SOCKET is the number of an open file: the socket listens already.
+SOCKET is the number of an open file: the socket listens already. A database elsewhere is named in the environment.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -21,8 +22,8 @@ if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     # After that: MLflow takes seconds to load
-    from model_registry.tracking_ui.server import run
+    from model_registry.tracking_ui.server import DATABASE, run
     from pairity.layout import Layout
 
     home, handle, page = sys.argv[1:]
-    run(Layout(Path(home)), socket.socket(fileno=int(handle)), page)
+    run(Layout(Path(home), os.environ.get(DATABASE)), socket.socket(fileno=int(handle)), page)

@@ -12,10 +12,22 @@ from typing import Any
 from model_registry.connection import load_mlflow, open_client, store_errors
 from model_registry.tracking_ui.listening import HOST
 from model_registry.tracking_ui.read_only import Application, ReadOnly
+from pairity.child_environment import make_child_environment
 from pairity.layout import Layout
 
+DATABASE = "TRACKING_DATABASE"
+"""Variable with the address of MLflow's database, password included, where it is elsewhere."""
+_OF_LIBPQ = ("PGSSLMODE", "PGSSLROOTCERT")
 _CLOSING_S = 2
 """How long answers that are under way may take once a signal came."""
+
+
+def make_environment(layout: Layout) -> dict[str, str]:
+    """Return the environment of the UI's process: no keys, and the database's address where it is elsewhere."""
+    if layout.tracking_database is None:
+        return make_child_environment()
+    of_libpq = {name: os.environ[name] for name in _OF_LIBPQ if name in os.environ}
+    return make_child_environment({DATABASE: layout.tracking_database, **of_libpq})
 
 
 def run(layout: Layout, listening: socket.socket, page: str) -> None:
@@ -66,12 +78,18 @@ def load_server(layout: Layout) -> Application:
 
 
 def _open_for_reading() -> None:
-    """Let SQLite refuse every write of this process, whatever way it came."""
+    """Let the database refuse every write of this process, whatever way it came."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
+    from sqlalchemy.pool import Pool
 
     def refuse_writes(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's connection
         if isinstance(connection, sqlite3.Connection):
             connection.execute("PRAGMA query_only = ON")
 
+    def refuse_writes_of_postgres(connection: Any, *_others: object) -> None:  # noqa: ANN401 - the driver's connection
+        if type(connection).__module__.partition(".")[0] == "psycopg":
+            connection.read_only = True  # of every transaction from now on, also over connections from before
+
     event.listen(Engine, "connect", refuse_writes)
+    event.listen(Pool, "checkout", refuse_writes_of_postgres)

@@ -21,7 +21,7 @@ def backup(target: Path) -> None:
     from pairity.layout import Layout
     from serving.backups import make_backup
 
-    made = make_backup(Layout.of(settings_from()).journal, target.absolute())
+    made = make_backup(Layout.of(settings_from()).journal_place, target.absolute())
     rows = made.content.rows
     echo(
         f"backup in {made.folder}: {format_count(rows.get('decisions', 0), 'decision')}, "
@@ -42,7 +42,7 @@ def restore(source: Path, confirm: str | None) -> None:
     from pairity.layout import Layout
     from serving.backups import restore_backup
 
-    done = restore_backup(Layout.of(settings_from()).journal, source.absolute(), word=confirm)
+    done = restore_backup(Layout.of(settings_from()).journal_place, source.absolute(), word=confirm)
     echo(f"{done.journal} is that of {done.backup.made_at:%Y-%m-%d %H:%M} UTC, newest {done.backup.content.newest}")
     if done.kept is not None:
         echo(f"the one before it is {done.kept}")

@@ -33,9 +33,10 @@ def events(severity: str | None, open_only: bool, limit: int, as_json: bool) -> 
     from pairity.layout import Layout
     from serving.journal import Journal
     from serving.journal.event_records import Severity
+    from serving.journal.opened import is_there
 
-    path = Layout.of(settings_from()).journal
-    if not path.exists():
+    path = Layout.of(settings_from()).journal_place
+    if not is_there(path):
         if not as_json:
             echo(NOTHING_TRADED)
         return

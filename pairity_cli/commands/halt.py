@@ -103,11 +103,12 @@ def _require_event(event: int) -> None:
     from pairity.errors import JournalError, MissingDataError
     from pairity.layout import Layout
     from serving.journal import Journal
+    from serving.journal.opened import is_there
 
-    path = Layout.of(settings_from()).journal
-    if not path.exists():
-        return
+    path = Layout.of(settings_from()).journal_place
     try:
+        if not is_there(path):
+            return
         journal = Journal.read(path)
         try:
             newest = journal.event_log.newest_id()

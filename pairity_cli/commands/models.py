@@ -241,7 +241,7 @@ def _show_shadow(settings: Settings, version: str | None) -> None:
     from serving.journal import Journal
     from serving.models.shadow_summary import summarise
 
-    journal = Journal.read(Layout.of(settings).journal)
+    journal = Journal.read(Layout.of(settings).journal_place)
     try:
         couples = [item for item in summarise(journal) if version in {None, item.champion, item.challenger}]
     finally:

@@ -43,7 +43,7 @@ def trades(since: str | None, until: str | None, everything: bool, export: Path 
 
     now = SystemClock().now()
     first, last = parse_range(since, until, now=now)
-    with closing(ReadingJournal.connect(Layout.of(settings_from()).journal)) as journal:
+    with closing(ReadingJournal.connect(Layout.of(settings_from()).journal_place)) as journal:
         wanted = TradeFilter(since=first, until=last)
         _show_closed(journal, wanted, None if everything else _SHOWN)
         _show_open([one for one in list_trips(journal) if one.closed_at is None])

@@ -17,21 +17,16 @@ def ui(port: int) -> None:
     """Print where the MLflow UI is once it answers: compare runs, models, figures and trade logs.
 
     The address opens the runs of the newest experiment with the columns that decide. It is on 127.0.0.1 and for
-    looking only: nothing can be changed there. It is started without keys in its environment.
+    looking only: nothing can be changed there. It is started without keys in its environment; in the profile cluster
+    the address of the runs' database, with its password, is.
     """
     from model_registry.connection import prepare_environment
     from model_registry.tracking_ui.listening import listen
-    from pairity.child_environment import make_child_environment
-    from pairity.errors import ConfigError
+    from model_registry.tracking_ui.server import make_environment
     from pairity.layout import Layout
     from training.reports.run_views import prepare_runs_page
 
     layout = Layout.of(settings_from())
-    if layout.tracking_database is not None:
-        raise ConfigError(
-            f"the runs are in {layout.tracking_place}, and this shows a database of this machine alone",
-            "start MLflow's own server there: mlflow server --backend-store-uri …",
-        )
     listening = listen(port)
     page = prepare_runs_page(layout)
     if page.trouble:
@@ -40,4 +35,4 @@ def ui(port: int) -> None:
     listening.set_inheritable(True)
     command = [sys.executable, "-m", "model_registry.tracking_ui", str(layout.root), str(listening.fileno()), page.path]
     # In place of this process: Ctrl-C and signals reach the UI itself
-    os.execve(sys.executable, command, make_child_environment())
+    os.execve(sys.executable, command, make_environment(layout))

@@ -176,7 +176,7 @@ def _empty(directory: Path) -> None:
 
 
 def _load_demo_settings(exchange: DemoExchange, home: Path, *, speed: int | None = None) -> Settings:
-    """Load the demo's settings: its own directory, exchange and universe; everything else as configured.
+    """Load the demo's settings: its own directory, exchange and universe, on this machine; all else as configured.
 
     With `speed` the exchange's clock runs, and the process looks at it about once in two real seconds.
     """
@@ -197,4 +197,5 @@ def _load_demo_settings(exchange: DemoExchange, home: Path, *, speed: int | None
         own = {"port": 0, "watch_s": min(max(2.0 * speed, 15.0), 300.0), "lease": False}
     # Its trials are nobody's: what a demo tries is not counted where real ones are
     trials = {"folder": home / "trials"}
-    return load_settings(home=home, universe={"assets": tuple(ranked)}, exchange=venue, serve=own, trials=trials)
+    own_places = {"home": home, "profile": "embedded", "trials": trials}  # never the journal of an account
+    return load_settings(**own_places, universe={"assets": tuple(ranked)}, exchange=venue, serve=own)

@@ -43,7 +43,7 @@ def lay_beside_pairs(
 ) -> Beside:
     """Compare what a replay of pairs journalled with the backtest of its decisions."""
     layout = Layout.of(settings)
-    journal = ReadingJournal.connect(layout.journal)
+    journal = ReadingJournal.connect(layout.journal_place)
     try:
         traded = read_traded(journal, read_contracts(layout), plan.until)
     finally:
@@ -62,7 +62,7 @@ def lay_beside_book(
 ) -> Beside:
     """Compare what a replay of a book journalled with the backtest of the book; `fit`: what its version learnt."""
     layout = Layout.of(settings)
-    journal = ReadingJournal.connect(layout.journal)
+    journal = ReadingJournal.connect(layout.journal_place)
     try:
         traded = read_traded_book(journal, read_contracts(layout), plan.until, plan.balance)
     finally:

@@ -109,6 +109,7 @@ def make_replay_settings(settings: Settings, plan: ReplayPlan, exchange: DemoExc
     return settings.model_copy(
         update={
             "home": plan.home,
+            "profile": "embedded",  # a replay has a journal and stores of its own, on this machine
             "exchange": ExchangeSettings(
                 url=exchange.url,
                 control_url=exchange.control_url,

@@ -16,9 +16,12 @@ from pairity.bounded_files import digest_plain_file, read_json_file
 from pairity.bounded_numbers import OutOfBoundsError
 from pairity.durable import make_folder, move_folder, temporary_path
 from pairity.errors import ConfigError, JournalError
+from pairity.journal_place import JournalDatabase, JournalPlace
 from pairity.private_files import open_private, require_private
 from serving.backups.copies import Content, check_database, copy_database, inspect_journal
+from serving.backups.export import exported
 from serving.journal.archive import archive_of
+from serving.journal.opened import is_there
 from serving.journal.tables import EXTENDED, SCHEMA_VERSION
 
 NOTE = "backup.json"
@@ -42,7 +45,7 @@ class Backup:
         return path if path.name in self.digests else None
 
 
-def make_backup(journal: Path, target: Path, now: datetime | None = None) -> Backup:
+def make_backup(journal: JournalPlace, target: Path, now: datetime | None = None) -> Backup:
     """Copy the journal, which may be written meanwhile, into the new folder `target`, and verify the copy.
 
     Raises ConfigError where something stands at `target`, JournalError where there is no journal, or the copy is not
@@ -50,9 +53,10 @@ def make_backup(journal: Path, target: Path, now: datetime | None = None) -> Bac
     """
     if os.path.lexists(target):
         raise ConfigError(f"{target} is there already", "name a folder that is not there: each backup has its own")
-    if not journal.is_file():
+    if not is_there(journal):
         raise JournalError(f"there is no journal at {journal}", "nothing was traded yet: run pairity serve")
-    require_private([journal])
+    if not isinstance(journal, JournalDatabase):
+        require_private([journal])
     make_folder(target.parent)
     unfinished = temporary_path(target)
     try:
@@ -96,13 +100,20 @@ def read_backup(folder: Path) -> Backup:
     return backup
 
 
-def _fill(journal: Path, folder: Path, now: datetime) -> Backup:
+def _fill(journal: JournalPlace, folder: Path, now: datetime) -> Backup:
     """Copy and verify. The journal first: what moves to the archive meanwhile is in both copies, never in neither."""
+    if isinstance(journal, JournalDatabase):
+        with exported(journal) as file:
+            return _fill_with(file, archive_of(journal), folder, now)
+    return _fill_with(journal, archive_of(journal), folder, now)
+
+
+def _fill_with(journal: Path, archive: Path, folder: Path, now: datetime) -> Backup:
     before = inspect_journal(journal)
     sources = {JOURNAL: journal}
-    if archive_of(journal).is_file():
-        require_private([archive_of(journal)])
-        sources[archive_of(folder / JOURNAL).name] = archive_of(journal)
+    if archive.is_file():
+        require_private([archive])
+        sources[archive_of(folder / JOURNAL).name] = archive
     for name, source in sources.items():
         os.close(open_private(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         copy_database(source, folder / name)

@@ -15,6 +15,7 @@ from pathlib import Path
 from pairity.bounded_files import digest_plain_file
 from pairity.durable import make_folder, remove_flushed, rename_flushed, replace_file_with, temporary_path
 from pairity.errors import ConfigError, JournalError
+from pairity.journal_place import JournalDatabase, JournalPlace
 from pairity.layout import Layout
 from serving.backups.backup import JOURNAL, Backup, read_backup
 from serving.backups.copies import check_database, copy_database, fold_in, inspect_journal
@@ -41,13 +42,21 @@ class Restored:
     requests: Path | None
 
 
-def restore_backup(journal: Path, source: Path, *, word: str | None = None, now: datetime | None = None) -> Restored:
+def restore_backup(
+    journal: JournalPlace, source: Path, *, word: str | None = None, now: datetime | None = None
+) -> Restored:
     """Put the journal of the backup `source` in the place of `journal`, halted; the one that is there is kept.
 
     Raises, before anything is changed: ConfigError where `source` is no backup, and where the journal that is there is
     newer, of another scope or damaged and `word` is not REPLACE; JournalError where the backup is not whole, and where
-    a process has the journal open.
+    a process has the journal open. ConfigError for a journal in PostgreSQL.
     """
+    if isinstance(journal, JournalDatabase):
+        raise ConfigError(
+            f"the journal is in {journal}, and a backup is put back as a file",
+            f"put that schema out of the way (ALTER SCHEMA {journal.schema} RENAME TO …), then: "
+            f"pairity --profile embedded restore {source}, and pairity --profile cluster journal move --to database",
+        )
     backup = read_backup(source)
     at = now or datetime.now(UTC)
     make_folder(journal.parent)

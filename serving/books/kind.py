@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import NamedTuple
 
 from model_registry.records import ModelRef
 from pairity.errors import ConfigError, PairityError
+from pairity.journal_place import JournalPlace
 from pairity.layout import Layout
 from pairity.settings import Settings
 from serving.journal import Journal
 from serving.journal.book_records import BOOK_VERSION
+from serving.journal.opened import is_there
 from serving.models.champion import find_champion_to_start_with
 from serving.opening import Stakes
 
@@ -38,7 +39,7 @@ def choose_trading(settings: Settings) -> Trading:
     try:
         champion = find_champion_to_start_with(settings)
     except PairityError:
-        family = _find_held_book(Layout.of(settings).journal)
+        family = _find_held_book(Layout.of(settings).journal_place)
     else:
         family = champion.family if champion.is_book else None
     if family is None:
@@ -79,10 +80,10 @@ def refuse_other_kind(trading: Trading, stakes: Stakes) -> None:
     )
 
 
-def _find_held_book(journal: Path) -> str | None:
+def _find_held_book(journal: JournalPlace) -> str | None:
     """Return the family of the book that is held and was decided by a version; None without one."""
     with contextlib.suppress(PairityError):
-        if not journal.is_file():
+        if not is_there(journal):
             return None
         known = Journal.read(journal)
         try:

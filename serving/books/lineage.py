@@ -66,7 +66,7 @@ def recompute_weight(
     the version is not what decided.
     """
     fit = load_fit(settings, decision, book)
-    journal = ReadingJournal.connect(Layout.of(settings).journal)
+    journal = ReadingJournal.connect(Layout.of(settings).journal_place)
     try:
         before = journal.books.before(book.close)
         family = BOOK_FAMILIES.get(book.family)

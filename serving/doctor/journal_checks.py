@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 from pairity.books.families import BOOK_FAMILIES
 from pairity.errors import JournalError, JournalWriteError, PairityError, PrivacyError
+from pairity.journal_place import JournalDatabase
 from pairity.margin import MarginMode
 from pairity.number_formats import format_count, format_duration
 from pairity.strategy.types import Side
@@ -21,6 +23,7 @@ from serving.doctor.findings import TIMED, Check, Finding, SkippedError, Sure, f
 from serving.doctor.journal_reading import connect_reading, find_writer, reading_journal
 from serving.execution.protection import closes
 from serving.journal import IntentState, Journal, TradingState, tables
+from serving.journal.opened import is_there
 
 _UNKNOWN_AFTER = timedelta(minutes=5)
 """An outcome that is unknown for longer was asked for often, and is no matter of one lost answer."""
@@ -32,11 +35,11 @@ _Holding = tuple[str, str]
 
 
 def _check_journal(case: Case) -> Iterable[Finding]:
-    path = case.layout.journal
-    if not path.exists():
-        raise SkippedError("nothing was traded yet")
+    place = case.layout.journal_place
     try:
-        with reading_journal(path):
+        if not is_there(place):
+            raise SkippedError("nothing was traded yet")
+        with reading_journal(place):
             pass
     except PrivacyError as error:
         return [fault("others can read or change the journal", error.what, error.remedy.removeprefix("run: "))]
@@ -45,16 +48,15 @@ def _check_journal(case: Case) -> Iterable[Finding]:
     except JournalError as error:
         what = "the journal is of another version" if "schema version" in error.what else "the journal is damaged"
         return [fault(what, error.what, error.remedy)]
-    return _check_content(case)
+    return ([] if isinstance(place, JournalDatabase) else _check_content(place)) or _check_version(case)
 
 
-def _check_content(case: Case) -> list[Finding]:
+def _check_content(path: Path) -> list[Finding]:
     """Read every page: the quick look of every start does not compare indices with their tables."""
-    connection = connect_reading(case.layout.journal)
+    connection = connect_reading(path)
     try:
         said = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
-        version = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()[0]
     except sqlite3.Error as error:
         return [fault("the journal is damaged", f"{type(error).__name__}: {error}", _restore())]
     finally:
@@ -65,6 +67,12 @@ def _check_content(case: Case) -> list[Finding]:
         return [
             fault("the journal disagrees with itself", f"a row of {orphan[0]} leads to none of {orphan[2]}", _restore())
         ]
+    return []
+
+
+def _check_version(case: Case) -> list[Finding]:
+    with _opened(case) as journal:
+        version = journal.schema_version
     if version != tables.SCHEMA_VERSION:
         what = "the journal is of an older version"
         fact = f"version {version}; this program writes {tables.SCHEMA_VERSION}, and extends it when it starts"
@@ -84,7 +92,7 @@ def _check_state(case: Case) -> Iterable[Finding]:
     since = f"since {newest.at:%Y-%m-%d %H:%M} UTC, by the {newest.by}: {newest.reason or 'no reason given'}"
     if newest.state is TradingState.HALTED:
         return [warning("trading is halted", since, "pairity resume --reason …")]
-    if find_writer(case.layout.journal.with_suffix(".lock")) is None:
+    if find_writer(case.layout.journal_place) is None:
         raise SkippedError("the process guarded when it ended; a new one finds out by itself")
     return [warning("the process guards: nothing is opened", since, "mend what the reason says; it lifts by itself")]
 
@@ -121,7 +129,7 @@ def _check_decisions(case: Case) -> Iterable[Finding]:
     if age <= 2 * interval:
         return []
     fact = f"the last decision is of {format_instant(last.decision_time)}, {format_duration(age)} ago"
-    writer = find_writer(case.layout.journal.with_suffix(".lock"))
+    writer = find_writer(case.layout.journal_place)
     if writer is not None:
         return [
             fault(
@@ -142,7 +150,7 @@ def _check_positions(case: Case) -> Iterable[Finding]:
     if isinstance(rows, PairityError):
         return [unknown("positions on the venue are not known", rows.what, rows.remedy or "try again later")]
     ours: dict[_Holding, Decimal] = defaultdict(Decimal)
-    if case.layout.journal.exists():
+    if is_there(case.layout.journal_place):
         with _opened(case) as journal:
             for record in journal.open_positions():
                 for leg in record.position.legs:
@@ -201,11 +209,11 @@ def _check_stops(case: Case) -> Iterable[Finding]:
 @contextmanager
 def _opened(case: Case) -> Iterator[Journal]:
     """Open the journal; SkippedError where there is none, or `journal` says of it that it cannot be used."""
-    path = case.layout.journal
-    if not path.exists():
-        raise SkippedError("nothing was traded yet")
+    place = case.layout.journal_place
     try:
-        with reading_journal(path) as journal:
+        if not is_there(place):
+            raise SkippedError("nothing was traded yet")
+        with reading_journal(place) as journal:
             yield journal
     except (JournalError, PrivacyError):
         raise SkippedError("the journal cannot be read") from None

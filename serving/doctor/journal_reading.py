@@ -11,22 +11,28 @@ from pathlib import Path
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from pairity.journal_place import JournalDatabase, JournalPlace
 from serving.journal import Journal
 from serving.journal.database import require_private_database
+from serving.journal.file_store import FileStore
 
 _PROC_LOCKS = Path("/proc/locks")
 
 
 @contextmanager
-def reading_journal(path: Path) -> Iterator[Journal]:
+def reading_journal(place: JournalPlace) -> Iterator[Journal]:
     """Open the journal for the block, to read only. Raises JournalError and PrivacyError as `Journal.read` does."""
-    require_private_database(path)
-    database = create_engine("sqlite://", creator=lambda: connect_reading(path), poolclass=NullPool)
-    journal = Journal(path, database, None)
+    journal = Journal.read(place) if isinstance(place, JournalDatabase) else _read_file(place)
     try:
         yield journal
     finally:
         journal.close()
+
+
+def _read_file(path: Path) -> Journal:
+    require_private_database(path)
+    database = create_engine("sqlite://", creator=lambda: connect_reading(path), poolclass=NullPool)
+    return Journal(FileStore(path, database, None))
 
 
 def connect_reading(path: Path, timeout_s: float = 5.0) -> sqlite3.Connection:
@@ -39,7 +45,27 @@ def connect_reading(path: Path, timeout_s: float = 5.0) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=ro{unchanged}", uri=True, timeout=timeout_s)
 
 
-def find_writer(lock: Path) -> str | None:
+def find_writer(place: JournalPlace) -> str | None:
+    """Return the process that writes a journal, by its id; None where nobody does.
+
+    Of a journal in PostgreSQL the name has the machine too. JournalError where PostgreSQL does not say.
+    """
+    if isinstance(place, JournalDatabase):
+        return _find_writer_in_database(place)
+    return find_lock_owner(place.with_suffix(".lock"))
+
+
+def _find_writer_in_database(place: JournalDatabase) -> str | None:
+    from serving.journal.postgres_store import PostgresStore
+
+    store = PostgresStore.read(place)
+    try:
+        return store.find_writer()
+    finally:
+        store.close()
+
+
+def find_lock_owner(lock: Path) -> str | None:
     """Return the process that holds a lock file, by its id; None where nobody does.
 
     The lock is not tried: a process that starts at this moment would find it taken. Linux lists who holds which; on

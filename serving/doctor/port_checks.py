@@ -7,8 +7,9 @@ import json
 import socket
 from collections.abc import Iterable
 
+from pairity.errors import JournalError
 from serving.doctor.case import Case
-from serving.doctor.findings import Check, Finding, Sure, fault, warning
+from serving.doctor.findings import Check, Finding, SkippedError, Sure, fault, warning
 from serving.doctor.journal_reading import find_writer
 
 _ANSWER_S = 3.0
@@ -18,7 +19,10 @@ _TAKE = "set PAIRITY_SERVE__PORT to a free port (0 takes one)"
 
 def _check_port(case: Case) -> Iterable[Finding]:
     host, port = case.known.serve.host, case.known.serve.port
-    writer = find_writer(case.layout.journal.with_suffix(".lock"))
+    try:
+        writer = find_writer(case.layout.journal_place)
+    except JournalError:
+        raise SkippedError("the journal does not say who writes it") from None
     if port == 0:
         return []
     if not _listens(host, port):

@@ -10,6 +10,7 @@ from typing import Any
 
 from pairity.durable import replace_file
 from pairity.errors import JournalError, JournalWriteError
+from pairity.journal_place import JournalDatabase, JournalPlace
 from pairity.private_files import require_private
 
 _BUSY_S = 2.0
@@ -22,8 +23,9 @@ _CREATE = (
 _NAMES = ", ".join(COLUMNS)
 
 
-def archive_of(journal: Path) -> Path:
-    """Return where the archive of a journal lies."""
+def archive_of(place: JournalPlace) -> Path:
+    """Return where the archive of a journal lies: beside its file, or where that would be."""
+    journal = place.file if isinstance(place, JournalDatabase) else place
     return journal.with_name(f"{journal.stem}-archive.db")
 
 

@@ -104,7 +104,8 @@ class BookPages:
         Orders with one execution of exactly what was filled, nearly all of a long history, are not read.
         """
         intents, fills = tables.intents.c, tables.fills.c
-        alone = select(fills.client_order_id, fills.contracts).group_by(fills.client_order_id).having(func.count() == 1)
+        only = func.max(fills.contracts)
+        alone = select(fills.client_order_id, only).group_by(fills.client_order_id).having(func.count() == 1)
         query = select_intents().where(
             intents.purpose.in_([purpose.value for purpose in TRADES]),
             intents.filled_contracts != "0",

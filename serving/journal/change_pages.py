@@ -14,7 +14,7 @@ from serving.journal.order_pages import select_intents
 from serving.journal.records import Intent, IntentState, OrderEvent, PositionRecord, StateRecord
 
 _POSITION_ROW: Any = literal_column("positions.rowid")
-"""SQLite's own number of a position's row: rows are never deleted, so it is the order of opening."""
+"""The database's own number of a position's row: rows are never deleted, so it is the order of opening."""
 _BAD_ENDS = (IntentState.REJECTED.value, IntentState.UNKNOWN.value)
 
 

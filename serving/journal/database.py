@@ -6,13 +6,14 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from pairity.durable import AlreadyLockedError, lock_exclusively, replace_file_with
 from pairity.errors import JournalError, JournalWriteError
 from pairity.private_files import require_private
 from serving.journal import tables
+from serving.journal.migration import migrate
 
 _BESIDE = ("-wal", "-shm", "-journal")
 """Endings of the files that SQLite keeps beside a database: its content too."""
@@ -98,15 +99,15 @@ def _extend(connection: Connection) -> None:
     version = connection.execute(select(tables.meta.c.value).where(key)).scalar()
     if version in tables.EXTENDED:
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver begins by itself before rows only, not before tables
-        tables.metadata.create_all(connection)
-        connection.execute(update(tables.meta).where(key).values(value=tables.SCHEMA_VERSION))
+        # From the first on: two programs wrote different tables under the versions 4 and 7
+        migrate(connection)
     elif version != tables.SCHEMA_VERSION:
         return
     for index in (*tables.intents.indexes, *tables.order_events.indexes):  # it changes nothing of what a journal says
         index.create(connection, checkfirst=True)
 
 
-def unusable_journal(path: Path, error: DatabaseError) -> JournalError:
+def unusable_journal(path: Path, error: DBAPIError) -> JournalError:
     """Return the error for a file that SQLite cannot use: now (JournalWriteError), or at all."""
     if any(words in str(error.orig) for words in _PASSING):
         return JournalWriteError(

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, func, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from serving.journal import tables
 from serving.journal.codec import time_from_text, time_to_text
+from serving.journal.conflicts import insert
 from serving.journal.event_pages import keep_states
 from serving.journal.event_records import Delivery, NewDelivery, Severity
 
@@ -43,7 +43,7 @@ class DeliveryPages:
         ]
         with self._begin() as connection:
             if rows:
-                connection.execute(insert(tables.deliveries).on_conflict_do_nothing(), rows)
+                connection.execute(insert(connection, tables.deliveries).on_conflict_do_nothing(), rows)
             keep_states(connection, states)
 
     def state(self, name: str) -> str | None:

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, inspect, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from serving.journal import tables
 from serving.journal.codec import time_from_text, time_to_text
+from serving.journal.conflicts import insert
 from serving.journal.event_records import Event, NewEvent, Severity
 
 _LONGEST_PAGE = 500
@@ -123,13 +123,13 @@ def append_events(connection: Connection, events: Sequence[NewEvent], written_at
         for event in events
     ]
     if rows:
-        connection.execute(insert(tables.events).on_conflict_do_nothing(), rows)
+        connection.execute(insert(connection, tables.events).on_conflict_do_nothing(), rows)
 
 
 def keep_states(connection: Connection, states: Mapping[str, str]) -> None:
     """Keep states of alerts under their names, in the place of what was kept before."""
     for name, state in states.items():
-        keep = insert(tables.alert_states).values(name=name, state_json=state)
+        keep = insert(connection, tables.alert_states).values(name=name, state_json=state)
         connection.execute(keep.on_conflict_do_update(index_elements=["name"], set_={"state_json": state}))
 
 

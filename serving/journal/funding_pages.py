@@ -10,10 +10,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, Table, select
-from sqlalchemy.dialects.sqlite import insert
 
 from serving.journal import tables
 from serving.journal.codec import time_from_text, time_to_text
+from serving.journal.conflicts import insert
 
 _UNTIL, _GAPS = "book_funding_until", "book_funding_gaps"
 """Keys of the table `meta`."""
@@ -73,7 +73,7 @@ class FundingPages:
         ]
         with self._begin() as connection:
             if rows:
-                connection.execute(insert(tables.book_fundings).on_conflict_do_nothing(), rows)
+                connection.execute(insert(connection, tables.book_fundings).on_conflict_do_nothing(), rows)
             _keep(connection, _UNTIL, time_to_text(until))
             if gap is not None:
                 known = json.loads(_find(connection, _GAPS) or "[]")
@@ -109,5 +109,5 @@ def _find(connection: Connection, key: str) -> str | None:
 
 
 def _keep(connection: Connection, key: str, value: str) -> None:
-    write = insert(tables.meta).values(key=key, value=value)
+    write = insert(connection, tables.meta).values(key=key, value=value)
     connection.execute(write.on_conflict_do_update(index_elements=["key"], set_={"value": value}))

@@ -1,7 +1,7 @@
 """The open journal: written before the wire, read after a crash.
 
-SQLite in WAL mode with `synchronous=FULL`: a transaction that returned survives `kill -9` and a power cut. One process
-writes (a lock file keeps a second one out); any number may read.
+SQLite in WAL mode with `synchronous=FULL`, or PostgreSQL with synchronous commits: a transaction that returned survives
+`kill -9` and a power cut. One process writes (a lock keeps a second one out); any number may read.
 """
 
 from __future__ import annotations
@@ -10,44 +10,38 @@ import uuid
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
-from typing import IO
+from typing import Self
 
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
-from pairity.durable import make_folder
 from pairity.errors import JournalError
+from pairity.journal_place import JournalPlace
 from pairity.strategy.lifecycle import with_closed, with_opened
 from pairity.strategy.types import StrategyState
 from serving.journal import codec, tables
 from serving.journal.book_pages import BookPages
 from serving.journal.change_pages import ChangePages
-from serving.journal.database import (
-    create_tables,
-    lock_for_writing,
-    make_private_database,
-    open_database,
-    require_private_database,
-)
 from serving.journal.decision_pages import DecisionPages
 from serving.journal.delivery_pages import DeliveryPages
 from serving.journal.equity_pages import EquityPages
 from serving.journal.event_pages import EventPages
 from serving.journal.funding_pages import FundingPages
 from serving.journal.model_pages import ModelPages
+from serving.journal.opened import open_store, read_store
 from serving.journal.order_pages import OrderPages
 from serving.journal.position_pages import PositionPages
 from serving.journal.records import Trace
 from serving.journal.request_pages import RequestPages
 from serving.journal.state_pages import StatePages
+from serving.journal.store import Store
 from serving.journal.verdict_pages import VerdictPages
 
 
 class Journal(DecisionPages, OrderPages, PositionPages):
     """An open journal. Every method is one transaction; JournalError where the file cannot be trusted."""
 
-    def __init__(self, path: Path, database: Engine, lock: IO[str] | None) -> None:
-        super().__init__(path, database, lock)
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
         self.models = ModelPages(self._begin)
         self.books = BookPages(self._begin, self._has)
         self.funding = FundingPages(self._begin, self._has)
@@ -60,36 +54,24 @@ class Journal(DecisionPages, OrderPages, PositionPages):
         self.verdicts = VerdictPages(self._begin)
 
     @classmethod
-    def open(cls, path: Path, scope: str | None = None, *, durable: bool = True) -> Journal:
+    def open(cls, place: JournalPlace, scope: str | None = None, *, durable: bool = True) -> Self:
         """Open for writing, creating it if needed; only one process may do so at a time.
 
         `scope` names a new journal (default: random) and goes into every id; an existing journal keeps its own.
-        Not `durable`, it survives a kill and no power cut: for a journal of a replay, which can be made again.
+        Not `durable`, a file survives a kill and no power cut: for a journal of a replay, which can be made again.
         """
-        make_folder(path.parent)
-        # The lock comes first: two processes must not create, or extend, the same tables.
-        lock = lock_for_writing(path)
-        with ExitStack() as undo:  # a refused journal is closed again, and the next writer let in
-            undo.callback(lock.close)
-            scope = scope or uuid.uuid4().hex
-            make_private_database(path, scope)
-            database = open_database(path, durable=durable)
-            undo.callback(database.dispose)
-            create_tables(database, path, scope)
-            journal = cls(path, database, lock)
-            undo.pop_all()
-        return journal
+        return cls._of(open_store(place, scope or uuid.uuid4().hex, durable=durable))
 
     @classmethod
-    def read(cls, path: Path) -> Journal:
+    def read(cls, place: JournalPlace) -> Self:
         """Open beside a writer, to look things up; JournalError where there is none."""
-        if not path.is_file():
-            raise JournalError(f"there is no journal at {path}", "nothing was traded yet: run pairity serve")
-        require_private_database(path)
-        with ExitStack() as undo:
-            database = open_database(path)
-            undo.callback(database.dispose)
-            journal = cls(path, database, None)
+        return cls._of(read_store(place))
+
+    @classmethod
+    def _of(cls, store: Store) -> Self:
+        with ExitStack() as undo:  # a refused journal is closed again, and the next writer let in
+            undo.callback(store.close)
+            journal = cls(store)
             undo.pop_all()
         return journal
 

@@ -1,34 +1,32 @@
-"""An open journal file, and what its pages share: transactions, queries, and errors in the journal's words."""
+"""An open journal, and what its pages share: transactions, queries, and errors in the journal's words."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, insert, inspect, select
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, Table, insert, inspect, select
 
 from pairity.errors import JournalError
 from serving.journal import tables
-from serving.journal.database import RESTORE, unusable_journal
+from serving.journal.handover import require_unmoved
+from serving.journal.store import Store
 
 T = TypeVar("T")
 
 
 class Pages:
-    """Base of the journal's pages. Every method is one transaction; JournalError where the file cannot be trusted.
+    """Base of the journal's pages. Every method is one transaction; JournalError where it cannot be trusted.
 
-    `lock` is the writer's; None means that the file is only read. The writer is alone: what it has read is true until
-    it writes (`_recall`).
+    The writer is alone: what it has read is true until it writes (`_recall`).
     """
 
-    def __init__(self, path: Path, database: Engine, lock: IO[str] | None) -> None:
-        self.path = path
-        self._database = database
-        self._lock = lock
+    def __init__(self, store: Store) -> None:
+        self.path = store.place
+        self._store = store
+        self._database = store.database
         self._seen_tables: set[str] = set()
         """Tables that a reader has found: they stay."""
         self.spent_s = 0.0
@@ -36,20 +34,19 @@ class Pages:
         self._changes = 0
         self._recalled: dict[Hashable, tuple[int, Any]] = {}
         """Answers by question, each with the number of changes after which it was read."""
+        self.schema_version = ""
         self.scope = self._check_and_read_scope()
 
     def close(self) -> None:
-        """Close the file and let the next writer in."""
-        self._database.dispose()
-        if self._lock is not None:
-            self._lock.close()
+        """Close the database and let the next writer in."""
+        self._store.close()
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
         """Begin a transaction that may write: nothing that was read before it, or beside it, is recalled after it."""
         self._changes += 1
         try:
-            with self._begin_reading() as connection:
+            with self._timed(), self._store.begin() as connection:
                 yield connection
         finally:
             self._changes += 1
@@ -57,12 +54,14 @@ class Pages:
 
     @contextmanager
     def _begin_reading(self) -> Iterator[Connection]:
+        with self._timed(), self._store.begin_reading() as connection:
+            yield connection
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
         begun = time.perf_counter()
         try:
-            with self._database.begin() as connection:
-                yield connection
-        except DatabaseError as error:
-            raise unusable_journal(self.path, error) from error
+            yield
         finally:
             self.spent_s += time.perf_counter() - begun
 
@@ -75,7 +74,7 @@ class Pages:
 
         `question` says what is read, with all that the answer depends on. An answer is not to be changed.
         """
-        if self._lock is None:
+        if not self._store.writes:
             return read()
         changes = self._changes
         known = self._recalled.get(question)
@@ -95,8 +94,8 @@ class Pages:
         return rows[0] if rows else None
 
     def _has(self, table: Table) -> bool:
-        """Return whether the file has a table: read beside a writer of an older version, it may lack one."""
-        if self._lock is not None or table.name in self._seen_tables:
+        """Return whether the journal has a table: read beside a writer of an older version, it may lack one."""
+        if self._store.writes or table.name in self._seen_tables:
             return True
         with self._begin_reading() as connection:
             there = inspect(connection).has_table(table.name)
@@ -106,20 +105,21 @@ class Pages:
 
     def _check_and_read_scope(self) -> str:
         """Return the scope of a journal that is whole and of a known version."""
-        try:
-            with self._database.connect() as connection:
-                verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-                meta = {row.key: row.value for row in connection.execute(select(tables.meta))}
-        except DatabaseError as error:
-            raise unusable_journal(self.path, error) from error
-        if verdict != "ok":
-            raise JournalError(f"the journal {self.path} is damaged: {verdict}", RESTORE)
+        self._store.check_whole()
+        return self._read_scope()
+
+    def _read_scope(self) -> str:
+        with self._begin_reading() as connection:
+            meta = {row.key: row.value for row in connection.execute(select(tables.meta))}
         # A writer has added the tables that an older journal lacks; a reader must not.
-        readable = tables.EXTENDED if self._lock is None else frozenset[str]()
+        readable = frozenset[str]() if self._store.writes else tables.EXTENDED
         if meta.get("schema_version") not in {tables.SCHEMA_VERSION, *readable}:
             raise JournalError(
                 f"the journal {self.path} has schema version {meta.get('schema_version')!r}; this program writes "
                 f"{tables.SCHEMA_VERSION!r}",
-                "use the program that wrote it, or close its positions and move the file away",
+                "use the program that wrote it, or close its positions and move the journal away",
             )
+        if self._store.writes:
+            require_unmoved(meta, self.path)
+        self.schema_version = str(meta["schema_version"])
         return str(meta["scope"])

@@ -7,15 +7,15 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from sqlalchemy import Connection, inspect, literal_column, select
-from sqlalchemy.dialects.sqlite import insert
 
 from serving.journal import tables
 from serving.journal.codec import time_from_text, time_to_text
+from serving.journal.conflicts import insert
 from serving.journal.event_pages import append_events
 from serving.journal.event_records import CarriedOut, NewEvent, Wish
 
 _ROW: Any = literal_column("requests.rowid")
-"""SQLite's own number of a row: the order of writing."""
+"""The database's own number of a row: the order of writing."""
 
 
 class RequestPages:
@@ -40,7 +40,7 @@ class RequestPages:
             "carried_out_at": time_to_text(request.carried_out_at),
         }
         with self._begin() as connection:
-            connection.execute(insert(tables.requests).on_conflict_do_nothing(), row)
+            connection.execute(insert(connection, tables.requests).on_conflict_do_nothing(), row)
             append_events(connection, [event], request.carried_out_at)
 
     def get(self, request_id: str) -> CarriedOut | None:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 SCHEMA_VERSION = "8"
 """Raised with every change of the tables; a journal of an unknown version is refused, never guessed at."""
@@ -11,6 +23,8 @@ EXTENDED = frozenset({"1", "2", "3", "4", "5", "6", "7"})
 """Older versions that only lack whole tables: they are read as they are, and get the tables when opened for writing."""
 
 metadata = MetaData()
+# SQLite's whole numbers have 64 bits; its primary keys are row numbers where the type is called INTEGER.
+_NUMBER = Integer().with_variant(BigInteger(), "postgresql")
 
 meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", String, nullable=False))
 
@@ -90,7 +104,7 @@ retrainings = Table(
     Column("run_id", ForeignKey("runs.run_id"), nullable=False),
     Column("started_at", String, nullable=False),
     Column("ended_at", String),
-    Column("exit_code", Integer),
+    Column("exit_code", _NUMBER),
     Column("summary", Text, nullable=False),
 )
 
@@ -100,7 +114,7 @@ parity_verdicts = Table(
     Column("verdict_id", String, primary_key=True),
     Column("at", String, nullable=False),  # by this machine's clock
     Column("recorded_at", String, nullable=False),
-    Column("different", Integer, nullable=False),
+    Column("different", _NUMBER, nullable=False),
     Column("verdict_json", Text, nullable=False),
 )
 
@@ -116,7 +130,7 @@ rescalings = Table(
 states = Table(
     "states",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", _NUMBER, primary_key=True, autoincrement=True),
     Column("at", String, nullable=False),
     Column("state", String, nullable=False),
     Column("reason", Text, nullable=False),
@@ -130,9 +144,9 @@ intents = Table(
     Column("client_order_id", String, primary_key=True),
     Column("decision_id", ForeignKey("decisions.decision_id")),
     Column("position_id", String, nullable=False, index=True),
-    Column("leg", Integer, nullable=False),
+    Column("leg", _NUMBER, nullable=False),
     Column("purpose", String, nullable=False),
-    Column("attempt", Integer, nullable=False),
+    Column("attempt", _NUMBER, nullable=False),
     Column("instrument", String, nullable=False),
     Column("side", String, nullable=False),
     Column("contracts", String, nullable=False),
@@ -160,7 +174,7 @@ Index("ix_intents_filled", intents.c.purpose, intents.c.filled_contracts, intent
 order_events = Table(
     "order_events",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", _NUMBER, primary_key=True, autoincrement=True),
     Column("client_order_id", ForeignKey("intents.client_order_id"), nullable=False, index=True),
     Column("at", String, nullable=False),
     Column("state", String, nullable=False),
@@ -221,7 +235,7 @@ equity_marks = Table(
 events = Table(
     "events",  # what a person should know of; `key` is set where a second record of the same thing must not be made
     metadata,
-    Column("event_id", Integer, primary_key=True, autoincrement=True),
+    Column("event_id", _NUMBER, primary_key=True, autoincrement=True),
     Column("at", String, nullable=False),
     Column("written_at", String, nullable=False),  # by this machine's clock: escalation waits in real minutes
     Column("kind", String, nullable=False),
@@ -244,14 +258,14 @@ requests = Table(
     Column("reason", Text, nullable=False),
     Column("by", String, nullable=False),
     Column("position_id", String, index=True),
-    Column("event_id", Integer),
+    Column("event_id", _NUMBER),
     Column("carried_out_at", String, nullable=False),
 )
 
 deliveries = Table(
     "deliveries",  # messages to destinations of alerts: the outbox, and what became of each
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", _NUMBER, primary_key=True, autoincrement=True),
     Column("destination", String, nullable=False),
     Column("idempotency_key", String, nullable=False, unique=True),
     Column("queued_at", String, nullable=False),
@@ -259,7 +273,7 @@ deliveries = Table(
     Column("subject", String, nullable=False),
     Column("text", Text, nullable=False),
     Column("state", String, nullable=False),
-    Column("tries", Integer, nullable=False),
+    Column("tries", _NUMBER, nullable=False),
     Column("ended_at", String),
     Column("answer", String),
 )

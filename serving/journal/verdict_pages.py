@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 
 from sqlalchemy import Connection, inspect, select
-from sqlalchemy.dialects.sqlite import insert
 
 from pairity.errors import JournalError
 from serving.journal import tables
 from serving.journal.codec import time_from_text, time_to_text
+from serving.journal.conflicts import insert
 from serving.journal.verdict_records import ParityVerdict
 
 
@@ -32,7 +32,7 @@ class VerdictPages:
             "verdict_json": verdict.to_json(),
         }
         with self._begin() as connection:
-            connection.execute(insert(tables.parity_verdicts).on_conflict_do_nothing(), row)
+            connection.execute(insert(connection, tables.parity_verdicts).on_conflict_do_nothing(), row)
 
     def all(self) -> list[ParityVerdict]:
         """Return all verdicts in the order in which their checks ended. JournalError for one that cannot be read."""

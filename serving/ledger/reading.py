@@ -24,7 +24,7 @@ async def read_ledger(settings: Settings, find_start: Callable[[datetime], datet
     process. Raises JournalError without a journal, LiveSwitchError without the environment's consent, CredentialsError,
     and VenueError where the venue cannot be read.
     """
-    with closing(Journal.read(Layout.of(settings).journal)) as journal:
+    with closing(Journal.read(Layout.of(settings).journal_place)) as journal:
         client = make_client(settings, signed=True, live=choose_mode(settings, live=live) is Mode.LIVE)
         try:
             venue = OkxVenue(client, retries=settings.exchange.max_retries)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
+from pairity.journal_place import JournalPlace
 from pairity.trading_settings import LimitSettings
 from serving.sightings import Sightings
 from serving.status import Status
@@ -29,6 +29,6 @@ class Readings:
     now: Callable[[], datetime]
     sightings: Sightings
     limits: LimitSettings
-    journal: Path | None = None
+    journal: JournalPlace | None = None
     pulse_age_s: Callable[[], float | None] = nothing_known
     lost_lines: Callable[[], float | None] = nothing_known

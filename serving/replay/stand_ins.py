@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
+from pairity.journal_place import JournalPlace
 from pairity.settings import ExchangeSettings, Settings
 from pairity.timeline import Clock
 from pairity.trading_settings import ServeSettings
@@ -27,7 +27,7 @@ class StandIns:
     book: DecidingBook | None = None
     """Version of a book that decides in place of a champion."""
     make_pace: Callable[[ServeSettings], Pace] = Pace.of
-    open_journal: Callable[[Path], Journal] = Journal.open
+    open_journal: Callable[[JournalPlace], Journal] = Journal.open
     open_clock: Callable[[ExchangeSettings], Awaitable[Clock]] = clock_for
 
 

@@ -13,6 +13,7 @@ from pairity.strategy.types import PairAssessment
 from pairity.universe import Pair
 from serving.explanation import explain_assessment
 from serving.journal import DecisionRecord
+from serving.journal.expressions import Expressions
 from serving.views.base import Amount, Cut, Inputs, Page, View, parse_time
 from serving.views.errors import NotFoundError
 from serving.views.lineage import Lineage, make_lineage
@@ -101,18 +102,19 @@ class HeatMap(View):
     cells: list[HeatCell]
 
 
-# What a list shows is picked out by SQLite: decisions of a large universe are long, and Python's lock is trading's too.
-# Numbers are left in their text, which Python reads: SQLite rounds them to 15 digits.
-_ITEMS = """
-    SELECT decision_id, decision_time, event_timestamp, action, reason, model_version,
-        json_array_length(decision_json, '$.scores') AS pairs,
-        (SELECT json_group_array(json_extract(e.value, '$.position_id'))
-         FROM json_each(decision_json, '$.entries') AS e) AS entered,
-        (SELECT s.value FROM json_each(decision_json, '$.scores') AS s
-         WHERE json_extract(s.value, '$.divergence_score') IS NOT NULL
-         ORDER BY json_extract(s.value, '$.divergence_score') DESC, s.key LIMIT 1) AS best
-    FROM decisions
-"""
+# What a list shows is picked out by the database: decisions of a large universe are long, and Python's lock is
+# trading's too. Numbers are left in their text, which Python reads: SQLite rounds them to 15 digits.
+def _select_items(sql: Expressions) -> str:
+    score = sql.number_at("s.value", "divergence_score")
+    entered = sql.list_of(sql.text_at("e.value", "position_id"), "e.place")
+    return f"""
+        SELECT decision_id, decision_time, event_timestamp, action, reason, model_version,
+            {sql.count_items("decision_json", "scores")} AS pairs,
+            (SELECT {entered} FROM {sql.items_of("decision_json", "entries", "e")}) AS entered,
+            (SELECT s.value FROM {sql.items_of("decision_json", "scores", "s")}
+             WHERE {score} IS NOT NULL ORDER BY {score} DESC, s.place LIMIT 1) AS best
+        FROM decisions
+    """
 
 
 def view_decisions(seen: Inputs, cut: Cut) -> Page[DecisionItem]:
@@ -120,7 +122,7 @@ def view_decisions(seen: Inputs, cut: Cut) -> Page[DecisionItem]:
     keys = cut.keys(1)
     where, values = ("WHERE event_timestamp < :before", {"before": keys[0]}) if keys else ("", {})
     order = "ORDER BY event_timestamp DESC LIMIT :limit"
-    rows = seen.journal.ask(f"{_ITEMS} {where} {order}", limit=cut.limit + 1, **values)
+    rows = seen.journal.ask(f"{_select_items(seen.journal.expressions)} {where} {order}", limit=cut.limit + 1, **values)
     items = []
     for row in rows:
         best = json.loads(row["best"]) if row["best"] else None

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from serving.journal import tables
 from serving.journal.codec import time_to_text
 from serving.journal.reading import Row
 from serving.views.base import Inputs, View, parse_time
@@ -48,17 +49,19 @@ class EquityView(View):
     markers: list[Marker]
 
 
-# A bare column beside min() or max() is that of the row with the extreme: SQLite promises it.
+# Of each slice of time the lowest and the highest equity, the first and the last mark.
 _SLICE = """
-    SELECT at, equity_usdt, paid_in_usdt, peak_usdt, {pick} AS picked
-    FROM equity_marks WHERE at >= :since
-    GROUP BY CAST((julianday(at) - :begin) / :width AS INTEGER)
+    SELECT at, equity_usdt, paid_in_usdt, peak_usdt FROM (
+        SELECT at, equity_usdt, paid_in_usdt, peak_usdt,
+            row_number() OVER (PARTITION BY slice ORDER BY {order}) AS place
+        FROM (SELECT *, {slice} AS slice FROM equity_marks WHERE at >= :since) AS sliced
+    ) AS placed WHERE place = 1
 """
-_PICKS = (
-    "min(CAST(equity_usdt AS REAL))",
-    "max(CAST(equity_usdt AS REAL))",
-    "min(at)",
-    "max(at)",
+_ORDERS = (
+    "CAST(equity_usdt AS DOUBLE PRECISION), at",
+    "CAST(equity_usdt AS DOUBLE PRECISION) DESC, at",
+    "at",
+    "at DESC",
 )
 
 
@@ -74,8 +77,9 @@ def view_equity(seen: Inputs, within: Range) -> EquityView:
 
 
 def _read_points(seen: Inputs, since: str) -> list[EquityPoint]:
+    sql = seen.journal.expressions
     extent = seen.journal.ask(
-        "SELECT julianday(min(at)) AS first, julianday(max(at)) AS last, count(*) AS n FROM equity_marks "
+        f"SELECT {sql.day_of('min(at)')} AS first, {sql.day_of('max(at)')} AS last, count(*) AS n FROM equity_marks "
         "WHERE at >= :since",
         since=since,
     )[0]
@@ -86,8 +90,9 @@ def _read_points(seen: Inputs, since: str) -> list[EquityPoint]:
         return [_make_point(row) for row in rows]
     width = (extent["last"] - extent["first"]) / (_SLICES - 1)
     chosen: dict[str, Row] = {}
-    for pick in _PICKS:
-        rows = seen.journal.ask(_SLICE.format(pick=pick), since=since, begin=extent["first"], width=width)
+    for order in _ORDERS:
+        query = _SLICE.format(order=order, slice=sql.whole_of(f"({sql.day_of('at')} - :begin) / :width"))
+        rows = seen.journal.ask(query, since=since, begin=extent["first"], width=width)
         chosen |= {row["at"]: row for row in rows}
     return [_make_point(chosen[at]) for at in sorted(chosen)]
 
@@ -108,7 +113,7 @@ _BTC = """
         FROM feature_vectors AS v JOIN decisions AS d USING (decision_id)
         WHERE v.service = 'market_state_v1' AND v.entity = 'BTC' AND d.event_timestamp >= :since
             AND v.event_timestamp = d.event_timestamp
-    ) WHERE place % ((places + :most - 1) / :most) = 0 ORDER BY at
+    ) AS placed WHERE place % ((places + :most - 1) / :most) = 0 ORDER BY at
 """
 
 
@@ -138,7 +143,7 @@ _PROMOTIONS = """
         SELECT decision_time AS at, model_version AS version,
             lag(model_version) OVER (ORDER BY event_timestamp) AS before
         FROM decisions
-    ) WHERE version <> before AND at >= :since
+    ) AS changes WHERE version <> before AND at >= :since
 """
 
 
@@ -152,12 +157,12 @@ def _list_promotions(seen: Inputs, since: str) -> Iterator[Marker]:
 _HALTS = """
     SELECT at, state, reason, before FROM (
         SELECT at, state, reason, lag(state) OVER (ORDER BY seq) AS before FROM states
-    ) WHERE at >= :since AND (state = 'halted') <> (before IS 'halted')
+    ) AS changes WHERE at >= :since AND (state = 'halted') <> (coalesce(before, '') = 'halted')
 """
 
 
 def _list_halts(seen: Inputs, since: str) -> Iterator[Marker]:
-    if not seen.journal.has_table("states"):
+    if not seen.journal.has_table(tables.states):
         return
     for row in seen.journal.ask(_HALTS, since=since):
         halted = row["state"] == "halted"

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from pairity.errors import ConfigError
+from serving.journal import tables
 from serving.views.base import Cut, Inputs, Page, View, parse_time
 
 Severity = Literal["info", "warning", "critical"]
@@ -64,7 +65,8 @@ def view_events(seen: Inputs, cut: Cut, wanted: EventFilter | None = None) -> Pa
     if keys := cut.keys(1):
         conditions.append("event_id < :before")
         bound["before"] = _read_number(keys[0])
-    query = f"SELECT {_COLUMNS} FROM ({source}) WHERE {' AND '.join(conditions)} ORDER BY event_id DESC LIMIT :limit"
+    chosen = f"SELECT {_COLUMNS} FROM ({source}) AS source WHERE {' AND '.join(conditions)}"
+    query = f"{chosen} ORDER BY event_id DESC LIMIT :limit"
     rows = seen.journal.ask(query, limit=cut.limit + 1, **values, **bound)
     items = [
         EventView(
@@ -82,9 +84,9 @@ def view_events(seen: Inputs, cut: Cut, wanted: EventFilter | None = None) -> Pa
 
 def find_source(seen: Inputs) -> str | None:
     """Return the SELECT of all events; None where the journal is of a program that kept none."""
-    if seen.journal.has_table("events"):
+    if seen.journal.has_table(tables.events):
         return _KEPT
-    return _STATES if seen.journal.has_table("states") else None
+    return _STATES if seen.journal.has_table(tables.states) else None
 
 
 def _read_number(text: str) -> int:

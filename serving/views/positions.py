@@ -9,6 +9,7 @@ from decimal import Decimal
 from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import exact, inst_id
 from serving.journal import Fill, Intent, IntentState, PositionRecord, Purpose
+from serving.journal.expressions import Expressions
 from serving.views.base import Inputs, Page, amount, as_number, hours_between
 from serving.views.book_names import view_book_names
 from serving.views.position_records import LegView, PositionView, ResultView, StopState, StopView
@@ -136,14 +137,16 @@ def _add_up(legs: list[LegView], fills: list[Fill], funding: float | None) -> Re
     return ResultView(price_usdt=price, fees_usdt=fees, funding_usdt=funding, total_usdt=total)
 
 
-_ENTRY = """
-    SELECT
-        (SELECT e.value FROM json_each(d.decision_json, '$.entries') AS e
-         WHERE json_extract(e.value, '$.position_id') = :position) AS entry,
-        (SELECT s.value FROM json_each(d.decision_json, '$.scores') AS s
-         WHERE json_extract(s.value, '$.pair.base') = :base AND json_extract(s.value, '$.pair.quote') = :quote) AS score
-    FROM decisions AS d WHERE d.decision_id = :decision
-"""
+def _select_entry(sql: Expressions) -> str:
+    return f"""
+        SELECT
+            (SELECT e.value FROM {sql.items_of("d.decision_json", "entries", "e")}
+             WHERE {sql.text_at("e.value", "position_id")} = :position) AS entry,
+            (SELECT s.value FROM {sql.items_of("d.decision_json", "scores", "s")}
+             WHERE {sql.text_at("s.value", "pair", "base")} = :base
+                 AND {sql.text_at("s.value", "pair", "quote")} = :quote) AS score
+        FROM decisions AS d WHERE d.decision_id = :decision
+    """
 
 
 def _read_entry(seen: Inputs, position: PairPosition, decision: str | None) -> tuple[float | None, float | None]:
@@ -151,7 +154,8 @@ def _read_entry(seen: Inputs, position: PairPosition, decision: str | None) -> t
     if decision is None:
         return None, None
     base, quote = position.pair.assets
-    rows = seen.journal.ask(_ENTRY, position=position.position_id, base=base, quote=quote, decision=decision)
+    query = _select_entry(seen.journal.expressions)
+    rows = seen.journal.ask(query, position=position.position_id, base=base, quote=quote, decision=decision)
     if not rows:
         return None, None
     entry, score = (json.loads(rows[0][name]) if rows[0][name] else {} for name in ("entry", "score"))

@@ -178,6 +178,6 @@ def _read_funding(seen: Inputs, asset: str) -> tuple[float | None, float | None,
 
 
 def _sum_fees(seen: Inputs) -> Fees:
-    query = "SELECT sum(CAST(fee_usdt AS REAL)) AS fees FROM fills WHERE fee_usdt <> '' AND at >= :since"
+    query = "SELECT sum(CAST(fee_usdt AS DOUBLE PRECISION)) AS fees FROM fills WHERE fee_usdt <> '' AND at >= :since"
     today = seen.journal.ask(query, since=time_to_text(floor_to(seen.now, DAY)))[0]["fees"]
     return Fees(today=today or 0.0, all=seen.journal.ask(query, since="")[0]["fees"] or 0.0)

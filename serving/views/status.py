@@ -11,6 +11,7 @@ from pydantic import Field
 
 from pairity.errors import RegistryError
 from pairity.universe import short_name
+from serving.journal import tables
 from serving.limits import AccountMeasures
 from serving.views.base import Inputs, View, as_number, parse_time, seconds_since
 
@@ -271,7 +272,7 @@ def _count(seen: Inputs) -> Counts:
 
 def count_unacknowledged(seen: Inputs) -> int:
     """Return how many events wait for a person; 0 where the journal keeps none."""
-    if not seen.journal.has_table("events"):
+    if not seen.journal.has_table(tables.events):
         return 0
     waiting = "SELECT count(*) AS n FROM events WHERE acknowledged_at IS NULL AND severity <> 'info'"
     return int(seen.journal.ask(waiting)[0]["n"])

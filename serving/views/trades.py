@@ -123,7 +123,7 @@ def _select_with_orders() -> str:
     ends = (("entry", "('entry')", "created_at, leg"), ("exit", "('exit', 'protect')", "created_at DESC, leg"))
     own = [
         f"(SELECT {column} FROM intents WHERE intents.position_id = positions.position_id AND purpose IN {purposes} "
-        f"AND CAST(filled_contracts AS REAL) > 0 ORDER BY {order} LIMIT 1) AS {end}_{name}"
+        f"AND CAST(filled_contracts AS DOUBLE PRECISION) > 0 ORDER BY {order} LIMIT 1) AS {end}_{name}"
         for end, purposes, order in ends
         for name, column in (("order_id", "client_order_id"), ("decision_id", "decision_id"))
     ]
@@ -164,8 +164,8 @@ def _read_rows(journal: ReadingJournal, limit: int, keys: tuple[str, ...] | None
     values: dict[str, str] = {}
     if wanted.pair is not None:
         base, _, quote = wanted.pair.partition("__")
-        conditions.append("json_extract(position_json, '$.pair.base') = :base")
-        conditions.append("json_extract(position_json, '$.pair.quote') = :quote")
+        text_at = journal.expressions.text_at
+        conditions += [f"{text_at('position_json', 'pair', leg)} = :{leg}" for leg in ("base", "quote")]
         values |= {"base": base, "quote": quote}
     if wanted.reason is not None:
         conditions.append("exit_reason = :reason")

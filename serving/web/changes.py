@@ -106,7 +106,7 @@ def _read_marks(seen: Inputs) -> Marks:
     row = seen.journal.ask(_MARKS)[0]
     newest, acknowledged = None, 0
     if (source := find_source(seen)) is not None:
-        query = f"SELECT max(event_id) AS newest, count(acknowledged_at) AS acknowledged FROM ({source})"
+        query = f"SELECT max(event_id) AS newest, count(acknowledged_at) AS acknowledged FROM ({source}) AS source"
         found = seen.journal.ask(query)[0]
         newest, acknowledged = found["newest"], found["acknowledged"]
     return Marks(

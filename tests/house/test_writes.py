@@ -39,6 +39,7 @@ EXPECTED = {
     "serving/logs/rotation.py": {"replace"},  # of files that nobody waits for: a flush would hold up trading
     "pairity_cli/table_output.py": {"write_csv"},  # a text for standard output
     "serving/views/trades.py": {"write_csv"},
+    "serving/journal/postgres_text.py": {"dump"},  # of text, to the bytes that psycopg sends
     "validation/quarantine_items.py": {"write_csv", "write_parquet", "write_text"},
 }
 

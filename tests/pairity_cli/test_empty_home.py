@@ -20,6 +20,7 @@ LISTS: dict[str, list[str]] = {
     "snapshot list": [],
     "models": [],
     "events": [],
+    "journal upgrade": [],
     "quarantine": [],
     "quarantine list": [],
     "anomalies": [],

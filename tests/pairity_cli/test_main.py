@@ -51,6 +51,7 @@ def test_the_public_commands_are_these():
         "health",
         "backup",
         "restore",
+        "journal",
         "settings",
         "doctor",
         "demo",

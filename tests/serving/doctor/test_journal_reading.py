@@ -12,7 +12,7 @@ import pytest
 
 from pairity.durable import AlreadyLockedError, lock_exclusively
 from pairity.errors import JournalError, PrivacyError
-from serving.doctor.journal_reading import find_writer, reading_journal
+from serving.doctor.journal_reading import find_lock_owner, reading_journal
 from serving.journal import Journal
 from tests.serving.trading import RUN
 
@@ -81,18 +81,18 @@ def test_a_damaged_one_is_refused(closed):
 @pytest.mark.skipif(not os.path.exists("/proc/locks"), reason="only Linux says who holds a lock")
 def test_the_holder_of_a_lock_is_named_and_the_lock_stays_free(tmp_path):
     lock = tmp_path / "journal.lock"
-    assert find_writer(lock) is None
+    assert find_lock_owner(lock) is None
     held = lock_exclusively(lock)
-    assert find_writer(lock) == str(os.getpid())
+    assert find_lock_owner(lock) == str(os.getpid())
     with pytest.raises(AlreadyLockedError):
         lock_exclusively(lock)
     held.close()
-    assert find_writer(lock) is None
+    assert find_lock_owner(lock) is None
     process = subprocess.Popen([sys.executable, "-c", HOLDS, str(lock)], stdout=subprocess.PIPE)
     try:
         assert process.stdout.readline()
-        assert find_writer(lock) == str(process.pid)
+        assert find_lock_owner(lock) == str(process.pid)
     finally:
         process.kill()
         process.communicate()
-    assert find_writer(lock) is None  # its number still stands in the file
+    assert find_lock_owner(lock) is None  # its number still stands in the file

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, event
 from pairity.errors import JournalError
 from serving.journal import (
     Journal,
+    file_store,
 )
-from serving.journal import journal as journal_module
 from serving.journal.database import lock_for_writing
 from serving.opening import Stakes, read_stakes
 from tests.serving.journal.intentions import intent
@@ -74,13 +74,13 @@ def test_a_refused_journal_is_closed_again(opened, tmp_path: Path, monkeypatch: 
     with contextlib.closing(sqlite3.connect(tmp_path / "j.db")) as connection, connection:
         connection.execute("DELETE FROM meta")
     databases = []
-    real = journal_module.open_database
+    real = file_store.open_database
 
     def opening(path, **options):
         databases.append(real(path, **options))
         return databases[-1]
 
-    monkeypatch.setattr(journal_module, "open_database", opening)
+    monkeypatch.setattr(file_store, "open_database", opening)
     with pytest.raises(JournalError, match="schema version"):
         opened(tmp_path / "j.db")
     assert [database.pool.checkedin() for database in databases] == [0]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine
 
 from pairity.errors import JournalError
 from pairity.margin import MarginMode
@@ -16,6 +16,7 @@ from serving.journal import (
     IntentState,
     Journal,
     ShadowRecord,
+    database,
     tables,
 )
 from tests.serving.journal.intentions import intent
@@ -77,14 +78,14 @@ def test_a_journal_of_version_1_is_read_as_it_is_and_extended_by_a_writer(old: P
 
 
 def test_an_extension_that_is_interrupted_leaves_version_1(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, real = stored(old), tables.metadata.create_all
+    before, real = stored(old), database.migrate
 
     def interrupted(connection: Connection) -> None:
         real(connection)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(tables.metadata, "create_all", interrupted)
+        patched.setattr(database, "migrate", interrupted)
         with pytest.raises(KeyboardInterrupt):
             Journal.open(old)
     assert stored(old) == before
@@ -102,6 +103,30 @@ def test_an_extended_journal_has_the_tables_of_a_new_one(old: Path, tmp_path: Pa
             return {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for name in names}
 
     assert shape(old) == shape(tmp_path / "new.db")
+
+
+def test_the_scripts_make_what_the_program_declares(tmp_path: Path) -> None:
+    Journal.open(tmp_path / "new.db").close()
+    engine = create_engine(f"sqlite:///{tmp_path / 'migrated.db'}")
+    with engine.begin() as connection:
+        database.migrate(connection, "s")
+    engine.dispose()
+
+    def list_parts(path: Path) -> list[tuple[str, ...]]:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            tables_of = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1").fetchall()
+            parts = connection.execute("SELECT type, name, tbl_name FROM sqlite_master ORDER BY 1, 2").fetchall()
+            keys = [
+                row
+                for (name,) in tables_of
+                for row in connection.execute(f"PRAGMA foreign_key_list({name})").fetchall()
+            ]
+            columns = [
+                row for (name,) in tables_of for row in connection.execute(f"PRAGMA table_info({name})").fetchall()
+            ]
+            return [*parts, *keys, *columns]
+
+    assert list_parts(tmp_path / "migrated.db") == list_parts(tmp_path / "new.db")
 
 
 def test_an_order_in_isolated_margin_is_read_as_one_and_an_older_journal_has_none(old: Path, tmp_path: Path) -> None:
