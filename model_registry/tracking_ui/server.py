@@ -12,7 +12,6 @@ from typing import Any
 from model_registry.connection import load_mlflow, open_client, store_errors
 from model_registry.tracking_ui.listening import HOST
 from model_registry.tracking_ui.read_only import Application, ReadOnly
-from pairity.child_environment import make_child_environment
 from pairity.layout import Layout
 
 DATABASE = "TRACKING_DATABASE"
@@ -22,12 +21,12 @@ _CLOSING_S = 2
 """How long answers that are under way may take once a signal came."""
 
 
-def make_environment(layout: Layout) -> dict[str, str]:
-    """Return the environment of the UI's process: no keys, and the database's address where it is elsewhere."""
+def list_variables(layout: Layout) -> dict[str, str]:
+    """Return what the UI's process needs in its environment: the database's address where it is elsewhere."""
     if layout.tracking_database is None:
-        return make_child_environment()
+        return {}
     of_libpq = {name: os.environ[name] for name in _OF_LIBPQ if name in os.environ}
-    return make_child_environment({DATABASE: layout.tracking_database, **of_libpq})
+    return {DATABASE: layout.tracking_database, **of_libpq}
 
 
 def run(layout: Layout, listening: socket.socket, page: str) -> None:

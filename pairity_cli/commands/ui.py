@@ -22,7 +22,8 @@ def ui(port: int) -> None:
     """
     from model_registry.connection import prepare_environment
     from model_registry.tracking_ui.listening import listen
-    from model_registry.tracking_ui.server import make_environment
+    from model_registry.tracking_ui.server import list_variables
+    from pairity.child_environment import make_child_environment
     from pairity.layout import Layout
     from training.reports.run_views import prepare_runs_page
 
@@ -35,4 +36,4 @@ def ui(port: int) -> None:
     listening.set_inheritable(True)
     command = [sys.executable, "-m", "model_registry.tracking_ui", str(layout.root), str(listening.fileno()), page.path]
     # In place of this process: Ctrl-C and signals reach the UI itself
-    os.execve(sys.executable, command, make_environment(layout))
+    os.execve(sys.executable, command, make_child_environment(list_variables(layout)))

@@ -12,7 +12,8 @@ import urllib.request
 import pytest
 
 from model_registry.connection import open_client
-from model_registry.tracking_ui.server import DATABASE, make_environment
+from model_registry.tracking_ui.server import DATABASE, list_variables
+from pairity.child_environment import make_child_environment
 from pairity.layout import Layout
 from tests.cluster.journal_places import home
 from tools.local_cluster.services import find_port
@@ -41,7 +42,7 @@ def test_runs_in_postgresql_are_shown_and_cannot_be_changed(home):
     layout = Layout.of(home)
     tracking.log_backtest(layout, FamilyRun(name="shown", params={}, metrics={}, tags={}))
     wanted = {one.name for one in open_client(layout).search_experiments()}
-    environment = make_environment(layout)
+    environment = make_child_environment(list_variables(layout))
     assert environment[DATABASE] == layout.tracking_database
     done = subprocess.run(
         [sys.executable, "-c", WRITES, str(layout.root)], env=environment, capture_output=True, text=True, check=False
