@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 
 from benchmarks.comparison import Track
@@ -21,7 +22,7 @@ def draw_growth(tracks: Sequence[Track], file: Path) -> None:
 
     panels: dict[tuple[str, str], list[Track]] = {}
     for track in tracks:
-        if track.cells:
+        if any(not isnan(cell.seconds) for cell in track.cells):
             panels.setdefault((track.title, track.unit), []).append(track)
     rows = -(-len(panels) // _COLUMNS)
     with mpl.rc_context(
