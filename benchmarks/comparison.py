@@ -64,9 +64,8 @@ class Cell:
     size: int
     seconds: float
     cpu_s: float
-    """NaN where it is not known."""
     peak_mb: float
-    """Of the process and of those that it started, inputs included."""
+    """Of the process and of those that it started, inputs included. NaN where it is not known, as for the others."""
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 
 from benchmarks.comparison import Track
@@ -17,10 +18,11 @@ def draw_growth(tracks: Sequence[Track], file: Path) -> None:
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullLocator
 
     panels: dict[tuple[str, str], list[Track]] = {}
     for track in tracks:
-        if track.cells:
+        if any(not isnan(cell.seconds) for cell in track.cells):
             panels.setdefault((track.title, track.unit), []).append(track)
     rows = -(-len(panels) // _COLUMNS)
     with mpl.rc_context(
@@ -43,6 +45,9 @@ def draw_growth(tracks: Sequence[Track], file: Path) -> None:
                     label=track.who.partition(",")[0] if len(track.who) > _TITLE_LETTERS else track.who,
                 )
             axes.set(xscale="log", yscale="log", xlabel=unit, ylabel="seconds")
+            measured = sorted({cell.size for track in group for cell in track.cells})
+            axes.set_xticks(measured, [f"{size:,}" for size in measured])
+            axes.xaxis.set_minor_locator(NullLocator())
             axes.set_title(_break(title), fontsize=8)
             axes.grid(visible=True, which="major", color="#dddddd", linewidth=0.6)
             axes.legend(

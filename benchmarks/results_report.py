@@ -55,7 +55,7 @@ def _report_row(title: str, group: Sequence[Track]) -> list[str]:
         if not track.cells:
             continue
         cells = [" / ".join(_number(getattr(cell, name)) for cell in track.cells) for name in ("seconds", "cpu_s")]
-        cells.append(" / ".join(f"{cell.peak_mb:,.0f}" for cell in track.cells))
+        cells.append(" / ".join("–" if isnan(cell.peak_mb) else f"{cell.peak_mb:,.0f}" for cell in track.cells))
         cells.append("" if track is ours else _compare(track, ours))
         grown = [track.exponent(name) for name in ("seconds", "peak_mb")]
         cells.append(", ".join("–" if value is None else format_fixed(value, 2) for value in grown))
