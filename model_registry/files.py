@@ -130,6 +130,6 @@ def _limit(folder: Path, name: str) -> int:
         )
     raise ModelIntegrityError(
         f"{str(path)!r} is no file of a model: models are {MODEL_FILE} (or {' and '.join(SCORER_FILES)}, "
-        f"or {BOOK_FILE} with {', '.join(BOOK_FILES)}) and {', '.join(_NOTES)}, and nothing else",
+        f"or {BOOK_FILE} with trees_….txt of what it holds) and {', '.join(_NOTES)}, and nothing else",
         "find out who put it there; restore the directory from a copy, or train again",
     )

@@ -69,7 +69,8 @@ def choose_book(settings: Settings, *, by_version: bool = False) -> BookFamily:
             "leave universe.pair_assets out, or take these names out of universe.assets",
         )
     most = min(family.books, key=lambda one: one.every_hours)
-    if most.every_hours * 60 % settings.serve.interval_minutes:
+    minutes = most.every_hours * 60
+    if minutes % settings.serve.interval_minutes:
         raise ConfigError(
             f"serve.interval_minutes is {settings.serve.interval_minutes}, and {most.name} decides every "
             f"{most.every_hours} hours",
