@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 import dask.config
@@ -41,6 +42,19 @@ def set_variables(patched: pytest.MonkeyPatch) -> dict[str, str]:
         patched.setenv(name, value)
     dask.config.refresh()
     return found
+
+
+def use_own_database(patched: pytest.MonkeyPatch) -> None:
+    """Make a database in the running PostgreSQL, and name it in the environment.
+
+    An experiment belongs to one home, and MLflow does not notice when the tables that it has seen are gone.
+    """
+    variables, name = set_variables(patched), f"own_{secrets.token_hex(4)}"
+    engine = create_engine(load_settings().cluster.make_postgres_address("public"), poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"CREATE DATABASE {name}"))
+    server, _, _ = variables["PAIRITY_CLUSTER__POSTGRES"].partition("/")
+    patched.setenv("PAIRITY_CLUSTER__POSTGRES", f"{server}/{name}")
 
 
 @pytest.fixture

@@ -10,19 +10,18 @@ import sys
 import urllib.request
 
 import pytest
-from sqlalchemy import text
 
 from model_registry.connection import open_client
 from model_registry.tracking_ui.server import DATABASE, list_variables
 from pairity.child_environment import make_child_environment
+from pairity.configuration import load_settings
 from pairity.layout import Layout
-from tests.cluster.journal_places import connect, home
+from tests.cluster.conftest import use_own_database
 from tools.local_cluster.services import find_port
 from training import tracking
 from training.run_records import FamilyRun
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
-__all__ = ["home"]
 
 WRITES = """
 import os, sys
@@ -39,10 +38,9 @@ except Exception as error:
 """
 
 
-def test_runs_in_postgresql_are_shown_and_cannot_be_changed(home):
-    layout = Layout.of(home)
-    with connect(layout.journal_database) as connection:
-        connection.execute(text("DROP SCHEMA IF EXISTS mlflow CASCADE"))
+def test_runs_in_postgresql_are_shown_and_cannot_be_changed(tmp_path, monkeypatch):
+    use_own_database(monkeypatch)
+    layout = Layout.of(load_settings(home=tmp_path / "home"))
     tracking.log_backtest(layout, FamilyRun(name="shown", params={}, metrics={}, tags={}))
     wanted = {one.name for one in open_client(layout).search_experiments()}
     environment = make_child_environment(list_variables(layout))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 
 import numpy as np
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
 
 from feature_repo.model_matrix import build_model_matrix
 from model_registry.connection import open_client
@@ -17,7 +14,7 @@ from model_registry.records import ModelRef
 from pairity.configuration import load_settings
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
-from tests.cluster.conftest import set_variables
+from tests.cluster.conftest import use_own_database
 from tests.cluster.worker_killer import WorkerKiller
 from tests.training.backtest.test_grid import question
 from tests.training.published import NOW, brute_join, publish_all, settings_for
@@ -36,16 +33,8 @@ def give_home(settings, home, **changed):
 
 
 def on_cluster(settings, home, patched):
-    """Settings of the cluster with another home and a database of its own.
-
-    An experiment belongs to one home, and MLflow does not notice when the tables that it has seen are gone.
-    """
-    variables, name = set_variables(patched), f"trained_{secrets.token_hex(4)}"
-    engine = create_engine(load_settings().cluster.make_postgres_address("public"), poolclass=NullPool)
-    with engine.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"CREATE DATABASE {name}"))
-    server, _, _ = variables["PAIRITY_CLUSTER__POSTGRES"].partition("/")
-    patched.setenv("PAIRITY_CLUSTER__POSTGRES", f"{server}/{name}")
+    """Settings of the cluster with another home and a database of its own."""
+    use_own_database(patched)
     return give_home(settings, home, profile="cluster", cluster=load_settings().cluster)
 
 
