@@ -24,12 +24,14 @@ async def collect_funding(venue: VenuePort, journal: Journal, now: datetime) -> 
     Nothing is asked before the book has traded. What the venue keeps no more is noted as a gap. Raises VenueError.
     """
     until, known = now - _SETTLING, journal.funding.read_until()
-    since = journal.books.find_first_execution() if known is None else _begin_again(known, until)
+    since = journal.books.find_first_execution() if known is None else known - _AGAIN
     if since is None:
         return []
-    gap = None
-    if now - since > KEPT - _AGAIN:
-        since, gap = now - KEPT + _AGAIN, (since, now - KEPT + _AGAIN)
+    gap, oldest = None, now - KEPT + _AGAIN
+    if since < oldest:
+        since, gap = oldest, (since, oldest)
+    elif known is not None and until.date() != known.date():
+        since = max(known - _AGAIN_DAILY, oldest)  # what was read before is no gap where the venue keeps it no more
     if until <= (known or since):
         return []
     bills = await venue.bills(since, until, BillKind.FUNDING)
@@ -40,8 +42,3 @@ async def collect_funding(venue: VenuePort, journal: Journal, now: datetime) -> 
         return []
     begin, end = gap
     return [f"funding from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC is not known: the venue keeps it no more"]
-
-
-def _begin_again(known: datetime, until: datetime) -> datetime:
-    """Return from when on bills are read again: from an hour before the last time, once a day from a week before it."""
-    return known - (_AGAIN if until.date() == known.date() else _AGAIN_DAILY)

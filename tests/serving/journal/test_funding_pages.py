@@ -130,3 +130,15 @@ def test_a_daily_look_goes_back_a_week_and_no_further(journal):
     collect(venue, journal, 24 * 20)
     collect(venue, journal, 24 * 21)
     assert venue.asked[-1][0] == T0 + (24 * 20 - 7 * 24) * HOUR - timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("away_h", [24, 24 * 80, 24 * 85, int(KEPT / HOUR) - 3])
+def test_a_longer_look_makes_no_gap_of_what_was_read_before(journal, away_h):
+    venue = Venue(bill(1, A, 1))
+    trade(journal)
+    collect(venue, journal, 24 * 10)
+    assert collect(venue, journal, 24 * 10 + away_h) == []
+    assert journal.funding.read().gaps == ()
+    assert journal.funding.read().covers(T0, T0 + 24 * 10 * HOUR)
+    now = T0 + (24 * 10 + away_h) * HOUR
+    assert venue.asked[-1][0] >= now - KEPT  # nothing is asked for that the venue keeps no more
