@@ -36,7 +36,7 @@ _PROFILED = (
         "prepare_grid",
         "run_grid",
         1_000,
-        1_095,
+        2_190,
         "vectorbt is handed fills and adds up cash. Here each hour of each point is decided by the function that "
         "decides live (`decide`, `assess_pair`: all pairs assessed, with reasons), and lived through by an account "
         "with stops, lots, margin and marks. No function dominates: what is left is the price of one decision function "
@@ -48,7 +48,7 @@ _PROFILED = (
         "prepare_large_join",
         "run_ours_large",
         60,
-        3_250,
+        13_000,
         "`collect` reads the Parquet file and numbers the entities, which every engine has to; the rest is order by "
         "entity and *knowledge* time, removal of versions that were overtaken, search and TTL, which a bare as-of join "
         "does not do.",
@@ -59,7 +59,7 @@ _PROFILED = (
         "prepare_nothing",
         "fit_our_forest",
         200,
-        600,
+        1_200,
         "Four fifths of it are scikit-learn's own growing of trees (`_fit` of `tree/_classes.py`): exact splits, bit "
         "for bit those of the bare library. LightGBM's are faster by splitting on 255 bins, and another forest.",
     ),

@@ -15,13 +15,13 @@ _HEAD = (
     "# Benchmarks",
     "",
     "Written by `make bench` (`python -m benchmarks`). Every run is a process of its own; ours and the peers take "
-    "turns; numbers are medians of two runs where those are short, else of one, from the smallest size to the largest. "
-    "The answers of the smallest size are compared "
-    "first, and nothing is measured where they differ: *answer* says how, and is empty where a peer answers something "
-    "else. Peak memory is that of the process and of those it started, inputs included. *× ours* is the peer's number "
-    "over ours at the largest size that both did: above 1, ours takes less. Exponents are least squares of logarithms "
-    "over all sizes, of three at least; 1 is linear. Other work shares the cores: where the load is high, seconds of "
-    "the processor (all threads) say more than the wall's.",
+    "turns; numbers are medians of three runs where those are short, else of one, from the smallest size to the "
+    "largest. The answers of the smallest size are compared first, and nothing is measured where they differ: "
+    "*answer* says how, and is empty where a peer answers something else. Peak memory is that of the process and of "
+    "those it started, inputs included. *× ours* is the peer's number over ours at the largest size that both did: "
+    "above 1, ours takes less. Exponents are least squares of logarithms over all sizes, of three at least; 1 is "
+    "linear. Other work shares the cores: where the load is high, seconds of the processor (all threads) say more "
+    "than the wall's.",
 )
 
 

@@ -22,9 +22,9 @@ RECORDED = "okx_swap/1h"
 _SINCE = datetime(2025, 3, 1, tzinfo=UTC)
 _CYCLE = "one hour of the trading process: two legs, three positions, the watch (median per decision)"
 _REPLAY = "replay of recorded hours through exchange and trading process, `--rule always_revert`, trading alone"
-CYCLES, SMALL_CYCLES = {10: 4, 20: 3, 30: 3}, {2: 2, 3: 2, 4: 2}
+CYCLES, SMALL_CYCLES = {10: 12, 20: 6, 30: 4}, {2: 2, 3: 2, 4: 2}
 """Decisions by number of assets."""
-REPLAYS, SMALL_REPLAYS = (24, 48, 96), (3, 6, 12)
+REPLAYS, SMALL_REPLAYS = (96, 384, 1_536), (3, 6, 12)
 """Hours."""
 
 

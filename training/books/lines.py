@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pairity.books.families import BookFamily
+from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.errors import MissingDataError
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import HOUR
 from training.backtest.comparison import Contender
 from training.backtest.performance import measure_performance
+from training.backtest.records import BacktestResult
 from training.books.engine import run_book
 from training.books.evidence import find_ruin
+from training.books.market_cases import ask_market
 from training.books.ranker import LEAST_DAYS
-from training.books.stored_market import load_hours, make_book_terms, name_trial
+from training.books.stored_market import StoredMarket, load_hours, make_book_terms, name_trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,12 @@ def trade_book_lines(
     if universe > hours[0]:
         notes.append(f"{names}: nothing is held before {universe:%Y-%m-%d %H:%M} UTC, for want of a universe")
     lines = []
-    terms, first = make_book_terms(settings), (hours[0] - market.history.panel.start) // HOUR
-    for family in families:
-        result = run_book(market.history, family, terms, market.specs, first=first).result
+    first = (hours[0] - market.history.panel.start) // HOUR
+    traded = ask_market(
+        settings, market, "book", _trade, ((family.name, first) for family in families), now=now, until=hours[-1]
+    )
+    terms = make_book_terms(settings)
+    for family, result in zip(families, traded, strict=True):
         contender = Contender(family.name, f"book: {family.description}", result, measure_performance(result))
         lines.append(BookLine(name_trial(family, terms), contender))
         if (lost := find_ruin(result)) is not None:
@@ -66,6 +71,11 @@ def trade_book_lines(
             notes.append(explain_comparison(family))
         progress.advance(1)
     return lines, notes
+
+
+def _trade(settings: Settings, market: StoredMarket, name: str, first: int) -> BacktestResult:
+    """Return the family of this name, traded from row `first` on to the end of the market."""
+    return run_book(market.history, BOOK_FAMILIES[name], make_book_terms(settings), market.specs, first=first).result
 
 
 def explain_idle(family: BookFamily) -> str:

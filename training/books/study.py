@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import polars as pl
 
@@ -35,9 +35,11 @@ from training.books.evidence import (
     split_by_year,
 )
 from training.books.lines import explain_comparison, explain_idle
-from training.books.placebo import Placebo, Shuffle
+from training.books.market_cases import Question, ask_market
+from training.books.placebo import Placebo
 from training.books.registrations import list_open
 from training.books.stored_market import find_first_universe, load_market, make_book_terms, name_trial
+from training.books.study_cases import BooksAsked, BookStudy, leave_out, study_all, try_hours
 from training.data.contracts import note_assumed_contracts
 from training.data.point_in_time import read_snapshot_id
 from training.data.unit_check import require_one_unit
@@ -46,8 +48,6 @@ from training.evaluation.trial_clusters import TrialCount
 from training.reports.books_page import write_books_page
 from training.trials.ledger import TrialLedger
 from training.trials.run import Market, Run
-
-_PLACEBOS = ((Shuffle.THROUGHOUT, True), (Shuffle.EACH_DECISION, True), (Shuffle.EACH_DECISION, False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +133,14 @@ def study_books(
         BookBench(history=stored.history, family=family, terms=terms, specs=stored.specs, first=first)
         for family in families
     ]
-    studies = [_study(bench, progress) for bench in benches]
-    left_out = _leave_out(benches, progress) if in_depth else {}
-    hours = _try_hours(benches, progress)
+    asked = BooksAsked(tuple(family.name for family in families), first, limit_first)
+
+    def ask(name: str, question: Question, cases: Iterable[tuple[object, ...]]) -> Iterator[Any]:
+        return ask_market(settings, stored, name, question, cases, now=now, until=until)
+
+    studies = study_all(ask, asked, progress)
+    left_out = leave_out(ask, asked, benches[0].list_names() if benches else [], progress) if in_depth else {}
+    hours = try_hours(ask, asked, benches, progress)
     market = Market.of(settings, stored.bars, read_snapshot_id(layout))
     runs = [
         run
@@ -196,59 +201,7 @@ def _spare_registered(settings: Settings, now: datetime, until: datetime | None)
     return waiting.first - HOUR, [f"{said} (--whole looks at them)"]
 
 
-class _Study(NamedTuple):
-    """What is found of a family before trials are counted."""
-
-    run: BookRun
-    variations: list[Variation]
-    capacity: list[tuple[float, Variation]]
-    placebos: list[Placebo]
-
-
-def _study(bench: BookBench, progress: Progress) -> _Study:
-    progress.stage(bench.family.name, 4 + len(_PLACEBOS))
-    run = bench.run()
-    progress.advance(1)
-    variations = bench.trade_costs()
-    progress.advance(1)
-    variations.append(bench.trade_late())
-    progress.advance(1)
-    capacity = bench.trade_capitals()
-    progress.advance(1)
-    placebos = []
-    for shuffle, with_costs in _PLACEBOS:
-        placebos.append(bench.try_placebos(shuffle, with_costs=with_costs))
-        progress.advance(1)
-    return _Study(run, variations, capacity, placebos)
-
-
-def _leave_out(benches: Sequence[BookBench], progress: Progress) -> dict[str, list[tuple[str, float | None]]]:
-    """Trade every book without each name, name by name: what one plans, those that combine it need not plan again."""
-    found: dict[str, list[tuple[str, float | None]]] = {bench.family.name: [] for bench in benches}
-    names = benches[0].list_names()
-    progress.stage("without one name", len(names))
-    for name in names:
-        for bench in benches:
-            found[bench.family.name].append((name, bench.leave_out(name)))
-        progress.advance(1)
-    return {family: sorted(own, key=lambda pair: pair[1] or 0.0) for family, own in found.items()}
-
-
-def _try_hours(benches: Sequence[BookBench], progress: Progress) -> dict[str, list[Variation]]:
-    """Trade every book at other hours of decision, hour by hour: features of one hour serve all books."""
-    found: dict[str, list[Variation]] = {bench.family.name: [] for bench in benches}
-    phases = sorted({phase for bench in benches for phase in bench.list_phases()})
-    progress.stage("hours of decision", len(phases))
-    for phase in phases:
-        benches[0].history.forget()
-        for bench in benches:
-            if phase in bench.list_phases():
-                found[bench.family.name].append(bench.trade_hour(phase))
-        progress.advance(1)
-    return found
-
-
-def _list_runs(market: Market, bench: BookBench, study: _Study, hours: Sequence[Variation]) -> Iterator[Run]:
+def _list_runs(market: Market, bench: BookBench, study: BookStudy, hours: Sequence[Variation]) -> Iterator[Run]:
     """Yield what was tried; placebos and books without a name are no choices, and none of them is kept."""
     family, at = name_trial(bench.family, bench.terms), study.run.result.equity["time"][0]
     yield market.make_run(family, at, compute_hourly_returns(study.run.result))
@@ -258,7 +211,7 @@ def _list_runs(market: Market, bench: BookBench, study: _Study, hours: Sequence[
 
 def _judge(
     bench: BookBench,
-    study: _Study,
+    study: BookStudy,
     hours: Sequence[Variation],
     left_out: Sequence[tuple[str, float | None]],
     count: TrialCount,
