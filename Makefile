@@ -20,7 +20,7 @@ CHAPTER ?=
 PAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test suite test-slow month pictures tiles crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide bench-books bench-pairs bench-sizing bench-postgres bench-scale cluster-install cluster-up cluster-test cluster-down lock audit hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test suite test-slow month pictures tiles crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide bench-books bench-pairs bench-sizing bench-scale cluster-install cluster-up cluster-test cluster-down lock audit hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -209,16 +209,6 @@ bench-pairs: install  ## a year of hourly features and a training set of 45 to 4
 
 bench-sizing: install  ## an instrument-month of minutes, and a pair in Redis: what docs/sizing.md computes with (ARGS=--small)
 	$(BIN)/python -m benchmarks sizing $(ARGS)
-
-bench-postgres: cluster-install  ## what PostgreSQL keeps of an hour of trading, a run and the registry, beside SQLite (ARGS=--small)
-	@$(CLUSTER) up --folder var/cluster-bench; \
-	  status=$$?; \
-	  if [ $$status = 0 ]; then \
-	    set -a; . var/cluster-bench/cluster.env; set +a; \
-	    PAIRITY_PROFILE=embedded BENCHMARK_REDIS_PYTHON=$(CLUSTER_VENV)/bin/python \
-	      $(CLUSTER_VENV)/bin/python -m benchmarks postgres $(ARGS); status=$$?; \
-	  fi; \
-	  $(CLUSTER) down --forget --folder var/cluster-bench; exit $$status
 
 bench-scale: cluster-install  ## 240 million minutes into microstructure, here and on a cluster of two workers; time, memory, growth (ARGS=--small)
 	@$(CLUSTER) up --folder var/cluster-bench; \

@@ -4,9 +4,8 @@
 a group has them, to see whether it runs at all; it writes nothing. The group `serve` has no peers but Feast's read: it
 says what one live hour costs. The group `readers` has none: it says what a crowd of readers of the API costs a
 decision. The group `wide` says what 300 instruments and all their pairs cost, `pairs` what a year of up to 4,950 pairs
-does, `sizing` what an instrument-month of minutes does, `postgres` what PostgreSQL keeps of an hour of trading (on a
-cluster that runs), `books` what five years of books do, `scale` what 240 million minutes do, which take a lake of 6 GB;
-`history` is the part of `serve` about growing history. `--continue` measures
+does, `sizing` what an instrument-month of minutes does, `books` what five years of books do, `scale` what 240 million
+minutes do, which take a lake of 6 GB; `history` is the part of `serve` about growing history. `--continue` measures
 what an ended run of the one table had not measured yet.
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
@@ -39,14 +38,13 @@ from benchmarks import (
     scale,
     serving,
     sizing,
-    sizing_postgres,
     wide,
 )
 from benchmarks.case import Case
 
 SERVE, READERS, WIDE, BOOKS, HISTORY = "serve", "readers", "wide", "books", "history"
-PAIRS, SIZING, POSTGRES, SCALE = "pairs", "sizing", "postgres", "scale"
-_OTHERS = (SERVE, READERS, WIDE, BOOKS, HISTORY, PAIRS, SIZING, POSTGRES, SCALE)
+PAIRS, SIZING, SCALE = "pairs", "sizing", "scale"
+_OTHERS = (SERVE, READERS, WIDE, BOOKS, HISTORY, PAIRS, SIZING, SCALE)
 Source = Callable[[Path], Iterator[Case]]
 GROUPS: dict[str, tuple[Source, ...]] = {
     "data": (microstructure.cases, pair_features.cases, factor_regression.cases, joins.cases),
@@ -117,8 +115,6 @@ def main(groups: Sequence[str], small: bool, go_on: bool = False) -> None:
         parts.append(pairs_year.measure_pairs(small))
     if SIZING in chosen:
         parts.append(sizing.measure_sizing(small))
-    if POSTGRES in chosen:  # needs a running cluster
-        parts.append(sizing_postgres.measure_postgres(small))
     if SCALE in chosen:
         parts.append(scale.measure_scale(small))
     text = wrap_prose("\n".join(parts))
