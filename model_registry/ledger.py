@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
@@ -41,10 +41,14 @@ class Progress:
 
 
 class Ledger:
-    """Ledger of one data directory, as it was when it was read. `store` names the directory's registry."""
+    """Ledger of one data directory, as it was when it was read. `store` names the directory's registry.
 
-    def __init__(self, store: str, entries: dict[str, dict[str, Progress]]) -> None:
+    `databases` names the shared databases in which statements about it were stored, without passwords.
+    """
+
+    def __init__(self, store: str, entries: dict[str, dict[str, Progress]], databases: tuple[str, ...] = ()) -> None:
         self.store = store
+        self.databases = databases
         self._entries = entries
 
     def progress(self, name: str, subject: str) -> Progress:
@@ -53,7 +57,12 @@ class Ledger:
 
     def with_progress(self, name: str, subject: str, progress: Progress) -> Ledger:
         """Return the ledger with another progress of one sequence."""
-        return Ledger(self.store, {**self._entries, name: {**self._entries.get(name, {}), subject: progress}})
+        entries = {**self._entries, name: {**self._entries.get(name, {}), subject: progress}}
+        return Ledger(self.store, entries, self.databases)
+
+    def with_databases(self, databases: Iterable[str]) -> Ledger:
+        """Return the ledger with other names of databases."""
+        return Ledger(self.store, self._entries, tuple(sorted(set(databases))))
 
     def to_json(self) -> dict[str, object]:
         """Return it as it is signed and stored."""
@@ -61,7 +70,8 @@ class Ledger:
             name: {subject: asdict(progress) for subject, progress in subjects.items()}
             for name, subjects in self._entries.items()
         }
-        return {"store": self.store, "entries": entries}
+        named = {"databases": list(self.databases)} if self.databases else {}
+        return {"store": self.store, "entries": entries, **named}
 
 
 def read_ledger(place: KeyPlace, store: str) -> Ledger:
@@ -73,15 +83,30 @@ def read_ledger(place: KeyPlace, store: str) -> Ledger:
     return _parse(place, file, content, store)
 
 
-def list_stores(place: KeyPlace) -> list[str]:
-    """Return the registries that have a ledger beside the key; SignatureError where one was changed."""
-    stores = []
+def list_ledgers(place: KeyPlace) -> list[Ledger]:
+    """Return the ledgers beside the key; SignatureError where one was changed."""
+    ledgers = []
     for file in place.folder.list_names():
         if file.startswith(_prefix_of(place)):
             content = place.folder.read(file)
             if content is not None:
-                stores.append(_parse(place, file, content, None).store)
-    return stores
+                ledgers.append(_parse(place, file, content, None))
+    return ledgers
+
+
+def note_database(place: KeyPlace, store: str, database: str) -> None:
+    """Take down that statements about a registry are stored in a shared database: an exchange of the key asks there."""
+    with _changing(place, store) as change:
+        if database not in change.ledger.databases:
+            change.ledger = change.ledger.with_databases([*change.ledger.databases, database])
+
+
+def forget_databases(place: KeyPlace, store: str, databases: Iterable[str]) -> None:
+    """Strike out databases in which no statement of the keys is left."""
+    with _changing(place, store) as change:
+        left = set(change.ledger.databases) - set(databases)
+        if len(left) < len(change.ledger.databases):
+            change.ledger = change.ledger.with_databases(left)
 
 
 def issue(place: KeyPlace, store: str, name: str, subject: str) -> int:
@@ -147,11 +172,12 @@ def _parse(place: KeyPlace, file: str, content: bytes, store: str | None) -> Led
             for name, subjects in read["entries"].items()
         }
         found = str(read["store"])
+        databases = tuple(map(str, read.get("databases", ())))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise broken from None
     if store is not None and found != store:
         raise broken
-    return Ledger(found, entries)
+    return Ledger(found, entries, databases)
 
 
 def _compute_code(content: dict[str, object], secret: bytes) -> str:

@@ -23,6 +23,7 @@ from model_registry.claims import (
 from model_registry.ledger import Ledger, Progress
 from model_registry.records import ModelRef
 from model_registry.signing_key import KeyPlace, Keyring, open_keys
+from model_registry.signing_turn import take_signing_turn
 from model_registry.statements import is_signed, sign
 from pairity.errors import SignatureError
 from pairity.layout import Layout
@@ -162,7 +163,7 @@ class Verifier:
         """Return the data directory for which this registration was signed with a key of ours; None where none is."""
         try:
             with open_keys(self._layout.root) as place:
-                stores = ledger.list_stores(place)
+                stores = [known.store for known in ledger.list_ledgers(place)]
         except SignatureError:
             return None
         registrations = {store: claim_registration(store, claim.model) for store in stores if store != self._store}
@@ -222,9 +223,15 @@ class Signer:
 
 @contextmanager
 def signing(layout: Layout) -> Iterator[Signer]:
-    """Open the key to sign with, which is made at first use; others who want to sign wait until the block ends."""
-    with open_keys(layout.root, to_sign=True) as place:
-        yield Signer(place, store_of(layout))
+    """Open the key to sign with, which is made at first use; others who want to sign wait until the block ends.
+
+    In a shared database those on other machines wait too; errors as `take_signing_turn`.
+    """
+    store = store_of(layout)
+    with open_keys(layout.root, to_sign=True) as place, take_signing_turn(layout):
+        if layout.tracking_database is not None:
+            ledger.note_database(place, store, layout.tracking_place)
+        yield Signer(place, store)
 
 
 def store_of(layout: Layout) -> str:

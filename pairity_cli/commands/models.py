@@ -144,13 +144,19 @@ def confirm(version: str, yes: bool) -> None:
 
 
 @models.command("rotate-key")
+@click.option(
+    "--leave-databases",
+    is_flag=True,
+    help="Although the key has signed in databases that these settings do not name: versions there must be signed "
+    "again.",
+)
 @reports_errors
-def rotate_key() -> None:
+def rotate_key(leave_databases: bool) -> None:
     """Exchange the signing key: what the old one signed is signed with a new one, and nothing else is."""
     from model_registry.key_rotation import rotate_key as exchange
     from pairity.layout import Layout
 
-    done = exchange(Layout.of(settings_from()))
+    done = exchange(Layout.of(settings_from()), leave_databases=leave_databases)
     echo(f"key {done.key_id} signs from now on; {done.signed} signatures were made anew")
     for what in done.left:
         echo(f"left as it is, because it did not verify: {what}")

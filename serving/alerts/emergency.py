@@ -44,7 +44,7 @@ async def run_emergency(
         if failure is not None and since_s is not None and now_s - since_s >= after_s:
             text = (
                 f"the journal takes no entries ({failure}): nothing is opened, stops stay on the venue; make room on "
-                "the disk, or end what locks it. Other alerts wait until then"
+                "the disk, end what locks it, or mend its server. Other alerts wait until then"
             )
             for name in names:
                 if now_s >= next_s.get(name, now_s):

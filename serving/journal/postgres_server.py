@@ -32,6 +32,17 @@ _PROMISES = ("synchronous_commit", "fsync", "full_page_writes")
 _PASSING = ("08", "25", "40", "53", "55", "57", "58")
 """Classes of PostgreSQL's errors that say nothing against the journal: connections, a standby, locks, room, an end."""
 _LOOK = "nothing but pairity may change this schema; restore the database from a backup"
+_START = "start PostgreSQL again, or correct cluster.postgres; connections are made anew by themselves"
+_SLOTS = "end connections, or raise max_connections (or the limit of the user or the database); trading goes on then"
+_REMEDIES = {
+    "53100": "make room on the disk of PostgreSQL's server (data, WAL, tablespaces); trading goes on by itself then",
+    "53200": "give PostgreSQL's server memory, or lower what it may use; trading goes on by itself then",
+    "53300": _SLOTS,
+    "25006": "have cluster.postgres name the primary, or set default_transaction_read_only = off; trading goes on then",
+}
+"""By PostgreSQL's code: disk full, out of memory, too many connections, a transaction that may not write."""
+_NO_SLOT = ("too many clients", "too many connections", "remaining connection slots")
+"""What a server says that refuses a connection: there is no code then."""
 
 
 def open_server(place: JournalDatabase, *, writes: bool) -> Engine:
@@ -108,6 +119,6 @@ def explain_postgres(place: JournalDatabase, error: DBAPIError) -> JournalError:
     if passes or error.connection_invalidated:
         return JournalWriteError(
             f"the journal in {place} cannot be used now: {why}",
-            "start PostgreSQL again, or correct cluster.postgres; connections are made anew by themselves",
+            _SLOTS if any(said in why for said in _NO_SLOT) else _REMEDIES.get(state or "", _START),
         )
     return JournalError(f"the journal in {place} cannot be used: {why}", _LOOK)

@@ -10,16 +10,21 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from pairity.configuration import load_settings
 from pairity.durable import make_folder
+from pairity.errors import JournalWriteError
 from pairity.journal_place import JournalDatabase
+from serving.journal import Journal
 from serving.journal.database import require_private_database
 from serving.journal.file_store import FileStore, require_journal
 from serving.journal.postgres_store import PostgresStore
 from tests.cluster.conftest import read_variables
+from tests.cluster.refusing_postgres import allow_rows, refuse_rows
+from tests.serving import full_disk
 
 _PREFIX = "journal_t"
 
@@ -51,6 +56,17 @@ def _read(path: Path) -> PostgresStore:
     return store
 
 
+def _fill_up(journal: Journal) -> None:
+    """A trigger stands in, with the code of PostgreSQL's for a full disk; test_journal_refused has real ones."""
+    refuse_rows(place_for(journal.path), "53100", "could not extend file: the disk is full")
+    with pytest.raises(JournalWriteError, match="full"):
+        journal.states.record(full_disk.FILLER)
+
+
+def _make_room(journal: Journal) -> None:
+    allow_rows(place_for(journal.path))
+
+
 def keep_in_postgres(replace: Callable[[object, str, object], None]) -> None:
     """Keep journals in PostgreSQL from here on; `replace` sets an attribute."""
     for name, instead in (("open", _open), ("read", _read), ("connect", _read)):
@@ -59,6 +75,7 @@ def keep_in_postgres(replace: Callable[[object, str, object], None]) -> None:
 
 def pytest_configure() -> None:
     keep_in_postgres(setattr)
+    full_disk.fill_up, full_disk.make_room = _fill_up, _make_room  # before any test imports them
 
 
 def pytest_unconfigure() -> None:

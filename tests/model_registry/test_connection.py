@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -155,6 +156,14 @@ def test_an_answer_is_read_again_once_anybody_writes(counted, monkeypatch):
     database_file(layout).with_name("mlflow.db-journal").touch()
     assert read_once(layout, "models", read) == 0
     assert len(asked) == 4
+
+
+def test_a_file_that_lies_beside_a_database_elsewhere_tells_nothing_about_it(counted, monkeypatch):
+    monkeypatch.setattr(connection, "_SETTLED_S", 0.0)
+    layout, read, asked = counted
+    elsewhere = replace(layout, tracking_database="postgresql+psycopg://user@db.example:5432/pairity")
+    assert [read_once(elsewhere, "models", read) for _ in range(3)] == [1, 1, 1]
+    assert len(asked) == 3
 
 
 def test_what_was_read_just_after_a_write_and_what_failed_is_not_remembered(counted, monkeypatch):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model_registry import key_rotation, registry
+from model_registry import key_rotation, ledger, registry
 from model_registry.approval import confirm_version, describe_signatures
 from model_registry.key_rotation import rotate_key
 from model_registry.private_folder import PrivateFolder
@@ -84,6 +84,50 @@ def test_a_model_of_a_hostile_name_does_not_keep_anybody_from_exchanging_the_key
     known.write(f"INSERT INTO registered_models (name, workspace, creation_time) {row}")
     assert rotate_key(Layout.of(known.settings)).signed == 11
     assert states(known.settings)["2"].trouble is None
+
+
+def test_models_beyond_the_first_page_of_an_answer_are_signed_anew(known):
+    rows = ", ".join(f"('a{number:03}', 'default', 1)" for number in range(120))
+    known.write(f"INSERT INTO registered_models (name, workspace, creation_time) VALUES {rows}")
+    assert rotate_key(Layout.of(known.settings)).signed == 11
+    assert registry.find_champion(known.settings).version == "2"
+
+
+ELSEWHERE = "postgresql://db.example:5432/pairity"
+
+
+def sign_elsewhere(known):
+    """As the profile `cluster` notes where it stores what it signs."""
+    with open_keys(known.settings.root, to_sign=True) as place:
+        ledger.note_database(place, str(known.settings.root), ELSEWHERE)
+
+
+def test_a_database_that_cannot_be_asked_keeps_its_key(known):
+    sign_elsewhere(known)
+    old = key_file().read_bytes()
+    with pytest.raises(SignatureError, match=f"in {ELSEWHERE} too") as refused:
+        rotate_key(Layout.of(known.settings))
+    assert "--leave-databases" in refused.value.remedy
+    assert key_file().read_bytes() == old
+    assert [path for path in key_file().parent.iterdir() if "next" in path.name] == []
+    assert registry.find_champion(known.settings).version == "2"
+
+
+def test_a_database_that_is_gone_is_left_once_and_named(known):
+    sign_elsewhere(known)
+    registry.promote(known.settings, "1", "what is noted of databases outlives other notes", NOW)
+    done = rotate_key(Layout.of(known.settings), leave_databases=True)
+    assert (done.left, done.absent) == ((), (ELSEWHERE,))
+    assert registry.find_champion(known.settings).version == "1"
+    assert rotate_key(Layout.of(known.settings)).absent == ()
+
+
+def test_the_names_of_databases_are_sealed_with_the_ledger(known):
+    sign_elsewhere(known)
+    [file] = key_file().parent.glob("*.ledger-*")
+    file.write_text(file.read_text().replace("db.example", "another"))
+    with pytest.raises(SignatureError, match="was not written with the signing key beside it"):
+        rotate_key(Layout.of(known.settings))
 
 
 def test_going_back_stays_impossible_after_an_exchange(known):

@@ -10,7 +10,7 @@ from pairity.errors import JournalWriteError
 from serving.journal import Journal, StateRecord, TradingState
 from tests.serving.trading import T0
 
-_FILLER = StateRecord(T0, TradingState.TRADING, "x" * 500)
+FILLER = StateRecord(T0, TradingState.TRADING, "x" * 500)
 
 
 def fill_up(journal: Journal) -> None:
@@ -19,9 +19,9 @@ def fill_up(journal: Journal) -> None:
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     with contextlib.suppress(JournalWriteError):
         for _ in range(2000):
-            journal.states.record(_FILLER)
+            journal.states.record(FILLER)
     with pytest.raises(JournalWriteError, match="full"):
-        journal.states.record(_FILLER)
+        journal.states.record(FILLER)
 
 
 def make_room(journal: Journal) -> None:
