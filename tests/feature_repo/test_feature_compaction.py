@@ -131,8 +131,18 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("step", range(7))
-@pytest.mark.parametrize("first_grace", [0.0, 3600.0])
+KILLED = {(0.0, 0), (0.0, 3), (3600.0, 1), (3600.0, 5)}
+"""Grace and step of the quick tests; every other step is tried before a release."""
+
+
+@pytest.mark.parametrize(
+    ("first_grace", "step"),
+    [
+        (grace, step) if (grace, step) in KILLED else pytest.param(grace, step, marks=pytest.mark.slow)
+        for grace in (0.0, 3600.0)
+        for step in range(7)
+    ],
+)
 def test_killed_at_any_step_nothing_is_lost_or_doubled(layout, monkeypatch, step, first_grace):
     """Writes, renames and deletions are counted; the process dies before the one numbered `step`."""
     publish_by_hour(layout)

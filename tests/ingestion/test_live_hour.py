@@ -123,7 +123,7 @@ def counted(tmp_path):
         context.__exit__(None, None, None)
 
 
-@pytest.mark.parametrize("count", [3, 12])
+@pytest.mark.parametrize("count", [3, pytest.param(12, marks=pytest.mark.slow)])
 def test_requests_of_an_hour_between_and_at_settlements(counted, count):
     hours, plan = counted(count)
     for hour in range(1, 5):
