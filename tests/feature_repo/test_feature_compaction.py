@@ -27,6 +27,7 @@ from pairity.errors import LakeCorruptError
 from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.feature_repo.rows import HOUR, START, as_bits, make_rows
+from tests.kept_homes import fill_home
 
 KEY = ["asset", EVENT_TIME, CREATED_TIME]
 HOURS = 60
@@ -35,8 +36,12 @@ HOURS = 60
 
 def publish_by_hour(layout, view=ASSET_HOURLY, hours=HOURS):
     rows = make_rows(view, hours=range(hours))
-    for hour in range(hours):
-        publish(layout, view, rows.filter(pl.col(EVENT_TIME) == START + hour * HOUR))
+
+    def publish_hours():
+        for hour in range(hours):
+            publish(layout, view, rows.filter(pl.col(EVENT_TIME) == START + hour * HOUR))
+
+    fill_home(layout.root, ("compaction", view.name, hours), publish_hours)
     return rows
 
 

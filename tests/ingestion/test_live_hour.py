@@ -212,7 +212,14 @@ def test_a_venue_that_changes_the_interval_loses_no_settlement(counted):
     assert found == [at for at in settled if at >= START]
 
 
-@pytest.mark.parametrize("fault", ["html_502", "rate_limit_html", "html_200", "no_prev_funding"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "html_502",
+        "no_prev_funding",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("rate_limit_html", "html_200")),
+    ],
+)
 def test_without_a_schedule_the_history_is_asked(counted, fault):
     hours, plan = counted(3)
     hours.okx.faults.add(fault, SCHEDULE, None)

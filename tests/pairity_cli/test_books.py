@@ -15,8 +15,8 @@ from feature_repo.contract_specs import write_contracts
 from feature_repo.offline_files import make_schema, publish
 from pairity.layout import Layout
 from pairity_cli.main import main
+from tests.kept_homes import fill_home
 from tests.training.generated import HOUR, START, spec
-from tests.training.kept_homes import fill_home
 from tests.training.published import publish_books, settings_for
 
 NAMES = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA")

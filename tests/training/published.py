@@ -28,8 +28,8 @@ from feature_repo.transforms.pair_spreads import compute_pair_spreads
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.universe import pairs_of
+from tests.kept_homes import fill_home
 from tests.training.generated import HOUR, START, hours, spec
-from tests.training.kept_homes import fill_home
 
 UTC_US = pl.Datetime("us", "UTC")
 KNOWN_LAG = timedelta(milliseconds=1)
