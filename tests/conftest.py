@@ -1,13 +1,19 @@
 """Settings of all tests."""
 
 import atexit
+import contextlib
+import gc
 import os
 import shutil
+import sqlite3
 import tempfile
 
 import prometheus_client  # noqa: F401 - before any test imports Feast, as `feature_repo.feast_import` does
 import pytest
 from hypothesis import settings
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.examples import register_profiles
 from tests.mlflow_tables import reuse_tables
@@ -36,6 +42,42 @@ def _leave_to_the_system(handle: int) -> None:
 
 
 os.fsync = _leave_to_the_system
+
+
+@event.listens_for(Engine, "connect")
+def _leave_databases_to_the_system(connection, _record):
+    """Let SQLite not sync either, where the product says nothing else for a database: a journal still does."""
+    if isinstance(connection, sqlite3.Connection):
+        with contextlib.suppress(sqlite3.Error):  # no database: whoever opened it finds out by a question of its own
+            connection.execute("PRAGMA synchronous=OFF")
+
+
+# Thousands of tests are collected, and none of them is ever garbage: a look for some while they are made takes seconds
+# of every worker, and so does one through all of them at every turn later on.
+gc.disable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish():
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+    gc.enable()
+
+
+class _Scheduling(LoadScopeScheduling):
+    """A module goes to one worker; all that look at the product's syntax trees go to the same, which parses them."""
+
+    def _split_scope(self, nodeid):
+        path = nodeid.partition("::")[0]
+        return "syntax trees" if path.startswith("tests/house/") or path in _OF_TREES else super()._split_scope(nodeid)
+
+
+_OF_TREES = ("tests/feature_repo/test_knowledge_time.py", "tests/model_registry/test_single_path.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return _Scheduling(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -10,7 +10,7 @@ _SHARE, _FEWEST = 4, 3
 
 def register_profiles() -> None:
     """Register `quick` and `thorough`, for tests that name no number of their own. A timing is never a test."""
-    settings.register_profile("quick", deadline=None, max_examples=40)
+    settings.register_profile("quick", deadline=None, max_examples=25)
     settings.register_profile(THOROUGH, deadline=None, max_examples=200)
 
 

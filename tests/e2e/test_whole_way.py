@@ -21,28 +21,31 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from serving.journal import Journal
 from serving.parity import check_parity
-from tests.e2e.running import ASSETS, Indoors, Place, paper_exchange
+from tests.e2e.running import Indoors, Place, paper_exchange
 
 pytestmark = pytest.mark.e2e
-CYCLES = 30
+ASSETS = ("BTC", "ETH", "SOL")
+# As little as a model can be learnt from: with the horizon of the defaults it would be three weeks.
+SINCE, HORIZON, CYCLES = "15d", 24, 20
+EXTRA = {"PAIRITY_UNIVERSE__ASSETS": json.dumps(ASSETS), "PAIRITY_LABEL__HORIZON_BARS": str(HORIZON)}
 
 
 class Whole:
     """One run of everything, made once for all tests of this module."""
 
     def __init__(self, place, exchange):
-        self.place, self.exchange, self.indoors = place, exchange, Indoors(place.home)
+        self.place, self.exchange, self.indoors = place, exchange, Indoors(place.home, EXTRA)
         self.options = ("--exchange-url", exchange.url, "--control-url", exchange.control)
-        self.ingest = place.run("ingest", *self.options, "--since", "22d")
+        self.ingest = place.run("ingest", *self.options, "--since", SINCE)
         self.before = contents(place.home)
-        self.again = self.indoors.run("ingest", *self.options, "--since", "22d")
+        self.again = self.indoors.run("ingest", *self.options, "--since", SINCE)
         self.after = contents(place.home)
         self.train = place.run("train", "--no-compare")
         self.serve = place.run("serve", *self.options, "--cycles", str(CYCLES))
 
     @property
     def settings(self):
-        return Settings(home=self.place.home, universe={"assets": ASSETS})
+        return Settings(home=self.place.home, universe={"assets": ASSETS}, label={"horizon_bars": HORIZON})
 
     def journal(self):
         return Journal.read(Layout.of(self.settings).journal)
@@ -57,7 +60,7 @@ def contents(home):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     with paper_exchange("--seed", "11") as exchange:
-        yield Whole(Place(tmp_path_factory.mktemp("whole") / "home"), exchange)
+        yield Whole(Place(tmp_path_factory.mktemp("whole") / "home", EXTRA), exchange)
 
 
 @pytest.mark.timeout(600)
@@ -80,13 +83,13 @@ def test_every_hour_has_its_decision_in_the_journal(whole):
     assert {b - a for a, b in pairwise(times)} == {timedelta(hours=1)}
     for record in records:
         assert record.decision_time == record.event_timestamp + timedelta(seconds=30)
-        assert len(record.decision.scores) == 6
+        assert len(record.decision.scores) == 3
 
 
 def test_what_was_read_online_is_what_the_offline_store_returns(whole):
     report = check_parity(whole.settings)
     assert report.decisions == CYCLES
-    assert report.rows == CYCLES * (6 + 4)
+    assert report.rows == CYCLES * (3 + 3)
     assert report.mismatches == ()
 
 
@@ -163,8 +166,8 @@ def test_the_account_command_shows_what_the_venue_has(whole, tmp_path):
 def test_no_secret_reaches_a_file_or_a_message(whole, tmp_path):
     secret = "s3cretpassphrase"
     # Without the journal: with open positions the process would wait for a key that works.
-    home = Place(shutil.copytree(whole.place.home, tmp_path / "home", ignore=shutil.ignore_patterns("journal*")))
-    assert Indoors(home.home).run("models", "sign", "1", "--yes").returncode == 0
+    home = Place(shutil.copytree(whole.place.home, tmp_path / "home", ignore=shutil.ignore_patterns("journal*")), EXTRA)
+    assert Indoors(home.home, EXTRA).run("models", "sign", "1", "--yes").returncode == 0
     done = home.run("serve", *whole.options, "--cycles", "1", PAIRITY_EXCHANGE__API_PASSPHRASE=secret)
     assert done.returncode == 3
     assert "PAIRITY_EXCHANGE__API_PASSPHRASE" in done.stderr
@@ -177,9 +180,9 @@ def test_no_secret_reaches_a_file_or_a_message(whole, tmp_path):
 @pytest.mark.slow
 def test_too_small_a_balance_is_refused(whole, tmp_path):
     ours = shutil.ignore_patterns("journal*")
-    home = Place(shutil.copytree(whole.place.home, tmp_path / "home", ignore=ours))
+    home = Place(shutil.copytree(whole.place.home, tmp_path / "home", ignore=ours), EXTRA)
     # What was signed elsewhere is not trusted in another directory.
-    assert Indoors(home.home).run("models", "sign", "1", "--yes").returncode == 0
+    assert Indoors(home.home, EXTRA).run("models", "sign", "1", "--yes").returncode == 0
     with paper_exchange("--seed", "11", "--balance", "5") as poor:
         done = home.run("serve", "--exchange-url", poor.url, "--control-url", poor.control, "--cycles", "1")
     assert done.returncode == 6, done.stdout + done.stderr

@@ -83,12 +83,12 @@ def test_any_hour_of_any_market_is_the_same_live_and_later(seed, gaps, first):
 
 
 @pytest.mark.recorded
-@pytest.mark.parametrize("every", [199, pytest.param(17, marks=pytest.mark.slow)])
-def test_backfill_equals_hour_by_hour_on_recorded_minutes(every):
+@pytest.mark.parametrize(("every", "until"), [(120, 122), pytest.param(17, 400, marks=pytest.mark.slow)])
+def test_backfill_equals_hour_by_hour_on_recorded_minutes(every, until):
     names = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "TON", "TRX")
     minutes = recorded_candles("1m_20250318_20250417", names, MINUTE)
     read = reader(minutes, minutes.clear(), recorded_funding(names))
-    closes = [APRIL + step * HOUR for step in range(1, 400, every)]
+    closes = [APRIL + step * HOUR for step in range(1, until, every)]
     hourly = [view for view in VIEWS.values() if view.every == HOUR]
     per_hour = sum({"asset": 9, "pair_id": 36, "venue": 1}[view.entity] for view in hourly)
     assert assert_hour_by_hour(read, APRIL, closes, settings_for(names)) >= len(closes) * per_hour

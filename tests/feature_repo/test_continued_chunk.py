@@ -107,7 +107,7 @@ def test_any_steps_give_the_bits_of_the_whole(seed, gaps, steps):
     assert assert_continues(reading(frames), config, closes) > 0
 
 
-@pytest.mark.parametrize("skip", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("skip", [8, pytest.param(1, marks=pytest.mark.slow)])
 def test_hours_alone_and_minutes_from_the_middle_of_the_month_on(skip):
     minutes, hours, funding = generated(seed=5)
     read = reader(minutes, hours, funding)
@@ -181,7 +181,7 @@ def test_the_engine_of_a_live_hour_gives_the_bits_of_that_of_a_backfill():
 
 
 @pytest.mark.recorded
-@pytest.mark.parametrize("hours", [12, pytest.param(59, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("hours", [6, pytest.param(59, marks=pytest.mark.slow)])
 def test_recorded_minutes_hour_by_hour(hours):
     names = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "TON", "TRX")
     minutes = recorded_candles("1m_20250318_20250417", names, MINUTE)

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from feature_repo.feast_import import import_feast
 
 _PROGRAM = """
@@ -28,6 +30,7 @@ except typeguard.TypeCheckError:
 """
 
 
+@pytest.mark.slow
 def test_its_classes_are_not_compiled_again_and_those_of_others_are(tmp_path):
     (tmp_path / "program.py").write_text(_PROGRAM)
     done = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=False)

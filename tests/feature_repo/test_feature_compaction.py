@@ -27,6 +27,7 @@ from pairity.errors import LakeCorruptError
 from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.feature_repo.rows import HOUR, START, as_bits, make_rows
+from tests.kept_homes import fill_home
 
 KEY = ["asset", EVENT_TIME, CREATED_TIME]
 HOURS = 60
@@ -35,8 +36,12 @@ HOURS = 60
 
 def publish_by_hour(layout, view=ASSET_HOURLY, hours=HOURS):
     rows = make_rows(view, hours=range(hours))
-    for hour in range(hours):
-        publish(layout, view, rows.filter(pl.col(EVENT_TIME) == START + hour * HOUR))
+
+    def publish_hours():
+        for hour in range(hours):
+            publish(layout, view, rows.filter(pl.col(EVENT_TIME) == START + hour * HOUR))
+
+    fill_home(layout.root, ("compaction", view.name, hours), publish_hours)
     return rows
 
 
@@ -131,8 +136,18 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("step", range(7))
-@pytest.mark.parametrize("first_grace", [0.0, 3600.0])
+KILLED = {(0.0, 0), (0.0, 3), (3600.0, 1), (3600.0, 5)}
+"""Grace and step of the quick tests; every other step is tried before a release."""
+
+
+@pytest.mark.parametrize(
+    ("first_grace", "step"),
+    [
+        (grace, step) if (grace, step) in KILLED else pytest.param(grace, step, marks=pytest.mark.slow)
+        for grace in (0.0, 3600.0)
+        for step in range(7)
+    ],
+)
 def test_killed_at_any_step_nothing_is_lost_or_doubled(layout, monkeypatch, step, first_grace):
     """Writes, renames and deletions are counted; the process dies before the one numbered `step`."""
     publish_by_hour(layout)

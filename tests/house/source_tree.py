@@ -65,6 +65,16 @@ def imported_names(module: Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def dotted(node: ast.AST) -> str:
+    """A name with its attributes, as `a.b.c`; empty for any other expression. Unparsing takes many times as long."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        before = dotted(node.value)
+        return before and f"{before}.{node.attr}"
+    return ""
+
+
 def owner(name: str) -> str | None:
     """The product module that a dotted name belongs to, None for other libraries."""
     while name and name not in modules():
@@ -73,7 +83,7 @@ def owner(name: str) -> str | None:
 
 
 def _running(node: ast.AST) -> Iterator[ast.AST]:
-    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+    if isinstance(node, ast.If) and any("TYPE_CHECKING" in dotted(part) for part in ast.walk(node.test)):
         for child in node.orelse:
             yield from _running(child)
         return

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 
-from tests.house.source_tree import Module, modules
+from tests.house.source_tree import Module, dotted, modules
 
 MOST_POSITIONAL = 5
 _RECORD_BASES = {"NamedTuple", "BaseModel", "Section"}
@@ -45,12 +46,12 @@ def large_records(all_modules: list[Module]) -> set[str]:
     }
 
 
+@cache
 def origins(module: Module) -> dict[str, str]:
     """What the names of a module stand for, as dotted names."""
-    names = {
-        node.name: f"{module.name}.{node.name}" for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)
-    }
-    for node in ast.walk(module.tree):
+    nodes = [node for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef | ast.ImportFrom)]
+    names = {node.name: f"{module.name}.{node.name}" for node in nodes if isinstance(node, ast.ClassDef)}
+    for node in nodes:
         if isinstance(node, ast.ImportFrom):
             names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     return names
@@ -59,19 +60,17 @@ def origins(module: Module) -> dict[str, str]:
 def positional_calls(module: Module, records: set[str]) -> Iterator[str]:
     """Where a large record is built with positions, as `file:line name`; `cls(…)` counts inside its class."""
     known = origins(module)
-
-    def walk(node: ast.AST, own: str | None) -> Iterator[str]:
+    left: list[tuple[ast.AST, str | None]] = [(module.tree, None)]
+    while left:
+        node, own = left.pop()
         if isinstance(node, ast.ClassDef):
             own = f"{module.name}.{node.name}"
         if isinstance(node, ast.Call) and node.args:
-            first, _, rest = ast.unparse(node.func).partition(".")
+            first, _, rest = dotted(node.func).partition(".")
             called = own if first == "cls" and not rest else ".".join(filter(None, (known.get(first, first), rest)))
             if called in records:
                 yield f"{module.path.name}:{node.lineno} {called}"
-        for child in ast.iter_child_nodes(node):
-            yield from walk(child, own)
-
-    yield from walk(module.tree, None)
+        left.extend((child, own) for child in ast.iter_child_nodes(node))
 
 
 def test_large_records_are_built_with_keywords():

@@ -141,6 +141,7 @@ def only(asset, frames):
     return {name: rows.filter(pl.col("asset") == asset) for name, rows in frames.items()}
 
 
+@pytest.mark.slow
 def test_a_month_ends_while_nothing_arrives(tmp_path):
     """The venue is silent over midnight: the last hours of the month are over all the same."""
     frames, first = minutes_and_rates(), MAY - 3 * HOUR

@@ -50,7 +50,13 @@ CANDLE_FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", CANDLE_FAULTS)
+QUICK = {"price x 10", "duplicate with another value", "stale run", "not a number"}
+"""One kind of each: against the level, against other rows, over a run of bars, in one row alone."""
+
+
+@pytest.mark.parametrize(
+    "fault", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CANDLE_FAULTS]
+)
 def test_a_faulty_minute_is_withheld_alone_and_its_hour_has_no_bar(fault, tmp_path, sound):
     faulty, rule, count = CANDLE_FAULTS[fault]
     run = Run(tmp_path, BTC_candles_1m=faulty)

@@ -221,9 +221,10 @@ with lake.writing():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hours", "waits_s"),
-    [(20, (0.0, 0.037)), pytest.param(100, (0.0, 0.013, 0.037, 0.071, 0.11), marks=pytest.mark.slow)],
+    [(20, (0.0, 0.037)), (100, (0.0, 0.013, 0.037, 0.071, 0.11))],
 )
 def test_killed_at_any_moment_and_run_again_ends_with_the_same_bytes(
     tmp_path: Path, hours: int, waits_s: tuple[float, ...]

@@ -31,7 +31,7 @@ def stored(home, asset):
     return scan_versions(Layout(home), "candles_1m", "okx", asset).collect().height
 
 
-@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("live", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_one_that_the_venue_never_listed_is_left_out(okx, tmp_path, live):
     report = run(okx, tmp_path, assets=("BTC", "ETH", "NOPE"), live=live)
     assert reasons(report) == {
@@ -60,7 +60,12 @@ def test_one_that_is_delisted_between_two_runs_keeps_its_history_and_its_last_ba
 
 
 @pytest.mark.parametrize(
-    ("state", "words"), [("suspend", "state suspend"), ("preopen", "opens 2026-01-05 00:00"), ("settling", "settling")]
+    ("state", "words"),
+    [
+        pytest.param("suspend", "state suspend", marks=pytest.mark.slow),
+        ("preopen", "opens 2026-01-05 00:00"),
+        pytest.param("settling", "settling", marks=pytest.mark.slow),
+    ],
 )
 def test_one_that_does_not_trade_now_is_said_with_the_date(tmp_path, state, words):
     market = ScriptedMarket(synthetic())

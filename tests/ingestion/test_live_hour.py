@@ -123,7 +123,7 @@ def counted(tmp_path):
         context.__exit__(None, None, None)
 
 
-@pytest.mark.parametrize("count", [3, 12])
+@pytest.mark.parametrize("count", [3, pytest.param(12, marks=pytest.mark.slow)])
 def test_requests_of_an_hour_between_and_at_settlements(counted, count):
     hours, plan = counted(count)
     for hour in range(1, 5):
@@ -212,7 +212,14 @@ def test_a_venue_that_changes_the_interval_loses_no_settlement(counted):
     assert found == [at for at in settled if at >= START]
 
 
-@pytest.mark.parametrize("fault", ["html_502", "rate_limit_html", "html_200", "no_prev_funding"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "html_502",
+        "no_prev_funding",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("rate_limit_html", "html_200")),
+    ],
+)
 def test_without_a_schedule_the_history_is_asked(counted, fault):
     hours, plan = counted(3)
     hours.okx.faults.add(fault, SCHEDULE, None)

@@ -171,13 +171,13 @@ def test_what_a_killed_process_was_noting_beside_the_features_is_removed(ingeste
 
 
 def test_bars_taken_live_have_the_bits_of_a_later_backfill(market, tmp_path):
-    start = UNTIL - 5 * HOUR
+    start = UNTIL - 2 * HOUR
     with venue(market, start + timedelta(seconds=30)) as okx:
 
         async def trade():
             async with Pipeline(okx.settings(tmp_path / "live"), okx) as pipeline:
                 await pipeline.run(SINCE, start)
-                for hour in range(1, 6):
+                for hour in range(1, 3):
                     close = start + hour * HOUR
                     okx.step_to(close + timedelta(seconds=30))
                     report = await pipeline.run(close - 6 * HOUR, close, live=True)

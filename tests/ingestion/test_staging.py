@@ -204,7 +204,7 @@ for number in range(100_000):
 """
 
 
-@pytest.mark.parametrize("moment", [1, 7, 40])
+@pytest.mark.parametrize("moment", [7, *(pytest.param(other, marks=pytest.mark.slow) for other in (1, 40))])
 def test_what_was_staged_before_a_kill_is_there_after_it(tmp_path, moment):
     command = [sys.executable, "-W", "ignore", "-c", STAGE, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

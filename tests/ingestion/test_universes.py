@@ -15,6 +15,7 @@ from ingestion.universes import TrailingRule, build_trailing_universe
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
+from tests.examples import examples
 from tests.oracles import trailing_universe
 
 START = datetime(2025, 1, 30, tzinfo=UTC)
@@ -175,7 +176,7 @@ VERSIONS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(160), deadline=None)
 @given(VERSIONS, st.integers(0, 450))
 def test_versions_of_an_hour_are_known_in_turn(drawn, after):
     """Two hours of two minutes each, with versions of minutes and native bars in any order of arrival."""

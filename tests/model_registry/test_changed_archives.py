@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from model_registry.forest_schema import require_forest
 from pairity.errors import ModelIntegrityError
+from tests.examples import examples
 from tests.model_registry.archives import (
     archive,
     build,
@@ -110,7 +111,7 @@ def harmless(content):
         return  # of building or asking: an error of the registry, or of one decision
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(80))
 @given(mutated())
 def test_a_changed_archive_is_a_forest_or_is_refused(content):
     harmless(content)

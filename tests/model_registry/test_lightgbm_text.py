@@ -12,6 +12,7 @@ from model_registry.lightgbm_text import MAX_SCORE, TREES_MAX_BYTES, cut_text, r
 from model_registry.logistic_terms import map_logistic
 from model_registry.tree_scores import sum_leaves
 from pairity.errors import ModelIntegrityError
+from tests.examples import examples
 from tests.model_registry.boosters import FEATURES, booster, change_line, inputs, text, with_sizes
 from tests.oracles.stored_scores import boosted_probability
 
@@ -181,7 +182,7 @@ NUMBERS = st.sampled_from(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(300))
 @given(st.data())
 def test_whatever_is_changed_is_refused_or_scored_within_bounds(data):
     """Names, numbers, lines and bytes change places: no reading outside the arrays, no endless walk, no wild score."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pairity.contract_files import find_contract_file, read_contract_file, write_contract_file
 from pairity.errors import ConfigError
 from pairity.universe import ContractSpec
+from tests.examples import examples
 
 HEADER = "instrument,ct_val,lot_sz,min_sz,tick_sz,max_leverage,max_market_sz,max_stop_sz"
 BTC = ContractSpec(
@@ -26,7 +27,7 @@ def specifications(draw):
     return [*numbers, *limits]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(st.dictionaries(names, specifications(), min_size=1, max_size=6))
 def test_what_is_written_is_read_again(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("contracts") / "contracts.csv"

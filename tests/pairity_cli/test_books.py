@@ -15,6 +15,7 @@ from feature_repo.contract_specs import write_contracts
 from feature_repo.offline_files import make_schema, publish
 from pairity.layout import Layout
 from pairity_cli.main import main
+from tests.kept_homes import fill_home
 from tests.training.generated import HOUR, START, spec
 from tests.training.published import publish_books, settings_for
 
@@ -23,6 +24,11 @@ HOURS = 2_400
 
 
 def publish_hours(settings, hours=HOURS):
+    key = "hours", settings.universe.model_dump_json(), hours
+    fill_home(Layout.of(settings).root, key, lambda: _publish_hours(settings, hours))
+
+
+def _publish_hours(settings, hours):
     rng = np.random.default_rng(5)
     times = [START + place * HOUR for place in range(1, hours + 1)]
     frames = []

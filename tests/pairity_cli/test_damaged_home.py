@@ -58,8 +58,19 @@ def test_every_reader_reads_what_is_sound(home):
         assert isinstance(done.exception, SystemExit | None), command
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("kind", KINDS)
+OF_BYTES = {"empty", "cut", "flipped", "noise", "null"}
+"""Damages of any file; the others are of texts, and of a Parquet file all the same to its reader."""
+
+
+def list_damages():
+    """Every kind with every damage; those of texts in a Parquet file are slow."""
+    for kind, pattern in KINDS.items():
+        for damage in DAMAGES:
+            slow = pattern.endswith(".parquet") and damage not in OF_BYTES
+            yield pytest.param(kind, damage, marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize(("kind", "damage"), list_damages())
 def test_a_damaged_file_is_named(home, kind, damage):
     path = one_of(home, kind)
     path.write_bytes(DAMAGES[damage](path.read_bytes()))

@@ -155,7 +155,9 @@ def test_without_since_too_many_minutes_are_cut_and_said(run, tmp_path, monkeypa
 RANGE = ("--since", "2025-03-04T05:30", "--until", "2025-03-05")
 
 
-@pytest.mark.parametrize(("design", "prefix"), [("spreads4", "s4_"), ("buckets10", "b10_")])
+@pytest.mark.parametrize(
+    ("design", "prefix"), [pytest.param("spreads4", "s4_", marks=pytest.mark.slow), ("buckets10", "b10_")]
+)
 def test_every_minute_as_table_parquet_and_picture(run, tmp_path, minutes, design, prefix):
     stored(tmp_path / "var", minutes)
     done = run(*RANGE, "--assets", "eth,BTC", "--design", design)
@@ -212,7 +214,7 @@ def without_trades(minutes, asset, since, until):
     )
 
 
-@pytest.mark.parametrize("died", [START + 3 * DAY - HOUR, START + 20 * HOUR])
+@pytest.mark.parametrize("died", [START + 3 * DAY - HOUR, pytest.param(START + 20 * HOUR, marks=pytest.mark.slow)])
 def test_minutes_of_a_dead_contract_have_no_exposure_and_that_is_said(run, tmp_path, minutes, died):
     """Dead since two hours before the range, or since before the first minute that factors are made of."""
     rows = without_trades(minutes, "ADA", died, START + 4 * DAY)

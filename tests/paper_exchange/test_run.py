@@ -24,7 +24,7 @@ def process(*arguments):
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_one_line_when_ready_and_a_clean_end(number):
     with process("--clock", "stepped", "--seed", "3", "--control", "--unkind") as running:
         line = running.stdout.readline()
@@ -53,18 +53,22 @@ def test_a_script_an_unkind_venue_and_another_fee_currency(tmp_path):
 
 
 @pytest.mark.e2e
-def test_what_cannot_be_used_is_said_without_a_traceback(tmp_path):
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--clock stepped --port {port}", "port {port}"),
+        ("--clock stepped --faults {folder}/none.toml", "cannot be read"),
+        # Each is a process: three of them before a release.
+        pytest.param("--market recorded --data {folder}/none", "--data", marks=pytest.mark.slow),
+        pytest.param("--clock fast", "choose real", marks=pytest.mark.slow),
+        pytest.param("--clock stepped --fee-currency OKB", "OKB=50", marks=pytest.mark.slow),
+    ],
+)
+def test_what_cannot_be_used_is_said_without_a_traceback(tmp_path, arguments, words):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        for arguments, words in (
-            (["--market", "recorded", "--data", str(tmp_path / "none")], "--data"),
-            (["--clock", "fast"], "choose real"),
-            (["--clock", "stepped", "--port", port], f"port {port}"),
-            (["--clock", "stepped", "--faults", str(tmp_path / "none.toml")], "cannot be read"),
-            (["--clock", "stepped", "--fee-currency", "OKB"], "OKB=50"),
-        ):
-            with process(*arguments) as running:
-                _, errors = running.communicate(timeout=20)
-            assert running.returncode == 2
-            assert words in errors
-            assert "Traceback" not in errors
+        known = {"port": taken.getsockname()[1], "folder": tmp_path}
+        with process(*(word.format(**known) for word in arguments.split())) as running:
+            _, errors = running.communicate(timeout=20)
+        assert running.returncode == 2
+        assert words.format(**known) in errors
+        assert "Traceback" not in errors

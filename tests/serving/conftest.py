@@ -18,7 +18,7 @@ def tiny() -> TinyOkx:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    made = Journal.open(tmp_path / "journal.db", scope="test")
+    made = Journal.open(tmp_path / "journal.db", scope="test", durable=False)
     made.record_run(RUN)
     yield made
     made.close()

@@ -35,16 +35,32 @@ def settings_in(home: Path, name: str = "pair_forest") -> Settings:
 
 def history(settings: Settings, seed: int = 3) -> pl.DataFrame:
     """pair_id, event_timestamp and features of 80 hours of all pairs."""
-    return pair_rows(settings, asset_rows(settings, 80, seed)).drop_nulls("z_score")
+    key = settings.universe.model_dump_json(), seed
+    if key not in _histories:
+        _histories[key] = pair_rows(settings, asset_rows(settings, 80, seed)).drop_nulls("z_score")
+    return _histories[key]
+
+
+_histories: dict[tuple[str, int], pl.DataFrame] = {}
+_fits: dict[tuple[str, int], Any] = {}
+
+
+def fit(settings: Settings, seed: int) -> Any:
+    """The forest of labels that differ by `seed`: fitted once by a process, it is the same under every name."""
+    key = settings.model.model_copy(update={"name": "pair_forest"}).model_dump_json(), seed
+    if key not in _fits:
+        rows = history(settings)
+        rng = np.random.default_rng(seed)
+        labels = (rows["z_score"].to_numpy() + rng.normal(0, 1.5, rows.height) > 0.5).astype(np.int64)
+        matrix = build_model_matrix(rows, PAIR_FOREST_FEATURES)
+        _fits[key] = pair_forest.fit_pipeline(matrix, labels, ASSETS, settings.model, fit_threads=1)
+    return _fits[key]
 
 
 def register(settings: Settings, seed: int, **tags: str) -> ModelRef:
     """Fit on labels that differ by `seed`, and register as challenger, gate not asked."""
-    rows = history(settings)
-    rng = np.random.default_rng(seed)
-    labels = (rows["z_score"].to_numpy() + rng.normal(0, 1.5, rows.height) > 0.5).astype(np.int64)
-    matrix = build_model_matrix(rows, PAIR_FOREST_FEATURES)
-    pipeline = pair_forest.fit_pipeline(matrix, labels, ASSETS, settings.model, fit_threads=1)
+    pipeline = fit(settings, seed)
+    matrix = build_model_matrix(history(settings).head(3), PAIR_FOREST_FEATURES)
     layout = Layout.of(settings)
     files = layout.reports / f"seed{seed}"
     files.mkdir(parents=True, exist_ok=True)
@@ -67,7 +83,7 @@ def register(settings: Settings, seed: int, **tags: str) -> ModelRef:
         artifacts=files,
     )
     with tracking.start_run(layout, record) as run_id:
-        uri = tracking.log_forest(layout, pipeline, matrix.head(3))
+        uri = tracking.log_forest(layout, pipeline, matrix)
     return registry.register(settings, run_id, uri, lineage)
 
 

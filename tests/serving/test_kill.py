@@ -42,6 +42,22 @@ EXIT_STEPS = [
     "exit: before the booking",
 ]
 
+QUICK = {
+    "entry: before the intent",
+    "entry: after the wire",
+    "entry: position journalled",
+    "protect: after the wire",
+    "exit: before the wire",
+    "exit: acknowledged",
+    "exit: before the booking",
+}
+"""Where a process is killed in `make test`: before and after each thing that cannot be taken back."""
+
+
+def sample(steps: list[str], quick: set[str]) -> list:
+    """Steps with all that are not quick marked slow."""
+    return [step if step in quick else pytest.param(step, marks=pytest.mark.slow) for step in steps]
+
 
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoExchange]:
@@ -78,7 +94,7 @@ def assert_equal(exchange: DemoExchange, trader: Trader, *, is_open: bool) -> No
     journal.close()
 
 
-@pytest.mark.parametrize("step", ENTRY_STEPS)
+@pytest.mark.parametrize("step", sample(ENTRY_STEPS, QUICK))
 def test_killed_during_an_entry(step: str, exchange: DemoExchange, tmp_path: Path) -> None:
     # The reference price is off, so that the stops that went with the order must be replaced after the fill.
     trader = Trader(exchange.url, tmp_path / "journal.db", reference_off=1.005)
@@ -89,7 +105,7 @@ def test_killed_during_an_entry(step: str, exchange: DemoExchange, tmp_path: Pat
     assert_equal(exchange, trader, is_open=False)
 
 
-@pytest.mark.parametrize("step", EXIT_STEPS)
+@pytest.mark.parametrize("step", sample(EXIT_STEPS, QUICK))
 def test_killed_during_an_exit(step: str, exchange: DemoExchange, tmp_path: Path) -> None:
     trader = Trader(exchange.url, tmp_path / "journal.db")
     assert process(trader, until_exit=True, kill_at=step) == -signal.SIGKILL
@@ -97,7 +113,9 @@ def test_killed_during_an_exit(step: str, exchange: DemoExchange, tmp_path: Path
     assert_equal(exchange, trader, is_open=False)
 
 
-@pytest.mark.parametrize("fault", ["reset", "abort_body", "cut_json_200", "timeout_50004", "latency"])
+@pytest.mark.parametrize(
+    "fault", sample(["reset", "abort_body", "cut_json_200", "timeout_50004", "latency"], {"reset", "timeout_50004"})
+)
 def test_killed_while_the_reply_is_lost(fault: str, exchange: DemoExchange, tmp_path: Path) -> None:
     """The venue executes the order, the reply never comes, and the process dies before it can ask."""
     ask(f"{exchange.url}/control/faults", {"kind": fault, "path": "POST trade/order", "params": {"ms": 200}})
@@ -108,7 +126,11 @@ def test_killed_while_the_reply_is_lost(fault: str, exchange: DemoExchange, tmp_
 
 
 @pytest.mark.parametrize(
-    "fault", ["html_200", "empty_200", "html_502", "system_50026", "rate_limit_json", "missing_51603"]
+    "fault",
+    sample(
+        ["html_200", "empty_200", "html_502", "system_50026", "rate_limit_json", "missing_51603"],
+        {"html_200", "missing_51603"},
+    ),
 )
 def test_an_unreadable_venue_is_asked_again(fault: str, exchange: DemoExchange, tmp_path: Path) -> None:
     for path in ("POST trade/order", "GET trade/order", "GET account/positions", "GET trade/orders-algo-pending"):
@@ -119,7 +141,10 @@ def test_an_unreadable_venue_is_asked_again(fault: str, exchange: DemoExchange, 
     assert_equal(exchange, trader, is_open=False)
 
 
-@pytest.mark.parametrize(("stop", "target", "reason"), [(0.002, 0.3, "stop_loss"), (0.3, 0.002, "take_profit")])
+@pytest.mark.parametrize(
+    ("stop", "target", "reason"),
+    [(0.002, 0.3, "stop_loss"), pytest.param(0.3, 0.002, "take_profit", marks=pytest.mark.slow)],
+)
 def test_a_stop_while_nobody_looked_is_booked_to_the_last_digit(
     stop: float, target: float, reason: str, exchange: DemoExchange, tmp_path: Path
 ) -> None:

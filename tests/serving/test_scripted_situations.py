@@ -101,7 +101,7 @@ def test_a_stop_that_a_person_cancelled_is_back_within_one_look(tmp_path: Path) 
     assert live_stops(account) == 1
 
 
-@pytest.mark.parametrize("share", [0, 0.5, 4])
+@pytest.mark.parametrize("share", [0, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.5, 4))])
 def test_minutes_of_a_wrong_balance_halts_nothing(share: float, tmp_path: Path) -> None:
     fault = {"after_s": 1, "for_s": 330, "fault": "wrong_balance", "path": "account/balance"}
     played, account = play(tmp_path, fault | {"params": {"share": share}}, seconds=420)

@@ -109,7 +109,7 @@ class Desk:
         margin: MarginMode = MarginMode.CROSS,
         leverage: int = 1,
     ) -> None:
-        self.journal = Journal.open(path, scope=scope)
+        self.journal = Journal.open(path, scope=scope, durable=False)
         time = FastTime()
         self.pace = pace or Pace(poll_s=0.1, sleep=time.sleep, monotonic=time.monotonic)
         self.venue = OkxVenue(client, retries=1)

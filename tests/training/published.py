@@ -28,6 +28,7 @@ from feature_repo.transforms.pair_spreads import compute_pair_spreads
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.universe import pairs_of
+from tests.kept_homes import fill_home
 from tests.training.generated import HOUR, START, hours, spec
 
 UTC_US = pl.Datetime("us", "UTC")
@@ -50,6 +51,12 @@ def settings_for(home, assets=("BTC", "ETH", "SOL"), horizon=12, **sections):
 def publish_all(settings, bars=260, seed=1):
     """Publish `bars` hours of both views, contracts, 8-hourly funding, and the snapshot id."""
     layout = Layout.of(settings)
+    key = "all", settings.universe.model_dump_json(), bars, seed
+    fill_home(layout.root, key, lambda: _publish_all(settings, layout, bars, seed))
+    return layout
+
+
+def _publish_all(settings, layout, bars, seed):
     assets = asset_rows(settings, bars, seed)
     publish(layout, ASSET_HOURLY, assets)
     publish(layout, PAIR_HOURLY, pair_rows(settings, assets))
@@ -58,7 +65,6 @@ def publish_all(settings, bars=260, seed=1):
         write_funding(layout, asset, bars)
     publish_books(layout, settings.universe.assets)
     (layout.features / "snapshot.json").write_text(json.dumps({"snapshot_id": SNAPSHOT}))
-    return layout
 
 
 def publish_books(layout, assets):

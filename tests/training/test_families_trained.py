@@ -99,6 +99,7 @@ def test_a_family_is_trained_judged_and_promoted_and_loads_as_what_was_backteste
     assert scored["probability"].is_between(0, 1).all()
 
 
+@pytest.mark.slow
 def test_a_champion_of_one_family_is_traded_beside_a_challenger_of_another(market):
     """The gate asks of both the same, over the same hours."""
     from training.backtest.comparison import Arena

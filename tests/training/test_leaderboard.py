@@ -118,7 +118,9 @@ def test_folds_add_up_to_the_whole(compared):
         assert sum(fold["net_return"] for fold in standing.folds) == pytest.approx(metrics["net_return"], abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ["pair_forest", "pair_boosting", "pair_logistic"])
+@pytest.mark.parametrize(
+    "name", ["pair_forest", pytest.param("pair_boosting", marks=pytest.mark.slow), "pair_logistic"]
+)
 def test_a_period_is_scored_the_same_whatever_comes_after_its_training(compared, name):
     """Labels and features from the last fold's training end on are made up: earlier scores keep their bits."""
     settings, board, _ = compared

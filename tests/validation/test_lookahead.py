@@ -54,11 +54,11 @@ def next_bar(column, entity):
 @pytest.mark.parametrize(
     ("view", "column", "entity"),
     [
-        ("asset_hourly", "close", "asset"),
+        pytest.param("asset_hourly", "close", "asset", marks=pytest.mark.slow),
         ("asset_hourly", "funding_rate", "asset"),
         ("asset_hourly", "created_timestamp", "asset"),
         ("pair_hourly", "z_score", "pair_id"),
-        ("pair_hourly", "hedge_ratio", "pair_id"),
+        pytest.param("pair_hourly", "hedge_ratio", "pair_id", marks=pytest.mark.slow),
     ],
 )
 def test_a_leak_of_one_bar_is_caught_in_that_column(market, monkeypatch, view, column, entity):

@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
 from feature_repo.offline_files import make_schema
 from pairity.errors import DataError
+from tests.examples import examples
 from tests.oracles import profile_loops
 from tests.validation.frames import MINUTE, T0, UTC_TIME, candles, profile
 from validation.profiles import combine_view_profiles, profile_view
@@ -63,7 +64,7 @@ def compared(profile, expected):
 def test_candles(dataset, bar):
     types = {"open_time": UTC_TIME, **dict.fromkeys(NUMBERS, pl.Float64), "known_at": UTC_TIME}
 
-    @settings(max_examples=120, deadline=None)
+    @settings(max_examples=examples(240), deadline=None)
     @given(candle_rows(bar))
     def check(rows):
         found = compared(
@@ -77,7 +78,7 @@ def test_candles(dataset, bar):
     check()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(
         st.tuples(time(10 * MINUTE, 8), st.sampled_from([*ODD, 0.05, -0.05, 0.0500001]), delays),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from feature_repo.raw_datasets import DATASETS
+from tests.examples import examples
 from tests.oracles import verdict_loops
 from tests.validation.frames import T0, of
 from validation.profiles import profile_raw
@@ -45,6 +46,14 @@ steps = st.builds(
     place=st.integers(0, 7),
     odd=st.sampled_from(ODD),
 )
+
+QUICK = {"candles_1m", "funding", "book_tops"}
+"""Datasets of the quick tests: bars with every rule, events without a grid, pairs of prices."""
+
+
+def quick(*names):
+    """Datasets with all that are not quick marked slow."""
+    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 def make_rows(kind, drawn):
@@ -107,11 +116,13 @@ def of_asset(verdicts, asset):
     return tuple(rows.filter(asset=asset).drop("asset") for rows in (verdicts.accepted, verdicts.withheld))
 
 
-@pytest.mark.parametrize("name", ["candles_1m", "mark_1h", "funding", "book_tops", "open_interest", "trade_bars_1m"])
+@pytest.mark.parametrize(
+    "name", quick("candles_1m", "mark_1h", "funding", "book_tops", "open_interest", "trade_bars_1m")
+)
 def test_each_instrument_is_judged_as_by_loops_over_its_rows(name):
     kind = DATASETS[name]
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(120), deadline=None)
     @given(markets(kind), st.booleans())
     def check(market, with_marks):
         rows, frame, closes = market
@@ -133,7 +144,7 @@ def test_each_instrument_is_judged_as_by_loops_over_its_rows(name):
 def test_what_was_released_of_one_instrument_is_accepted_of_it_alone(name):
     kind = DATASETS[name]
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=examples(80), deadline=None)
     @given(markets(kind), st.integers(0, 2))
     def check(market, dropped):
         rows, frame, closes = market
@@ -152,7 +163,7 @@ def test_what_was_released_of_one_instrument_is_accepted_of_it_alone(name):
     check()
 
 
-@pytest.mark.parametrize("name", sorted(DATASETS))
+@pytest.mark.parametrize("name", quick(*sorted(DATASETS)))
 def test_a_profile_of_many_instruments_has_the_numbers_of_each_alone(name):
     kind = DATASETS[name]
 

@@ -141,7 +141,7 @@ def _recorded() -> list[Any]:
 
 @pytest.mark.recorded
 @pytest.mark.skipif(not _recorded(), reason="needs PAIRITY_RECORDED_DATA with payloads")
-@settings(max_examples=30)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_recorded_answers_to_any_question_do_no_harm(data: st.DataObject) -> None:
     """Also the answers to other questions: whatever endpoint gave them."""

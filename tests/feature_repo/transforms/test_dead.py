@@ -15,6 +15,7 @@ from ingestion.market_anomalies import describe_anomalies
 from pairity.layout import Layout
 from pairity.settings import FeatureSettings
 from pairity.universe import Pair
+from tests.examples import examples
 from tests.feature_repo.transforms.markets import HOUR, MINUTE, START, bars_of, funding_of
 from tests.oracles.dead_contracts import dead_hours
 from validation.anomalies import find_dead_contracts
@@ -75,7 +76,7 @@ def test_a_pair_with_a_dead_leg_has_no_features_either():
 tapes = st.lists(st.sampled_from([ALIVE, STILL, STILL, STILL, STILL, (101, 0), None]), min_size=1, max_size=40)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(tapes, tapes, st.integers(0, 40))
 def test_they_are_those_of_the_oracle_whole_and_continued(one, other, place):
     rows = bars(A=one, B=other)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.transforms.ticks import build_bars_from_trades
+from tests.examples import examples
 from tests.feature_repo.transforms.markets import UTC_US, assert_same_bits
 
 RECORDED = os.environ.get("PAIRITY_RECORDED_DATA")
@@ -48,7 +49,7 @@ def by_loop(rows, every):
     return [(*key, *values) for key, values in sorted(bars.items())]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(80))
 @given(
     every=SIZES,
     raw=st.lists(

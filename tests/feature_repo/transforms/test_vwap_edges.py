@@ -158,7 +158,7 @@ def test_a_late_correction_of_one_asset_is_known_for_all_ranks_from_then_on():
     assert created[MIDNIGHT + 32 * HOUR] == MIDNIGHT + 32 * HOUR + LAG
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(120))
 @given(
     zone=st.sampled_from(["America/New_York", "Europe/London", "Asia/Kolkata", "UTC"]),
     bar_hours=st.sampled_from([1, 2, 3, 4, 6, 8, 12]),

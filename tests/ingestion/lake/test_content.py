@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.lake.content import MODULUS, content_text, digest_partition, digest_rows, digest_runs
+from tests.examples import examples
 from tests.oracles.row_content import content
 
 KIND = DATASETS["open_interest"]
@@ -33,7 +34,7 @@ def by_hand(rows: list[tuple]) -> int:
     return content([dict(zip(KIND.schema, row[1:], strict=True)) for row in rows])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(200))
 @given(rows=st.lists(ROW, max_size=30), cut=st.integers(0, 30), seed=st.integers(0, 1000))
 def test_it_is_the_oracles_and_adds_up(rows: list[tuple], cut: int, seed: int) -> None:
     shuffled = list(rows)

@@ -18,7 +18,7 @@ from tests.ingestion.lake.hourly_workload import ASSETS, HOUR, HOURS, START, row
 BEGIN, END = START - 100 * HOUR, START + 1000 * HOUR
 MODULE = "tests.ingestion.lake.hourly_workload"
 # The workload makes a little over two hundred changes of files.
-SAMPLED = range(3, 230, 50)
+SAMPLED = range(3, 230, 100)
 STEPS = 260
 
 

@@ -21,6 +21,7 @@ from ingestion.sources.onchain import CryptoQuant
 from ingestion.sources.protocol import UnitAnswer
 from ingestion.sources.tiingo import Tiingo
 from pairity.errors import PairityError, VenueAnswerError, VenueError, VenueRejectedError, VenueUnreachableError
+from tests.examples import examples
 from tests.ingestion.sources.hostile_server import answering
 from tests.ingestion.sources.web import serving
 
@@ -206,7 +207,7 @@ def web():
         yield running
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(160), deadline=None)
 @given(st.sampled_from(sorted(BAR)), SHAPES, st.integers(0, 3))
 def test_prices_of_any_shape_are_rows_or_an_error_of_ours(web, field, value, depth):
     places = [{**BAR, field: value}, [value], value, value]
@@ -226,7 +227,7 @@ def test_prices_of_any_shape_are_rows_or_an_error_of_ours(web, field, value, dep
     assert rows is None or rows.height <= 1
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(160), deadline=None)
 @given(st.sampled_from(sorted(INFLOW)), SHAPES, st.integers(0, 3))
 def test_inflows_of_any_shape_are_rows_or_an_error_of_ours(web, field, value, depth):
     answer = [

@@ -123,7 +123,7 @@ def require_answers(source, name):
 
 
 @given(st.binary(max_size=300) | st.text('ts,open;\n\t|0123456789.-" \r', max_size=200).map(str.encode))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_any_bytes_are_rows_a_remark_or_a_refusal(content):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -145,7 +145,7 @@ VALUES = st.one_of(
 
 
 @given(st.data(), st.integers(1, 6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_any_table_is_rows_a_remark_or_a_refusal(data, height):
     columns = {}
     for name in data.draw(st.sets(COLUMNS, min_size=1)):

@@ -30,6 +30,7 @@ from pairity.bounded_numbers import OutOfBoundsError
 from pairity.bounded_parquet import TableLimits, read_table
 from pairity.errors import DataError, PairityError, VenueAnswerError
 from paper_exchange.market.recordings import survey
+from tests.examples import examples
 from tests.ingestion.sources.hostile_files import CSVS, GZIPS, PARQUETS, ZIPS, candles, kline_csv, parquet, zipped
 from tests.ingestion.sources.web import serving
 
@@ -264,7 +265,7 @@ def test_any_damage_of_an_archive_is_a_table_or_a_refusal(damage):
         binance_files.read_klines(csv, "candles_1h", "x")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(DAMAGE)
 def test_any_damage_of_a_table_is_a_table_or_a_refusal(damage):
     csv = damaged(kline_csv(), damage)
@@ -277,7 +278,7 @@ def test_any_damage_of_a_table_is_a_table_or_a_refusal(damage):
             read()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(DAMAGE)
 def test_any_damage_of_a_recorded_file_is_rows_or_a_refusal(tmp_path_factory, damage):
     folder = tmp_path_factory.mktemp("damaged")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from paper_exchange.account.algo_orders import TRAILING
 from paper_exchange.account.refusals import Refused
+from tests.examples import examples
 from tests.oracles.trailing_walk import walk
 from tests.paper_exchange.handmade_market import BTC, Desk, flat
 
@@ -28,7 +29,7 @@ def trail(desk, side, **changes):
     return desk.algo(side, "1", kind=TRAILING, **changes)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     paths(),
     st.sampled_from(["buy", "sell"]),

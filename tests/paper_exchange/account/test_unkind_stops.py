@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.paper_exchange.handmade_market import BTC, Desk, flat
 
 CALM = (100, 100, 100, 100, 0.0)
@@ -54,7 +55,7 @@ def test_a_stop_at_the_bars_extreme_does_not_slip_beyond_it():
     seed=st.integers(0, 5),
     gap=st.booleans(),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(160), deadline=None)
 def test_a_stop_fills_between_its_trigger_and_the_bars_extreme(side, reach, size, volume, seed, gap):
     sign = 1 if side == "buy" else -1
     met = 98 if gap else 99

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paper_exchange.events.scripted_market import ScriptedMarket
+from tests.examples import examples
 from tests.paper_exchange.handmade_market import BTC, ETH, MINUTE_MS, T0, HandmadeMarket, flat, minute
 
 HOUR_MS = 3_600_000
@@ -25,7 +26,7 @@ def state_at(changes, at_ms):
     return next((state for since, state in reversed(changes) if since <= at_ms), "live")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(states.map(lambda rows: sorted(rows, key=lambda row: row[0])), holes, st.none() | seconds, seconds)
 def test_bars_of_a_halt_are_missing_and_the_price_stands_still(changes, missing, ended_ms, at_ms):
     played = make_market(missing)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from paper_exchange.account.account import Account
 from paper_exchange.clock import VirtualClock
 from paper_exchange.http.late_sight import LateSight
+from tests.examples import examples
 from tests.paper_exchange.exchange_server import client, serving
 from tests.paper_exchange.handmade_market import BTC, ETH, T0, Desk, HandmadeMarket, flat
 
@@ -85,7 +86,7 @@ actions = st.sampled_from(["buy", "sell", "rest", "cancel", "close", "wait", "wa
 steps = st.lists(actions, min_size=1, max_size=25)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(240), deadline=None)
 @given(steps, st.integers(0, 5), st.integers(0, 500))
 def test_what_shows_is_something_that_was_and_all_shows_in_the_end(steps, seed, wait_ms):
     desk = LateDesk({BTC: [(100, 103, 97, 100)] * 60}, seed, balance=100_000)

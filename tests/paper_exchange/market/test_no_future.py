@@ -71,7 +71,16 @@ QUESTIONS = [
 ]
 
 
-@pytest.mark.parametrize("now_ms", [START, START + 1, START + 8 * HOUR_MS - 1, START + 8 * HOUR_MS, START + 90_000])
+@pytest.mark.parametrize(
+    "now_ms",
+    [
+        START,
+        pytest.param(START + 1, marks=pytest.mark.slow),
+        START + 8 * HOUR_MS - 1,
+        START + 8 * HOUR_MS,
+        pytest.param(START + 90_000, marks=pytest.mark.slow),
+    ],
+)
 def test_another_future_changes_no_answer(now_ms):
     market = SyntheticMarket(3, START, history_days=3, future_days=2)
     answers = []

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from serving.alerts.escalation import EscalationState, plan_escalation
 from serving.alerts.planning import Message, PlanState, Terms, find_subject, plan_messages
 from serving.journal.event_records import Event, Severity
+from tests.examples import examples
 from tests.oracles.alert_messages import Step, tell_subject
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -77,7 +78,7 @@ def test_like_events_are_told_as_the_oracle_tells_them(
     assert Counter(made) == Counter(expected)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(120))
 @given(STEPS, st.integers(0, 60), st.integers(4, 12))
 def test_no_hour_has_more_messages_than_allowed_and_nothing_is_left_untold(
     drawn: list[tuple[int, list[tuple[str, Severity]]]], minutes: int, per_hour: int
@@ -126,7 +127,7 @@ def test_what_stays_true_is_told_last() -> None:
     assert [message.text for _, message in messages][-1].startswith("guarding happened (once more since")
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=examples(40))
 @given(
     written=st.lists(st.integers(0, 600), max_size=6).map(sorted),
     seen=st.lists(st.integers(0, 1200), max_size=6),

@@ -14,7 +14,10 @@ from tests.serving.books.book_scene import DAY, FIRST, book_scene
 OPTIONS = {"port": 0, "lease": False, "interval_minutes": 1440}
 
 
-@pytest.mark.parametrize(("share", "decisions", "state"), [("0.003", 2, "trading"), ("0.0005", 1, "halted")])
+@pytest.mark.parametrize(
+    ("share", "decisions", "state"),
+    [pytest.param("0.003", 2, "trading", marks=pytest.mark.slow), ("0.0005", 1, "halted")],
+)
 def test_a_liquidated_book_is_booked_and_goes_on_with_what_is_left(tmp_path, share, decisions, state):
     """Money is taken out from under a book: `share` of what it holds does not cover the maintenance margin."""
     with book_scene(tmp_path / "home", serve=OPTIONS, strategy={"book": "trend_carry_book", "leverage": 3}) as scene:

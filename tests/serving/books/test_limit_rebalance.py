@@ -141,7 +141,7 @@ def kill_and_return(tmp_path, monkeypatch, kill_at, *, before):
         return life.steps[-1]
 
 
-@pytest.mark.parametrize(("kill_at", "before"), [(9, False), (40, True)])
+@pytest.mark.parametrize(("kill_at", "before"), [pytest.param(9, False, marks=pytest.mark.slow), (40, True)])
 def test_a_kill_within_a_rebalance_forgets_and_repeats_nothing(tmp_path, monkeypatch, kill_at, before):
     kill_and_return(tmp_path, monkeypatch, kill_at, before=before)
 

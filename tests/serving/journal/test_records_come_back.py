@@ -23,6 +23,7 @@ from serving.journal import (
     PositionClose,
 )
 from serving.journal.codec import time_from_text, time_to_text, values_from_json, values_to_json
+from tests.examples import examples
 from tests.serving.journal.intentions import intent
 from tests.serving.trading import RUN, T0, decision_of, entry
 
@@ -41,7 +42,7 @@ def bits(value: object) -> object:
     return struct.pack(">d", value) if isinstance(value, float) else (type(value), value)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(300))
 @given(VALUES)
 def test_feature_values_come_back_bit_for_bit(values: dict[str, object]) -> None:
     back = values_from_json(values_to_json(values))  # type: ignore[arg-type]
@@ -60,7 +61,7 @@ def test_a_feature_of_another_type_is_refused() -> None:
         values_to_json({"x": [1]})  # type: ignore[dict-item]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(50))
 @given(
     values=VALUES,
     contracts=DECIMALS,

@@ -22,6 +22,7 @@ from pairity.timeline import HOUR
 from pairity.trading_settings import LimitSettings
 from serving.limits import Drift
 from serving.limits.drift import KnownRanges
+from tests.examples import examples
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 TRAINED = START + 400 * HOUR
@@ -105,7 +106,7 @@ def test_a_store_that_knows_little_refuses_nothing(tmp_path: Path) -> None:
 
 
 @given(known=st.lists(VALUES, min_size=100, max_size=130), now=st.lists(VALUES, min_size=1, max_size=20))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_the_share_is_that_of_a_plain_count(tmp_path_factory: pytest.TempPathFactory, known, now) -> None:
     layout = Layout(tmp_path_factory.mktemp("store"))
     publish(layout, PAIR_HOURLY, make_rows(range(len(known)), lambda h: known[h]))

@@ -15,6 +15,7 @@ from pairity.timeline import DAY, HOUR, to_ms
 from serving.execution.venue_records import Balance, BillKind, VenueBill, VenuePosition
 from serving.journal import EquityMark, Journal
 from serving.limits.measuring import mark_equity, measure_account
+from tests.examples import examples
 from tests.serving.trading import BTC, SPECS, opened
 
 MIDNIGHT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -123,7 +124,7 @@ STEPS = st.lists(st.tuples(st.integers(-500, 500), st.integers(-2_000, 2_000)), 
 
 
 @given(steps=STEPS)
-@settings(max_examples=25)
+@settings(max_examples=examples(50))
 def test_payments_move_no_measure_relative_to_the_equity(tmp_path_factory, steps):
     """The oracle keeps every step's gain alone; payments come and go between two marks."""
     journal = Journal.open(tmp_path_factory.mktemp("marks") / "journal.db")

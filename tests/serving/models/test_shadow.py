@@ -368,7 +368,14 @@ def test_a_shadow_comes_back_from_the_journal_as_it_was(process: Process) -> Non
     assert process.journal.models.shadows() == [wanted]
 
 
-@pytest.mark.parametrize("family", ["pair_boosting", "pair_logistic", "always_revert", "pair_forest_calibrated"])
+@pytest.mark.parametrize(
+    "family",
+    [
+        "pair_boosting",
+        "pair_forest_calibrated",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("pair_logistic", "always_revert")),
+    ],
+)
 def test_a_challenger_of_another_family_is_scored_beside_a_forest(
     process: Process, home: Path, settings: Settings, family: str
 ) -> None:

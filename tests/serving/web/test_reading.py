@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from pairity.local_requests import SECURITY_HEADERS
 from serving.web.errors import ErrorAnswer
+from tests.examples import examples
 from tests.serving.api_scene import serving
 from tests.serving.trading import T0
 
@@ -133,7 +134,7 @@ NAMES = st.sampled_from(
 TEXTS = st.text(max_size=40) | st.sampled_from(["1", "500", "-1", "null", "24h", "2025-03-18", "won", "1e400", "\x00"])
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(300))
 @given(
     path=st.sampled_from(
         [*FIXED, "decisions/{}", "decisions/{}/pairs/{}", "assets/{}/candles", "pairs/{}/series", "{}"]

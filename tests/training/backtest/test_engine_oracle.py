@@ -139,7 +139,7 @@ def forecasts(seed, hours):
     }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     top=st.integers(0, 2),

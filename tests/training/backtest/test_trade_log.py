@@ -21,7 +21,7 @@ def test_the_same_frames_give_the_same_trade_log_byte_for_byte(legs):
     assert digest(legs) == PINNED[legs]
 
 
-@pytest.mark.parametrize("threads", ["1", "3"])
+@pytest.mark.parametrize("threads", [pytest.param("1", marks=pytest.mark.slow), "3"])
 def test_the_number_of_threads_changes_nothing(threads):
     command = [sys.executable, "-m", "tests.training.synthetic_run"]
     environment = os.environ | {"POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": threads}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from skfolio.model_selection import WalkForward
 
 from pairity.errors import ConfigError, DataError, MissingDataError
+from tests.examples import examples
 from training.data.folds import (
     EVENT,
     Block,
@@ -77,7 +78,7 @@ def make(scheme, rows, embargo, horizon):
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(120))
 @given(markets(), st.sampled_from(["kfold", "expanding", "rolling"]), st.integers(0, 4))
 def test_no_training_horizon_meets_a_test_horizon(rows, scheme, embargo):
     """Labels end early or late; however they end, the horizon decides."""
@@ -168,7 +169,7 @@ def test_a_fold_that_leaks_cannot_be_made():
         )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(60))
 @given(markets(), st.sampled_from(["kfold", "expanding", "rolling"]), st.randoms())
 def test_which_rows_are_kept_does_not_depend_on_how_they_end(rows, scheme, random):
     ends = [random.randint(0, 6) for _ in range(rows.height)]

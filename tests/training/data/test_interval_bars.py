@@ -13,6 +13,7 @@ from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import FeatureSettings, Settings
 from pairity.study_settings import measure_interval
+from tests.examples import examples
 from tests.oracles.interval_bars import bars as walked
 from tests.training.lake_rows import candles_of, write_raw
 from training.data.interval_bars import read_interval_bars
@@ -35,7 +36,7 @@ def with_volume(rows):
     return candles_of(rows).with_columns(volume_quote=1.0, trade_count=1.0, taker_buy_volume=0.0)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(80))
 @given(
     minutes=rows_of(MINUTE, 200),
     hours=rows_of(HOUR, 30),

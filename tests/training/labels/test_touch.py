@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairity.settings import LabelSettings
+from tests.examples import examples
 from tests.oracles.touch_loop import touch
 from training.labels.touch import label_touch
 
@@ -52,7 +53,7 @@ def random_path(rows, seed):
     }
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(160))
 @given(first=ROWS, second=ROWS, seed=st.integers(0, 2), target=st.sampled_from([0.005, 0.01]))
 def test_equals_plain_loops(first, second, seed, target):
     config = LabelSettings(horizon_bars=10, target=target)

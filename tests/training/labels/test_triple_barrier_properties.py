@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.oracles.barrier_loop import outcome
 from tests.training.generated import HOUR, START, random_market, spec
 from tests.training.labels.barrier_market import config, lines_of
@@ -19,7 +20,7 @@ from training.labels.weights import compute_average_uniqueness, measure_likeness
 SCORES = st.sampled_from([-2.5, -1.5, 0.5, 1.5, 2.5, None])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     horizon=st.integers(1, 25),
@@ -75,7 +76,7 @@ def test_one_leg_equals_a_plain_loop_in_exact_decimals(seed, horizon, stop, tick
             assert found["net_return"] == pytest.approx(float(expected[1]), abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     scores=st.lists(SCORES, min_size=1, max_size=7),

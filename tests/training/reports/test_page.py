@@ -175,6 +175,7 @@ def test_the_same_run_gives_the_same_bytes():
     assert render_page(compare(2, 45, 30)) == render_page(compare(2, 45, 30))
 
 
+@pytest.mark.slow
 def test_two_years_of_twenty_families_weigh_less_than_a_megabyte_and_a_half():
     page = render_page(compare(20, 730, 1500))
     assert len(page.encode()) < 1_500_000
