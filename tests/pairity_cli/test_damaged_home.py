@@ -70,7 +70,7 @@ def list_damages():
             yield pytest.param(kind, damage, marks=[pytest.mark.slow] if slow else [])
 
 
-@pytest.mark.parametrize(("kind", "damage"), list_damages())
+@pytest.mark.parametrize(("kind", "damage"), [*list_damages()])
 def test_a_damaged_file_is_named(home, kind, damage):
     path = one_of(home, kind)
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
