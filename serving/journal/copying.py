@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, Select, Table, column, delete, func, select, table
+from sqlalchemy import BigInteger, ColumnClause, Connection, Select, Table, column, delete, func, select, table
 
 from pairity.errors import JournalError
 from serving.journal import tables
@@ -15,7 +15,6 @@ from serving.journal.handover import ARRIVING, MOVED
 
 _NUMBERED = ("positions", "fills", "requests")
 """Tables whose order of writing counts, and is in no column of theirs."""
-_ROW = column("rowid", BigInteger)
 _AT_ONCE = 1000
 
 
@@ -76,7 +75,7 @@ def _read(connection: Connection, one: Table) -> Iterator[Sequence[dict[str, Any
 
 def _select(one: Table) -> Select[Any]:
     if one.name in _NUMBERED:
-        return select(_ROW, *one.columns).select_from(one).order_by(_ROW)
+        return select(_row_number(), *one.columns).select_from(one).order_by(_row_number())
     query = select(one).order_by(*one.primary_key)
     return query.where(one.c.key.not_in((MOVED, ARRIVING))) if one is tables.meta else query
 
@@ -84,4 +83,9 @@ def _select(one: Table) -> Select[Any]:
 def _with_number(one: Table) -> Any:  # noqa: ANN401 - a table, or what stands for one with the number of its rows
     if one.name not in _NUMBERED:
         return one
-    return table(one.name, _ROW, *(column(each.name, each.type) for each in one.columns))
+    return table(one.name, _row_number(), *(column(each.name, each.type) for each in one.columns))
+
+
+def _row_number() -> ColumnClause[int]:
+    """Return the number of a row, of whatever table: a column that was given to one table names that one for ever."""
+    return column("rowid", BigInteger)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -75,6 +76,8 @@ class FileStore(Store):
             with self.database.begin() as connection:
                 yield connection
         except DatabaseError as error:
+            if not isinstance(error.orig, sqlite3.Error):  # of PostgreSQL: two journals are open in one block
+                raise
             raise self.explain(error) from error
 
     def explain(self, error: DBAPIError) -> JournalError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
@@ -104,6 +105,8 @@ def postgres_errors(place: JournalDatabase) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
+        if isinstance(error.orig, sqlite3.Error):  # of a file: two journals are open in one block
+            raise
         raise explain_postgres(place, error) from error
 
 
