@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
@@ -71,6 +70,8 @@ def no_slots(place: JournalDatabase) -> Iterator[Refusal]:
     url = make_url(place.address)
 
     def hold() -> bool:
+        import psycopg  # of the extra: this module is read where it is not installed
+
         try:
             held = psycopg.connect(
                 host=url.host, port=url.port, user=url.username, password=url.password, dbname=url.database

@@ -97,8 +97,8 @@ def test_another_program_s_database_is_refused(tmp_path: Path) -> None:
         Journal.open(tmp_path / "j.db")
 
 
-def test_the_file_is_durable(journal: Journal) -> None:
-    with journal._database.connect() as connection:
+def test_the_file_is_durable(tmp_path: Path) -> None:
+    with contextlib.closing(Journal.open(tmp_path / "j.db")) as journal, journal._database.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
