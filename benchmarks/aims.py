@@ -190,7 +190,8 @@ AIMS = (
     ),
     Aim(
         "4,950 pairs × a year of hours, and the training set of them",
-        "bounded memory, growth no worse than linear",
+        "bounded memory, growth no worse than linear: 477 s and 286 s of the processor, 1.7 GB and 4.3 GB, exponents "
+        "0.69 and 0.96",
         "[pairs](results-pairs.md)",
         "python -m benchmarks pairs",
     ),
