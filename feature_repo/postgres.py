@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from pairity.errors import ConfigError, DataError
 
+PROMISES = ("synchronous_commit", "fsync", "full_page_writes")
+"""Settings of a server without which what it confirmed may be lost with its power."""
 _TIMEOUT_S = 10
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
-from feature_repo.postgres import postgres_errors
+from feature_repo.postgres import PROMISES, postgres_errors
 from pairity.errors import RegistryError
 from pairity.layout import Layout
 
@@ -21,7 +21,6 @@ _SESSION = ("SET tcp_keepalives_idle = 30", "SET tcp_keepalives_interval = 5", "
 _NUMBER = int.from_bytes(sha256(b"pairity signing").digest()[:8], "big", signed=True)
 """Advisory locks are the database's, and have a number."""
 _LOCK_NOT_AVAILABLE = "55P03"
-_PROMISES = ("synchronous_commit", "fsync", "full_page_writes")
 
 
 class SigningTurn:
@@ -37,7 +36,7 @@ class SigningTurn:
 
     def require_durable(self) -> None:
         """Raise RegistryError for a server on which a signature that was stored may be lost with its power."""
-        for name in _PROMISES:
+        for name in PROMISES:
             if self._ask(f"SHOW {name}") == "off":
                 raise RegistryError(
                     f"{self._layout.tracking_place}: the server has {name} = off: a power cut would lose signatures "

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import NullPool
 
+from feature_repo.postgres import PROMISES
 from pairity.errors import ConfigError, JournalError, JournalWriteError
 from pairity.journal_place import JournalDatabase
 from serving.journal.postgres_text import adapt_text
@@ -28,7 +29,6 @@ _SESSION = (
     "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
 )
 """A client that vanished without a word keeps the writer's lock for less than a minute."""
-_PROMISES = ("synchronous_commit", "fsync", "full_page_writes")
 _PASSING = ("08", "25", "40", "53", "55", "57", "58")
 """Classes of PostgreSQL's errors that say nothing against the journal: connections, a standby, locks, room, an end."""
 _LOOK = "nothing but pairity may change this schema; restore the database from a backup"
@@ -84,7 +84,7 @@ def _make_engine(place: JournalDatabase, also: str, **options: Any) -> Engine:  
 
 def _require_promises(connection: Any, place: JournalDatabase) -> None:  # noqa: ANN401 - a connection of psycopg
     """Refuse a server on which a transaction that returned may be lost, and keep the session as it is now."""
-    found = {name: connection.execute(f"SHOW {name}").fetchone()[0] for name in _PROMISES}
+    found = {name: connection.execute(f"SHOW {name}").fetchone()[0] for name in PROMISES}
     for name, value in found.items():
         if value == "off":
             raise JournalError(

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME
 from feature_repo.transforms.asset_books import SURE_INTERVALS
+from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import MissingDataError
-from pairity.timeline import HOUR
+from pairity.timeline import HOUR, format_instant
 from training.backtest.records import Settlement
 from training.data.point_in_time import FIRST_KNOWN
 
@@ -49,6 +50,22 @@ class BookPanel:
     def close_of(self, hour: int) -> datetime:
         """Return the end of row `hour`."""
         return self.start + hour * HOUR
+
+    def compute_digest(self) -> str:
+        """Return the digest of everything in here: bars, volumes, settlements, lateness, names and hours."""
+        arrays = {
+            "opens": self.opens,
+            "highs": self.highs,
+            "lows": self.lows,
+            "closes": self.closes,
+            "volumes": self.volumes,
+            "late": self.late,
+            "rates": self.rates,
+            "covered": self.covered,
+        }
+        head = f"{format_instant(self.start)} {','.join(self.names)}"
+        parts = [(name, digest_bytes(values.tobytes())) for name, values in arrays.items()]
+        return digest_parts([("panel", digest_bytes(head.encode())), *parts])
 
     def list_last_bars(self) -> NDArray[np.int64]:
         """Return per name the row of its last bar; −1 without any."""

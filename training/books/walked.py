@@ -16,10 +16,9 @@ from model_registry.stored_fits import LearntFit
 from pairity.books.combination import PAST_DAYS
 from pairity.books.families import BookFamily
 from pairity.books.fits import BookFit
-from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
-from pairity.timeline import DAY, HOUR, floor_to, format_instant
+from pairity.timeline import DAY, HOUR, floor_to
 from training.books.bench import BookBench
 from training.books.combined import WalkForwardBooks
 from training.books.engine import BookRun, BookTerms
@@ -132,21 +131,8 @@ class WalkedBook:
         return _tabulate(self.panel, [one for one in plan if began <= one.hour < self.bench.first])
 
     def digest_market(self) -> str:
-        """Return the digest of everything that is known of the market here: bars, volumes, settlements, lateness."""
-        panel = self.panel
-        arrays = {
-            "opens": panel.opens,
-            "highs": panel.highs,
-            "lows": panel.lows,
-            "closes": panel.closes,
-            "volumes": panel.volumes,
-            "late": panel.late,
-            "rates": panel.rates,
-            "covered": panel.covered,
-        }
-        head = f"{format_instant(panel.start)} {','.join(panel.names)}"
-        parts = [(name, digest_bytes(values.tobytes())) for name, values in arrays.items()]
-        return digest_parts([("panel", digest_bytes(head.encode())), *parts])
+        """Return the digest of everything that is known of the market here."""
+        return self.panel.compute_digest()
 
 
 def walk_book(
