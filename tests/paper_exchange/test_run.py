@@ -68,7 +68,7 @@ def test_what_cannot_be_used_is_said_without_a_traceback(tmp_path, arguments, wo
     with socket.create_server(("127.0.0.1", 0)) as taken:
         known = {"port": taken.getsockname()[1], "folder": tmp_path}
         with process(*(word.format(**known) for word in arguments.split())) as running:
-            _, errors = running.communicate(timeout=60)
+            _, errors = running.communicate(timeout=20)
         assert running.returncode == 2
         assert words.format(**known) in errors
         assert "Traceback" not in errors
