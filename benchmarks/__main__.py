@@ -6,7 +6,8 @@ says what one live hour costs. The group `readers` has none: it says what a crow
 decision. The group `wide` says what 300 instruments and all their pairs cost, `pairs` what a year of up to 4,950 pairs
 does, `sizing` what an instrument-month of minutes does, `books` what five years of books do, `scale` what 240 million
 minutes do, which take a lake of 6 GB; `history` is the part of `serve` about growing history. `--continue` measures
-what an ended run of the one table had not measured yet.
+what an ended run of the one table had not measured yet. Groups that are not of the one table leave a figure
+for its aims (`figures.json`).
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.figures import note_figure
 from benchmarks.isolated_process import IsolatedJob, Job
 from pairity.books.families import BOOK_FAMILIES
 from pairity.digest import digest_bytes
@@ -42,7 +43,7 @@ WHOLE, SMALL = (300, 5 * 8_760), (30, 4_000)
 def measure_books(small: bool) -> str:
     """Measure every stage and return the table; `small` shows in a minute whether it runs at all."""
     names, hours = SMALL if small else WHOLE
-    lines, notes = [], []
+    lines, notes, figures = [], [], []
     with tempfile.TemporaryDirectory() as scratch:
         for family, often in _FAMILIES.items():
             plan, orders = (str(Path(scratch) / f"{family}.{kind}") for kind in ("plan", "npz"))
@@ -54,10 +55,16 @@ def measure_books(small: bool) -> str:
                 ("engine without funding, its fills stored", "store_orders", (*own, orders)),
                 (f"vectorbt {version('vectorbt')} on these fills", "run_vectorbt", (orders,)),
             )
+            spent: list[tuple[float, float]] = []
             for title, function, arguments in stages:
                 seconds, peak, answer = _measure(f"{family}: {title}", function, arguments)
                 lines.append(f"| {family}, {often}: {title} | {seconds:.1f} | {peak:,.0f} | {answer} |")
-            notes.append(f"- {family}: vectorbt's equity is the engine's at every hour to {_compare(orders)}.")
+                spent.append((seconds, peak))
+            gap = _compare(orders)
+            notes.append(f"- {family}: vectorbt's equity is the engine's at every hour to {gap}.")
+            figures.append(_tell(often, spent, gap))
+    if not small:
+        note_figure("books", "; ".join(figures), met=True)  # a difference has ended the run
     head = (
         f"{names} made-up names, {hours:,} hours. One run, {os.cpu_count()} cores, shared with other work (load "
         f"{os.getloadavg()[2]:.1f} over the last 15 minutes). Decisions are made once, and given to what follows."
@@ -72,6 +79,15 @@ def _measure(title: str, function: str, arguments: tuple[object, ...]) -> tuple[
     seconds, peak = job.seconds(), job.outcomes[-1].peak_mb
     print(f"  {seconds:.1f} s, {peak:,.0f} MB: {job.answer}", file=sys.stderr, flush=True)
     return seconds, peak, job.answer
+
+
+def _tell(often: str, spent: list[tuple[float, float]], gap: str) -> str:
+    """Return the figure of one family from seconds and peaks of its stages."""
+    (decided, _), (account, _), (batch, peak), (engine, _), (peer, _) = spent
+    return (
+        f"{often}: decisions {decided:.0f} s, one account {account:.1f} s, {_ACCOUNTS} accounts {batch:.0f} s and "
+        f"{peak:,.0f} MB; without funding {engine:.1f} s where vectorbt takes {peer:.1f} s; equity alike to {gap}"
+    )
 
 
 def make_market(names: int, hours: int) -> tuple[BookPanel, dict[str, ContractSpec]]:

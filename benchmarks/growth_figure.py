@@ -24,6 +24,10 @@ def draw_growth(tracks: Sequence[Track], file: Path) -> None:
     for track in tracks:
         if any(not isnan(cell.seconds) for cell in track.cells):
             panels.setdefault((track.title, track.unit), []).append(track)
+    # One size is no growth
+    panels = {
+        key: group for key, group in panels.items() if len({cell.size for line in group for cell in line.cells}) > 1
+    }
     rows = -(-len(panels) // _COLUMNS)
     with mpl.rc_context(
         {"svg.hashsalt": "growth", "svg.fonttype": "none", "font.size": 8, "font.family": "DejaVu Sans"}

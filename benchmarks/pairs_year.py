@@ -17,6 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
+from benchmarks.figures import note_figure
 from benchmarks.growth import fit_exponent
 from benchmarks.isolated_process import IsolatedJob, Job, JobOutcome
 from benchmarks.wide import make_settings
@@ -35,6 +36,9 @@ _STAGES = (
 )
 
 
+_GROWING = ("cpu_s", "peak_mb")
+
+
 def measure_pairs(small: bool) -> str:
     """Measure every stage at every size and return the tables; `small` shows in a minute whether it runs at all."""
     sizes, days = (SMALL_ASSETS, SMALL_DAYS) if small else (ASSETS, DAYS)
@@ -49,6 +53,8 @@ def measure_pairs(small: bool) -> str:
             measured[stage].append((pairs, count, run))
             cells = (stage, f"{run.seconds:.1f}", f"{run.cpu_s:.1f}", f"{run.peak_mb:,.0f}", job.answer)
             lines.append(f"| {pairs:,} ({count}) | {' | '.join(cells)} |")
+    if not small:
+        _note(measured)
     head = (
         f"{days * 24:,} hours. One run, {os.cpu_count()} cores, shared with other work (load {os.getloadavg()[2]:.1f} "
         "over the last 15 minutes at the end)."
@@ -56,6 +62,19 @@ def measure_pairs(small: bool) -> str:
     table = ["| pairs (instruments) | stage | seconds | processor, s | peak, MB | result |"]
     table += ["| --- | --- | ---: | ---: | ---: | --- |"]
     return "\n".join([head, "", *table, *lines, "", *_report_growth(measured)]) + "\n"
+
+
+def _note(measured: dict[str, list[tuple[int, int, JobOutcome]]]) -> None:
+    said, grown = [], []
+    for stage in _STAGES[2:]:
+        (*_, (_, _, most)), rows = measured[stage], measured[stage]
+        exponents = [fit_exponent([(pairs, getattr(run, name)) for pairs, _, run in rows]) for name in _GROWING]
+        said.append(
+            f"{stage} {most.seconds:.0f} s, {most.cpu_s:.0f} s of the processor, {most.peak_mb:,.0f} MB, exponents "
+            + ", ".join(format_fixed(value, 2) for value in exponents)
+        )
+        grown += exponents
+    note_figure("pairs", "; ".join(said), met=max(grown) <= 1)
 
 
 def _report_growth(measured: dict[str, list[tuple[int, int, JobOutcome]]]) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import readers_paced
+from benchmarks.figures import note_figure
 from benchmarks.isolated_process import call_in_process
 from benchmarks.readers_run import MODES
 from benchmarks.serving import describe_machine, make_scene
@@ -36,6 +37,9 @@ def measure_readers(small: bool) -> str:
         with keeping_home(scene):
             paced = call_in_process("benchmarks.readers_paced", "measure", (given, small), variables=ONE_THREAD)
         raw = call_in_process("benchmarks.readers_run", "measure", (given, rounds), variables=ONE_THREAD)
+    if not small:
+        ratio = readers_paced.compare_medians(paced)
+        note_figure("readers", f"{ratio:.2f} × with a decision every few seconds", met=ratio <= 1.1)
     return "\n".join([describe_machine(), "", *report(raw, rounds), "", *readers_paced.report(paced)]) + "\n"
 
 

@@ -71,6 +71,11 @@ def measure(scene: dict[str, Any], small: bool) -> dict[str, Any]:
     return {"walls": walls, "crowd": [json.loads(line) for line in lines], "blind": report.blind}
 
 
+def compare_medians(raw: dict[str, Any]) -> float:
+    """Return the median decision beside the crowd over that beside nobody."""
+    return statistics.median(raw["walls"]["crowded"]) / statistics.median(raw["walls"]["alone"])
+
+
 def report(raw: dict[str, Any]) -> list[str]:
     """Return the tables: seconds of a decision with and without readers, and how the readers were served."""
     alone, crowded = (statistics.median(raw["walls"][kind]) for kind in ("alone", "crowded"))

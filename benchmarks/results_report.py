@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isnan, nan
 
 from benchmarks.aims import report_aims
 from benchmarks.comparison import Cell, Track
+from benchmarks.figures import Figure
 from pairity.number_formats import format_fixed
 
 FIGURE = "growth.svg"
@@ -24,15 +25,22 @@ _HEAD = (
     "than the wall's.",
 )
 
+_AIMS_HEAD = (
+    "Of this run, or of the command behind the row: then with date, commit and load over the last 15 minutes.",
+    "",
+)
 
-def write_report(tracks: Sequence[Track], profiles: Sequence[str], conditions: str) -> str:
-    """Return the report; `conditions` says on which machine, under which load."""
+
+def write_report(
+    tracks: Sequence[Track], profiles: Sequence[str], conditions: str, figures: Mapping[str, Figure]
+) -> str:
+    """Return the report; `conditions` says on which machine, under which load, `figures` what other groups measured."""
     parts = [*_HEAD, "", conditions, "", f"![seconds by size, logarithmic]({FIGURE})", ""]
     for title, group in group_tracks(tracks).items():
         if any(track.cells for track in group):
             parts += [*_report_row(title, group), ""]
     parts += ["## Not measured", "", *_list_missing(tracks), ""]
-    parts += ["## Aims", "", *report_aims(tracks), ""]
+    parts += ["## Aims", "", *_AIMS_HEAD, *report_aims(tracks, figures), ""]
     if profiles:
         parts += ["## Where the time goes", "", *profiles]
     return "\n".join(parts)

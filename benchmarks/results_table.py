@@ -14,13 +14,14 @@ from pathlib import Path
 
 from benchmarks.comparison import Comparison, Track, measure_comparison
 from benchmarks.comparisons import list_comparisons
+from benchmarks.figures import read_figures
 from benchmarks.growth_figure import draw_growth
 from benchmarks.profiles import report_profiles
 from benchmarks.redis_server import running_redis
 from benchmarks.results_report import FIGURE, write_report
 from benchmarks.serving import describe_machine
 from benchmarks.stored_rows import Rows, read_rows, store_rows
-from benchmarks.whole_ways import measure_cycles, measure_replays
+from benchmarks.whole_ways import measure_cycles, measure_demo, measure_replays
 
 STORED = "RESULTS.json"
 _LIBRARIES = ("duckdb", "pandas", "numpy", "numba", "lightgbm", "statsmodels", "vectorbt")
@@ -53,7 +54,7 @@ def _report(rows: Rows, profiles: list[str], folder: Path | None) -> str:
     )
     if folder:
         draw_growth(tracks, folder / FIGURE)
-    return write_report(tracks, profiles, conditions)
+    return write_report(tracks, profiles, conditions, read_figures())
 
 
 def _list_rows(*, small: bool) -> Iterator[tuple[str, Callable[[], list[Track]]]]:
@@ -63,6 +64,7 @@ def _list_rows(*, small: bool) -> Iterator[tuple[str, Callable[[], list[Track]]]
             yield comparison.title, lambda item=comparison: _measure(item)
     yield "one hour of the trading process", lambda: measure_cycles(small=small)
     yield "replay", lambda: measure_replays(small=small)
+    yield "the demo", lambda: measure_demo(small=small)
 
 
 def _measure(comparison: Comparison) -> list[Track]:

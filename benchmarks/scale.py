@@ -20,8 +20,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from benchmarks.figures import note_figure
+from benchmarks.growth import fit_exponent
 from benchmarks.isolated_process import call_in_process
 from benchmarks.scale_bars import DISTINCT, fill_lake
 
@@ -126,6 +126,8 @@ def measure_scale(small: bool) -> str:
         grown = list(_measure(scratch, [(size.instruments, minutes) for minutes in size.minutes], places, variables))
         wider = list(_measure(scratch, [(count, size.span) for count in size.fewer], places, variables))
     wider += [one for one in grown if one.minutes == size.span]
+    if not small:
+        _note([one for one in grown if one.minutes == max(size.minutes)])
     lines = [
         f"{filled['rows']:,} made-up minute bars of {size.instruments} instruments: {filled['bytes'] / 1e9:.1f} GB of "
         f"lake, written in {filled['seconds']:.0f} s, no more than a month of one instrument in memory. Prices are "
@@ -144,13 +146,6 @@ def measure_scale(small: bool) -> str:
         "- " + _describe_digests(variables is not None),
     ]
     return "\n".join(lines) + "\n"
-
-
-def fit_exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
-    """Return the slope of the least-squares line through (log size, log value): 1 is growth in proportion."""
-    x, y = np.log(sizes), np.log(values)
-    x = x - x.mean()
-    return float(np.sum(x * (y - y.mean())) / np.sum(x * x))
 
 
 def _measure(
@@ -173,15 +168,26 @@ def _measure(
         assert len(digests) == 1, f"one machine and its workers published different files: {digests}"
 
 
+def _note(largest: Sequence[Measured]) -> None:
+    """Store the figure of the largest size; files that differ have ended the run."""
+    told = []
+    for one in largest:
+        megabytes = [one.peak_mb, *one.said["worker_mb"]]
+        told.append(
+            f"{one.where} {one.seconds:.0f} s, {one.cpu_s:.0f} s of the processor, "
+            f"{' and '.join(f'{peak:,.0f}' for peak in megabytes)} MB"
+        )
+    note_figure("scale", f"{'; '.join(told)}; digest {largest[0].said['digest']}", met=len(largest) > 1 or None)
+
+
 def _describe_growth(found: Sequence[Measured], what: str, places: Sequence[str]) -> Iterator[str]:
     for where in places:
         own = sorted((one for one in found if one.where == where), key=lambda one: one.bars)
-        sizes = [one.bars for one in own]
-        memory = f"peak of the process {fit_exponent(sizes, [one.peak_mb for one in own]):.2f}"
+        memory = f"peak of the process {fit_exponent([(one.bars, one.peak_mb) for one in own]):.2f}"
         if where == _TWO:
-            memory += f", of the largest worker {fit_exponent(sizes, [one.worker_mb for one in own]):.2f}"
-        seconds = fit_exponent(sizes, [one.seconds for one in own])
-        cpu = fit_exponent(sizes, [one.cpu_s for one in own])
+            memory += f", of the largest worker {fit_exponent([(one.bars, one.worker_mb) for one in own]):.2f}"
+        seconds = fit_exponent([(one.bars, one.seconds) for one in own])
+        cpu = fit_exponent([(one.bars, one.cpu_s) for one in own])
         yield (
             f"{where}, {what}: exponents by least squares of logarithms: seconds {seconds:.2f}, "
             f"CPU seconds {cpu:.2f}, {memory}."

@@ -21,6 +21,7 @@ from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 
+from benchmarks.figures import note_figure
 from benchmarks.isolated_process import call_in_process
 from benchmarks.serving_measured import Measured
 from benchmarks.serving_meters import ALL, COUNTS, OTHER
@@ -71,6 +72,9 @@ def measure_all(small: bool) -> str:
     plan = SMALL if small else FULL
     sizes = [measure_process(f"{assets} assets", assets, hours, months=0) for assets, hours in plan.hours.items()]
     flat = _measure_months(plan)
+    if not small:
+        _note_sizes(sizes)
+        _note_months(flat)
     parts = [*_report_sizes(sizes), *_report_flatness(flat), *_report_durations([*sizes, *flat])]
     return "\n".join([describe_machine(), "", *parts]) + "\n"
 
@@ -78,7 +82,21 @@ def measure_all(small: bool) -> str:
 def measure_history(small: bool) -> str:
     """Measure the smallest universe with more and more history alone, and return that part of the report."""
     flat = _measure_months(SMALL if small else FULL)
+    if not small:
+        _note_months(flat)
     return "\n".join([describe_machine(), "", *_report_flatness(flat), *_report_durations(flat)]) + "\n"
+
+
+def _note_sizes(sizes: Sequence[Measured]) -> None:
+    medians = [statistics.median(run.list_seconds(ALL, 0)) for run in sizes]
+    said = ", ".join(f"{median:.2f} s with {run.pairs:,} pairs" for median, run in zip(medians, sizes, strict=True))
+    note_figure("hour_100", said, met=medians[-1] <= 2.5)
+
+
+def _note_months(flat: Sequence[Measured]) -> None:
+    medians = [statistics.median(run.list_seconds(ALL, 0)) for run in flat]
+    said = ", ".join(f"{median:.2f} s with {run.title}" for median, run in zip(medians, flat, strict=True))
+    note_figure("history", said, met=medians[-1] <= 1.1 * medians[0])
 
 
 def _measure_months(plan: Plan) -> list[Measured]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ RECORDED = "okx_swap/1h"
 _SINCE = datetime(2025, 3, 1, tzinfo=UTC)
 _CYCLE = "one hour of the trading process: two legs, three positions, the watch (median per decision)"
 _REPLAY = "replay of recorded hours through exchange and trading process, `--rule always_revert`, trading alone"
+_DEMO = "the demo: market, history, training and trading of ten assets (the trading's memory is not told)"
+DEMO = 96
 CYCLES, SMALL_CYCLES = {10: 12, 20: 6, 30: 4}, {2: 2, 3: 2, 4: 2}
 """Decisions by number of assets."""
 REPLAYS, SMALL_REPLAYS = (96, 384, 1_536), (3, 6, 12)
@@ -78,6 +81,41 @@ def replay(folder: str, hours: int) -> Job:
                 check=True,
             )
             return done.stdout.decode()
+
+    return job
+
+
+def measure_demo(*, small: bool) -> list[Track]:
+    """Return what the demo takes in a data directory of its own, and its trading alone."""
+    cycles = 3 if small else DEMO
+    job = IsolatedJob(__name__, "demonstrate", (cycles,), limit_s=1_200.0)
+    seconds = job.seconds()
+    run, parts = job.outcomes[-1], json.loads(job.answer)
+    print(f"the demo: {seconds:.1f} s, {parts['trading']:.1f} s of trading", file=sys.stderr, flush=True)
+    alone = Cell(cycles, parts["trading"], parts["processor"], nan)
+    whole = Cell(cycles, seconds, run.cpu_s, run.child_mb)
+    return [Track(_DEMO, "decisions", "pairity", [whole]), Track(_DEMO, "decisions", "its trading", [alone])]
+
+
+def demonstrate(cycles: int) -> Job:
+    """Make the job that runs the demo and answers seconds of its trading: the wall's, and its own processor's."""
+
+    def job() -> str:
+        with tempfile.TemporaryDirectory() as scratch:
+            own = {name: str(Path(scratch, name)) for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME")}
+            command = [sys.executable, "-m", "pairity_cli", "demo", "--json", "--cycles", str(cycles)]
+            done = subprocess.run(
+                [*command, "--home", str(Path(scratch, "home"))],
+                env=os.environ | own,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                check=True,
+            )
+        answer = json.loads(done.stdout)
+        hour = next(row for table in answer["tables"] for row in table["rows"] if row.get("step") == "all")
+        traded = next(line for line in answer["lines"] if line.startswith("trading "))
+        assert any("bit for bit" in line for line in answer["lines"])
+        return json.dumps({"trading": float(traded.split()[1]), "processor": hour["processor_ms"] / 1e3 * cycles})
 
     return job
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from benchmarks.aims import AIMS
+from benchmarks.aims import AIMS, report_aims
 from benchmarks.comparison import Cell, Track
+from benchmarks.figures import note_figure, read_figures
 from benchmarks.growth_figure import draw_growth
 from benchmarks.peer_interpreters import find_interpreter
 from benchmarks.results_report import write_report
@@ -27,7 +29,7 @@ REPLAY = Track(
 
 
 def test_ratios_are_taken_at_the_largest_size_that_both_did():
-    text = write_report([OURS, PEER], [], "conditions")
+    text = write_report([OURS, PEER], [], "conditions", {})
     assert "**joining** (rows: 10 / 20 / 40; load 0)" in text
     assert "| pairity |  | 1.00 / 2.00 / 4.00 | 2.00 / 4.00 / 8.00 | 100 / 100 / 100 |  | 1.00, 0.00 |" in text
     assert "| peer | the same bits | 3.00 / 6.00 | 2.00 / 4.00 | 50 / 50 | 3.00, 1.00, 0.50 | –, – |" in text
@@ -35,16 +37,44 @@ def test_ratios_are_taken_at_the_largest_size_that_both_did():
 
 
 def test_every_aim_is_listed_and_says_whether_this_run_measured_it():
-    text = write_report([REPLAY], [], "conditions")
+    text = write_report([REPLAY], [], "conditions", {})
     assert "20.0 hours a second: 438 s for a year under the load of 0, 350 s of the processor of both processes" in text
-    assert text.count("not measured in this run") == len(AIMS) - 1
+    assert "| yes | `make bench` |" in text
+    assert text.count("| not measured | – |") == len(AIMS) - 1
 
 
-def test_links_of_aims_lead_to_documents():
-    for aim in AIMS:
-        if aim.source.startswith("["):
-            target = aim.source.partition("](")[2].rstrip(")").partition("#")[0]
-            assert (Path("benchmarks") / target).exists(), aim.source
+def test_an_aim_that_is_missed_says_so():
+    short = Track("minutes of 10 instruments", "minutes", "pairity", [Cell(10, 1.0, 1.0, 1.0)])
+    fast = Track("minutes of 10 instruments", "minutes", "DuckDB", [Cell(10, 0.5, 0.25, 1.0)])
+    assert (
+        "| as fast as SQL in DuckDB | at 10 minutes the peer takes 0.5 × our 1 s, 0.25 × our processor's | **no** |"
+        in write_report([short, fast], [], "conditions", {})
+    )
+
+
+def test_figures_of_other_groups_stand_beside_their_aims(tmp_path: Path):
+    file = tmp_path / "figures.json"
+    assert read_figures(file) == {}
+    note_figure("wide", "200 s, 1,500 MB", met=True, file=file)
+    note_figure("books", "12 s", file=file)
+    note_figure("wide", "180 s, 2,500 MB", met=False, file=file)
+    kept = read_figures(file)
+    assert [(name, figure.said, figure.met) for name, figure in kept.items()] == [
+        ("books", "12 s", None),
+        ("wide", "180 s, 2,500 MB", False),
+    ]
+    (line,) = (line for line in report_aims([], kept) if "make bench-wide" in line)
+    assert f"180 s, 2,500 MB ({kept['wide'].finished}, commit {kept['wide'].commit}, load " in line
+    assert "| **no** |" in line
+
+
+def test_every_figure_that_an_aim_names_is_one_that_a_group_stores():
+    stored = {
+        name
+        for file in Path("benchmarks").glob("*.py")
+        for name in re.findall(r'note_figure\(\s*"(\w+)"', file.read_text())
+    }
+    assert {aim.figure for aim in AIMS if aim.figure} == stored
 
 
 def test_the_figure_is_the_same_for_the_same_rows(tmp_path: Path):
