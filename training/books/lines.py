@@ -78,6 +78,19 @@ def _trade(settings: Settings, market: StoredMarket, name: str, first: int) -> B
     return run_book(market.history, BOOK_FAMILIES[name], make_book_terms(settings), market.specs, first=first).result
 
 
+def note_begin(family: BookFamily, first: datetime, begun: datetime | None) -> str | None:
+    """Return the note about a family that learns and held nothing at first; None where it held from its first decision.
+
+    `first`: first close of the hours that were traded; `begun`: fill of what it held first, None where it held nothing.
+    """
+    if begun is None:
+        return f"{family.name}: nothing is held, {explain_idle(family)}"
+    # The first decision is due at most so many hours after the first close, and filled in the hour after it
+    if begun <= first + (family.every_hours + 1) * HOUR:
+        return None
+    return f"{family.name}: nothing is held before {begun:%Y-%m-%d}, {explain_idle(family)}"
+
+
 def explain_idle(family: BookFamily) -> str:
     """Return why a family that learns may hold nothing."""
     if family.outcome is None:

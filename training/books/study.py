@@ -34,7 +34,7 @@ from training.books.evidence import (
     split_by_quarter,
     split_by_year,
 )
-from training.books.lines import explain_comparison, explain_idle
+from training.books.lines import explain_comparison, note_begin
 from training.books.market_cases import Question, ask_market
 from training.books.placebo import Placebo
 from training.books.registrations import list_open
@@ -183,8 +183,8 @@ def _note_idle(evidence: Sequence[BookEvidence]) -> list[str]:
     for one in evidence:
         if one.family.learns:
             begun = min(one.result.trades["opened_at"].to_list(), default=None)
-            until = "" if begun is None else f" before {begun:%Y-%m-%d}"
-            notes.append(f"{one.family.name}: nothing is held{until}, {explain_idle(one.family)}")
+            note = note_begin(one.family, one.result.equity["time"][0], begun)
+            notes += [] if note is None else [note]
         if not one.family.is_choice:
             notes.append(explain_comparison(one.family))
     return notes
