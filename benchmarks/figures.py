@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.processor import name_processor
 from pairity.code_revision import read_code_revision
 
 FIGURES = Path(__file__).parent / "figures.json"
@@ -23,17 +24,18 @@ class Figure:
     commit: str
     finished: str
     load: float
+    processor: str
 
     def describe(self) -> str:
         """Return the figure with the conditions of its measurement."""
-        return f"{self.said} ({self.finished}, commit {self.commit}, load {self.load:.0f})"
+        return f"{self.said} ({self.finished}, commit {self.commit}, load {self.load:.0f}, {self.processor})"
 
 
 def note_figure(name: str, said: str, *, met: bool | None = None, file: Path = FIGURES) -> None:
     """Store what was measured just now under `name`, in place of what stood there."""
     code = read_code_revision()
     commit = "unknown" if code.commit is None else f"{code.commit[:7]}{' with changes' if code.dirty else ''}"
-    figure = Figure(said, met, commit, f"{datetime.now(UTC):%Y-%m-%d}", os.getloadavg()[2])
+    figure = Figure(said, met, commit, f"{datetime.now(UTC):%Y-%m-%d}", round(os.getloadavg()[2], 1), name_processor())
     known = {**read_figures(file), name: figure}
     stored = {key: asdict(known[key]) for key in sorted(known)}
     file.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")

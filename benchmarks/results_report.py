@@ -26,7 +26,8 @@ _HEAD = (
 )
 
 _AIMS_HEAD = (
-    "Of this run, or of the command behind the row: then with date, commit and load over the last 15 minutes.",
+    "Of this run, or of the command behind the row: then with date, commit, load over the last 15 minutes and "
+    "processor.",
     "",
 )
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from benchmarks.figures import note_figure
 from benchmarks.isolated_process import call_in_process
+from benchmarks.processor import name_processor
 from benchmarks.serving_measured import Measured
 from benchmarks.serving_meters import ALL, COUNTS, OTHER
 from benchmarks.serving_path import report_growth, report_path
@@ -256,12 +257,11 @@ def summarise(values: Sequence[float]) -> tuple[float, float, float]:
 
 def describe_machine() -> str:
     """Return processor, memory and versions in words."""
-    model = Path("/proc/cpuinfo").read_text().partition("model name")[2].partition("\n")[0].strip(" \t:")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     load = f"load {os.getloadavg()[2]:.1f} over the last 15 minutes"
     return (
-        f"One run on one machine: {os.cpu_count()} cores ({model or platform.machine()}), {memory:.0f} GB, {load}; "
+        f"One run on one machine: {os.cpu_count()} cores ({name_processor()}), {memory:.0f} GB, {load}; "
         f"Python {platform.python_version()}, {libraries}."
     )
 
