@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,12 +34,23 @@ class Figure:
 
 def note_figure(name: str, said: str, *, met: bool | None = None, file: Path = FIGURES) -> None:
     """Store what was measured just now under `name`, in place of what stood there."""
-    code = read_code_revision()
-    commit = "unknown" if code.commit is None else f"{code.commit[:7]}{' with changes' if code.dirty else ''}"
-    figure = Figure(said, met, commit, f"{datetime.now(UTC):%Y-%m-%d}", round(os.getloadavg()[2], 1), name_processor())
+    figure = Figure(
+        said, met, _describe_code(), f"{datetime.now(UTC):%Y-%m-%d}", round(os.getloadavg()[2], 1), name_processor()
+    )
     known = {**read_figures(file), name: figure}
     stored = {key: asdict(known[key]) for key in sorted(known)}
     file.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
+
+
+def _describe_code() -> str:
+    """Return the commit, and whether code differs from it: results of groups that ran before always do."""
+    commit = read_code_revision().commit
+    if commit is None:
+        return "unknown"
+    differs = subprocess.run(
+        ["git", "-C", str(FIGURES.parent.parent), "diff", "--quiet", "HEAD", "--", "*.py"], check=False
+    )
+    return f"{commit[:7]} with changes" if differs.returncode else commit[:7]
 
 
 def read_figures(file: Path = FIGURES) -> dict[str, Figure]:
