@@ -9,10 +9,10 @@ from pairity.number_formats import format_fixed
 MANY_PAIRS = 1_225
 """Pairs of fifty assets: more than that is said before the work begins."""
 _MONTH_HOURS = 720
-_FILE_BYTES_PER_ROW = 90
-"""Bytes of a pair's hour in the published files, compressed; measured by `make bench-wide`."""
-_MICROSECONDS_PER_ROW = 7.0
-"""Time to compute, judge and write a pair's hour; measured by `make bench-wide` on two cores that were shared."""
+_FILE_BYTES_PER_ROW = 104 + 57 / 8
+"""Bytes of a pair's hour in the published files, compressed, those of books every eighth hour; see docs/sizing.md."""
+_MICROSECONDS_PER_ROW = 11.0
+"""Processor's time to compute, judge and write a pair's hour; measured by `make bench-pairs`, see docs/sizing.md."""
 
 
 def describe_pair_cost(traded: Sequence[str]) -> str | None:
