@@ -119,7 +119,7 @@ def _agree(
     """Yield who does the smallest size, with its run; assert that the answers that must be one are."""
     size, own = comparison.sizes[0], None
     for place, item in enumerate(able):
-        job = _make_job(item, folder, size)
+        job = _make_job(comparison, item, folder, size)
         if (failure := _run(job)) is not None:
             assert place, f"{item.name} failed: {failure}"
             tracks[item.name].missing.append(f"{comparison.count(size):,}: {failure}")
@@ -150,7 +150,7 @@ def _measure_size(
     done: Mapping[str, IsolatedJob],
 ) -> list[Contender]:
     """Measure one size in turns; return who goes on to the next one. `done`: who ran already."""
-    jobs = {item.name: done.get(item.name) or _make_job(item, folder, size) for item in able}
+    jobs = {item.name: done.get(item.name) or _make_job(comparison, item, folder, size) for item in able}
     failed: set[str] = set()
     count = comparison.count(size)
     for item in able:
@@ -180,7 +180,8 @@ def _measure_size(
     return [item for item in able if item.name not in failed]
 
 
-def _make_job(item: Contender, folder: Path, size: int) -> IsolatedJob:
+def _make_job(comparison: Comparison, item: Contender, folder: Path, size: int) -> IsolatedJob:
+    is_peer = item is not comparison.contenders[0]
     return IsolatedJob(
         item.module,
         item.function,
@@ -189,6 +190,7 @@ def _make_job(item: Contender, folder: Path, size: int) -> IsolatedJob:
         limit_s=item.limit_s,
         limit_mb=item.limit_mb,
         variables=item.variables,
+        varies=is_peer and comparison.tolerance is not None,
     )
 
 

@@ -25,3 +25,8 @@ def make_printing_job(answer: str) -> object:
 
 def fail(message: str) -> None:
     raise ValueError(message)
+
+
+def make_moody_job():
+    """Make a job whose answer is another one in every process."""
+    return lambda: f"answer of process {os.getpid()}"

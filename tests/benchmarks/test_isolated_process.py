@@ -25,6 +25,16 @@ def test_a_job_that_prints_is_measured():
     assert job.outcomes[0].peak_mb >= job.outcomes[0].inputs_mb > 0
 
 
+def test_a_job_that_answers_otherwise_is_refused_unless_it_may():
+    job = IsolatedJob(JOBS, "make_moody_job", ())
+    job.seconds()
+    with pytest.raises(AssertionError, match="answered differently from run to run"):
+        job.seconds()
+    peer = IsolatedJob(JOBS, "make_moody_job", (), varies=True)
+    assert peer.seconds() >= 0.0
+    assert peer.seconds() >= 0.0
+
+
 def test_a_process_that_fails_has_no_answer():
     with pytest.raises(subprocess.CalledProcessError):
         call_in_process(JOBS, "fail", ("on purpose",))
