@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import numpy as np
 
@@ -93,8 +94,11 @@ def _tell_demo_trading(find: Find) -> Told | None:
     return None if track is None else (f"{track.cells[0].seconds:.1f} s", track.cells[0].seconds <= 40)
 
 
-def _tell_ratio(title: str, peer: str, least: float) -> Callable[[Find], Told | None]:
-    """Return the ratio of the peer's seconds to ours at the largest size that both did, which is to be `least`."""
+def _tell_ratio(title: str, peer: str, least: float | None) -> Callable[[Find], Told | None]:
+    """Return the ratio of the peer's seconds to ours at the largest size that both did, which is to be `least`.
+
+    None: nothing is aimed at.
+    """
 
     def tell(find: Find) -> Told | None:
         ours, both = find(title, "pairity"), _match_largest(find, title, peer)
@@ -104,7 +108,9 @@ def _tell_ratio(title: str, peer: str, least: float) -> Callable[[Find], Told | 
         ratio = theirs.seconds / mine.seconds
         said = f"at {mine.size:,} {ours.unit} the peer takes {ratio:.3g} × our {mine.seconds:.3g} s"
         used = theirs.cpu_s / mine.cpu_s
-        return (said if np.isnan(used) else f"{said}, {used:.3g} × our processor's"), ratio >= least
+        return (
+            said if np.isnan(used) else f"{said}, {used:.3g} × our processor's"
+        ), None if least is None else ratio >= least
 
     return tell
 
@@ -138,7 +144,7 @@ def _tell_read(find: Find) -> Told | None:
 
 _SMALL_JOIN, _LARGE_JOIN = "as-of join, 45 pairs", "as-of join, 1,000 entities"
 _MINUTES, _REGRESSION = "minutes of 10 instruments", "rolling regression"
-_DUCKDB_STORE = "Feast 0.67.0, DuckDB"
+_DUCKDB_STORE = f"Feast {version('feast')}, DuckDB"
 _BENCH = "make bench"
 
 AIMS = (
@@ -205,7 +211,7 @@ AIMS = (
         "backtest grid beside vectorbt, which is handed our orders and only simulates",
         "0.08 × in an earlier run, of more hours",
         _BENCH,
-        lambda find: _without_verdict(_tell_ratio("backtest grid", "vectorbt", 0)(find)),
+        _tell_ratio("backtest grid", "vectorbt", None),
     ),
     Aim(
         "forest: the same bits as bare scikit-learn",
@@ -239,7 +245,3 @@ AIMS = (
         figure="readers",
     ),
 )
-
-
-def _without_verdict(told: Told | None) -> Told | None:
-    return told and (told[0], None)

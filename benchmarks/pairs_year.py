@@ -65,9 +65,11 @@ def measure_pairs(small: bool) -> str:
 
 
 def _note(measured: dict[str, list[tuple[int, int, JobOutcome]]]) -> None:
+    """Store the figure of the largest size, with the exponents of growth with pairs: of processor and memory."""
     said, grown = [], []
     for stage in _STAGES[2:]:
-        (*_, (_, _, most)), rows = measured[stage], measured[stage]
+        rows = measured[stage]
+        most = rows[-1][2]
         exponents = [fit_exponent([(pairs, getattr(run, name)) for pairs, _, run in rows]) for name in _GROWING]
         said.append(
             f"{stage} {most.seconds:.0f} s, {most.cpu_s:.0f} s of the processor, {most.peak_mb:,.0f} MB, exponents "

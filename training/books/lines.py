@@ -65,8 +65,9 @@ def trade_book_lines(
         lines.append(BookLine(name_trial(family, terms), contender))
         if (lost := find_ruin(result)) is not None:
             notes.append(f"{family.name} is ruined at {lost:%Y-%m-%d %H:%M} UTC: nothing is left of it")
-        if family.learns and result.trades.is_empty():
-            notes.append(f"{family.name}: nothing is held, {explain_idle(family)}")
+        if family.learns:
+            note = note_begin(family, hours[0], min(result.trades["opened_at"].to_list(), default=None))
+            notes += [] if note is None else [note]
         if not family.is_choice:
             notes.append(explain_comparison(family))
         progress.advance(1)
@@ -84,14 +85,14 @@ def note_begin(family: BookFamily, first: datetime, begun: datetime | None) -> s
     `first`: first close of the hours that were traded; `begun`: fill of what it held first, None where it held nothing.
     """
     if begun is None:
-        return f"{family.name}: nothing is held, {explain_idle(family)}"
+        return f"{family.name}: nothing is held, {_explain_idle(family)}"
     # The first decision is due at most so many hours after the first close, and filled in the hour after it
     if begun <= first + (family.every_hours + 1) * HOUR:
         return None
-    return f"{family.name}: nothing is held before {begun:%Y-%m-%d}, {explain_idle(family)}"
+    return f"{family.name}: nothing is held before {begun:%Y-%m-%d}, {_explain_idle(family)}"
 
 
-def explain_idle(family: BookFamily) -> str:
+def _explain_idle(family: BookFamily) -> str:
     """Return why a family that learns may hold nothing."""
     if family.outcome is None:
         return f"for want of {LEAST_DAYS} days of decisions to learn from"
