@@ -94,11 +94,14 @@ fi
 if [ "$$(made_from lock) $$(made_from python)" != "$$lock $$version" ] || ! $(BIN)/python -c "" 2>/dev/null; then
   echo "Creating $(VENV) with Python $$version ($$chosen)"
   "$$chosen" -m venv --clear $(VENV)
-  # The installer first, at the locked version; then wheels only: a source archive would run its own code here
+  # The installer first, at the locked version; then wheels only: a source archive would run its own code here.
+  # pip compiles file by file on one core, tests of packages too; what it leaves out is compiled on all of them, and
+  # what does not compile are templates
   awk '/^[a-z]/ {keep = /^pip==/} keep' requirements.lock > $(VENV)/pip.lock
-  install="$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:"
+  install="$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes --only-binary :all:"
   $$install -r $(VENV)/pip.lock
   $$install -r requirements.lock
+  $(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib > /dev/null 2>&1 || true
   echo "$$version" > $(VENV)/.python
   echo "$$named" > $(VENV)/.named
   echo "$$lock" > $(VENV)/.lock

@@ -28,7 +28,7 @@ class Backfill:
     def __str__(self) -> str:
         """Return a line for a person."""
         parts = ", ".join(f"{count:,} of {name} {asset}" for (name, asset), count in sorted(self.rows.items()))
-        return f"filled {self.at:%Y-%m-%d %H:%M} from {self.source}, known from {self.known_from}: {parts}"
+        return f"filled {self.at:%Y-%m-%d %H:%M} UTC from {self.source}, known from {self.known_from}: {parts}"
 
 
 def read_backfills(layout: Layout, venue: str) -> tuple[Backfill, ...]:

@@ -36,7 +36,7 @@ def containing(source: str, dataset: str, asset: str) -> Iterator[None]:
 
 def describe_unit(unit: Span) -> str:
     """Return a range as part of a message."""
-    return f"{unit[0]:%Y-%m-%d %H:%M} to {unit[1]:%Y-%m-%d %H:%M}"
+    return f"{unit[0]:%Y-%m-%d %H:%M} to {unit[1]:%Y-%m-%d %H:%M} UTC"
 
 
 def _describe(error: BaseException) -> str:

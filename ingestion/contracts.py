@@ -87,4 +87,4 @@ def _find_last_bar(layout: Layout, asset: str) -> datetime | None:
 
 
 def _format(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M}"
+    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -36,7 +36,7 @@ def find_lacking(
         reason = f"{source.name} has no {item.dataset} of it in this range"
         is_later = at is not None and at >= until
         if is_later:
-            reason = f"{source.name} did not list it before {at:%Y-%m-%d %H:%M}"
+            reason = f"{source.name} did not list it before {at:%Y-%m-%d %H:%M} UTC"
         is_optional = isinstance(source, LocalSource) and item.asset in has_some
         lacking.append(InstrumentFailure(item.asset, reason, item.dataset, served=not (is_later or is_optional)))
     return lacking

@@ -31,17 +31,17 @@ def describe_anomalies(lake: Lake, dataset: str, dead_after: timedelta = DAY) ->
     if dataset in CANDLES and every:
         for first, last, _, silent, assets in find_market_outages(rows, every).iter_rows():
             until = last + every
-            yield f"outage {first:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}: {silent} of {assets} traded nothing"
+            yield f"outage {first:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC: {silent} of {assets} traded nothing"
         hours = adopt_native_hours(rows.lazy()) if every == HOUR else select_bars(summarise_hours(rows.lazy()))
         for asset, first, last, price in find_dead_contracts(hours, dead_after // HOUR).iter_rows():
-            span = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
+            span = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
             yield f"dead contract {asset} {span}: no trade, and the price stood at {format_plain(price)}"
         for asset, at, bars, expected, reason in find_short_bars(rows, every, _FOUR_HOURS).iter_rows():
-            yield f"short 4h bar {asset} {at:%Y-%m-%d %H:%M}: {bars} of {expected} ({reason})"
+            yield f"short 4h bar {asset} {at:%Y-%m-%d %H:%M} UTC: {bars} of {expected} ({reason})"
     if dataset in ("mark_1h", "index_1h"):
         traded = _read_all(lake, "candles_1h")
         for asset, at, price, reference in find_mark_deviations(rows, traded if traded.height else None).iter_rows():
-            yield f"{asset} {at:%Y-%m-%d %H:%M} at {format_price(price)}, the market at {format_price(reference)}"
+            yield f"{asset} {at:%Y-%m-%d %H:%M} UTC at {format_price(price)}, the market at {format_price(reference)}"
 
 
 def _read_all(lake: Lake, dataset: str) -> pl.DataFrame:

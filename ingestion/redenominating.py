@@ -65,7 +65,7 @@ def redenominate(settings: Settings, venue: str, entry: Redenomination, known_fr
     released, kept = [], []
     for item in _list_jumps(layout, lake, entry.asset):
         if item.rules == (_JUMP,) and not _is_jump(layout, lake, item):
-            said = f"redenominated by {format_plain(entry.factor)} from {entry.at:%Y-%m-%d %H:%M} on: {reason}"
+            said = f"redenominated by {format_plain(entry.factor)} from {entry.at:%Y-%m-%d %H:%M} UTC on: {reason}"
             released.append(release(settings, item.id, said, now=entry.stored_at, known_from=known_from))
         else:
             kept.append(item)
@@ -102,7 +102,8 @@ def _require_fitting(layout: Layout, lake: Lake, entry: Redenomination) -> None:
         if abs(math.log(after / (before * entry.factor))) > MAX_ABS_LOG_RETURN:
             raise ConfigError(
                 f"a factor of {format_plain(entry.factor)} does not fit {name} of {entry.asset}: its last close before "
-                f"{entry.at:%Y-%m-%d %H:%M} is {format_price(before)}, the first one after it {format_price(after)}",
+                f"{entry.at:%Y-%m-%d %H:%M} UTC is {format_price(before)}, the first one after it "
+                f"{format_price(after)}",
                 "the factor is the price after divided by the price before, about "
                 f"{format_plain(10.0 ** round(math.log10(after / before)))}; check the instant too",
             )

@@ -167,7 +167,7 @@ def read_close(reader: CardReader, value: object, train_end: str) -> datetime:
         reader.refuse(f"made_at is {show(str(value)[:100])}, which is no close of an hour in UTC")
     if end is not None and end.tzinfo is not None and made_at > end:
         reader.refuse(
-            f"it was fitted at {made_at:%Y-%m-%d %H:%M}, and its version says it has seen {end:%Y-%m-%d %H:%M}"
+            f"it was fitted at {made_at:%Y-%m-%d %H:%M} UTC, and its version says it has seen {end:%Y-%m-%d %H:%M} UTC"
         )
     return made_at
 

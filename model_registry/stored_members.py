@@ -61,7 +61,7 @@ def read_members(
         members[book.name] = _read_member(reader, family, book, one, own, train_end)
         found = members[book.name].fit
         if found is not None and found.made_at != made_at:
-            reader.refuse(f"{book.name} was fitted at {found.made_at:%Y-%m-%d %H:%M}, the others at another close")
+            reader.refuse(f"{book.name} was fitted at {found.made_at:%Y-%m-%d %H:%M} UTC, the others at another close")
     if strange := sorted(set(files) - taken):
         reader.refuse(f"beside it lie {', '.join(strange)[:200]}, of no member")
     return CombinedFit(made_at, members)

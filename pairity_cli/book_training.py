@@ -27,7 +27,7 @@ def show_book_training(report: BookTrainReport) -> None:
     fitted = (
         "nothing is fitted"
         if report.fitted_at is None
-        else f"registered as fitted at {report.fitted_at:%Y-%m-%d %H:%M}, judged walk-forward"
+        else f"registered as fitted at {report.fitted_at:%Y-%m-%d %H:%M} UTC, judged walk-forward"
     )
     print_line(
         f"{fitted}; traded from {report.test_start:%Y-%m-%d %H:%M} to {report.test_end:%Y-%m-%d %H:%M} UTC, {looked}"

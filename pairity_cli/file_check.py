@@ -54,7 +54,7 @@ def show_kept(kept: Iterable[KeptRows], source: str, venue: str) -> None:
     for item in kept:
         rows = f"{item.rows:,} row{'' if item.rows == 1 else 's'}"
         echo(
-            f"kept: {item.asset} {item.dataset}: {rows}, the first of {item.first:%Y-%m-%d %H:%M}, are stored, and "
+            f"kept: {item.asset} {item.dataset}: {rows}, the first of {item.first:%Y-%m-%d %H:%M} UTC, are stored, and "
             f"{item.root} held them once and does not now"
         )
         roots += [item.root] if item.root not in roots else []

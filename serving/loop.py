@@ -104,7 +104,7 @@ class DecidingLoop(ABC, Generic[P]):
         while not self._stop.is_set() and (cycles is None or report.cycles < cycles):
             # A microsecond later: at the very instant of a close, the next bar is the one to wait for.
             close = ceil_to(self._clock.now() + timedelta(microseconds=1), self._interval)
-            status.state = f"waiting for the bar that closes at {close:%Y-%m-%d %H:%M}"
+            status.state = f"waiting for the bar that closes at {close:%Y-%m-%d %H:%M} UTC"
             self._guard.sightings.next_decision_at = self._find_decision(close) + self._settings.features.decision_lag
             if not await self._wait_for(close + timedelta(seconds=self._settings.serve.grace_s), parts):
                 break
@@ -121,7 +121,7 @@ class DecidingLoop(ABC, Generic[P]):
         with self._supervisor.covering("time"):
             newest = last_closed(self._clock.now() - timedelta(seconds=self._settings.serve.grace_s), self._interval)
             if newest > close:
-                said = f"no decision on bars from {close:%Y-%m-%d %H:%M} to before {newest:%Y-%m-%d %H:%M}"
+                said = f"no decision on bars from {close:%Y-%m-%d %H:%M} to before {newest:%Y-%m-%d %H:%M} UTC"
                 self._reporter.add_problems([f"{said}: this process stood still"])
                 return newest
         return close
@@ -153,7 +153,7 @@ class DecidingLoop(ABC, Generic[P]):
             if decided is not None:
                 return True
             if not last_try:
-                self._guard.status.state = f"trying again to decide on {close:%Y-%m-%d %H:%M}"
+                self._guard.status.state = f"trying again to decide on {close:%Y-%m-%d %H:%M} UTC"
                 wait = timedelta(seconds=_RETRIES.delay_s(attempt))
                 if not await self._wait_for(self._clock.now() + wait, parts):
                     return False

@@ -87,9 +87,9 @@ class ParityJob:
             return
         if ended.exit_code != 0:
             self._tell(due, str(ended))
-        self._say(f"parity check of {due:%Y-%m-%d %H:%M}: {ended}")
+        self._say(f"parity check of {due:%Y-%m-%d %H:%M} UTC: {ended}")
 
     def _tell(self, due: datetime, what: str) -> None:
-        text = f"the parity check of {due:%Y-%m-%d %H:%M} {what}; the next one compares those decisions too"
+        text = f"the parity check of {due:%Y-%m-%d %H:%M} UTC {what}; the next one compares those decisions too"
         self._events.record("parity", Severity.WARNING, text, key=f"parity job:{due.isoformat()}:{what[:20]}")
         self._events.flush()

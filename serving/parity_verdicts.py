@@ -171,6 +171,6 @@ def live_parity(settings: Settings, measure: MeasureBook | None = None) -> Calla
 
 def _describe(one: Difference) -> str:
     return (
-        f"{one.feature} of {one.entity} at {one.bar:%Y-%m-%d %H:%M}: {one.online!r} was read, {one.offline!r} is stored"
-        f" ({one.cause or NOT_SOUGHT})"
+        f"{one.feature} of {one.entity} at {one.bar:%Y-%m-%d %H:%M} UTC: {one.online!r} was read, "
+        f"{one.offline!r} is stored ({one.cause or NOT_SOUGHT})"
     )

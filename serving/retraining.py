@@ -77,7 +77,7 @@ class Retrainer:
         for lost in (row for row in journal.models.retrainings() if row.ended_at is None):
             self._tell(lost.due_at, tell_lost(lost.due_at))
         self._task: asyncio.Task[None] | None = None
-        self._set_status(f"next due at {self.due():%Y-%m-%d %H:%M}")
+        self._set_status(f"next due at {self.due():%Y-%m-%d %H:%M} UTC")
 
     def due(self) -> datetime:
         """Return when to start the next retraining; an instant that has passed means at once."""
@@ -91,12 +91,12 @@ class Retrainer:
         """
         self._last = due
         if self._task is not None and not self._task.done():
-            self._say(f"retraining of {due:%Y-%m-%d %H:%M} left out: the one before is still running")
+            self._say(f"retraining of {due:%Y-%m-%d %H:%M} UTC left out: the one before is still running")
             self._tell(due, tell_left_out(due))
             return
         started = Retraining(due_at=due, run_id=self._run_id, started_at=self._clock.now())
         self._journal.models.begin_retraining(started)
-        self._set_status(f"running, due {due:%Y-%m-%d %H:%M}")
+        self._set_status(f"running, due {due:%Y-%m-%d %H:%M} UTC")
         self._task = asyncio.create_task(self._run(started))
         if isinstance(self._clock, SteppedClock):
             # Shielded: a stop ends the waiting here, while the job is ended, and journalled, by `aclose`.
@@ -130,7 +130,7 @@ class Retrainer:
             message += f" (not journalled: {describe(error)})"
         self._tell(started.due_at, tell_end(started.due_at, code, summary))
         self._set_status(f"{started.due_at:%Y-%m-%d %H:%M}: {message}")
-        self._say(f"retraining of {started.due_at:%Y-%m-%d %H:%M}: {message}")
+        self._say(f"retraining of {started.due_at:%Y-%m-%d %H:%M} UTC: {message}")
 
     def _tell(self, due: datetime, told: Told) -> None:
         """Make an event, once for each slot and outcome; written at once, since the process may be ending."""
@@ -170,10 +170,10 @@ async def retrain_daily(
                 said, told = f"could not be started: {error}", tell_end(due, None, f"could not be started: {error}")
             else:
                 said, told = str(ended), tell_end(due, ended.exit_code, ended.summary)
-            say(f"retraining of {due:%Y-%m-%d %H:%M}: {said}")
+            say(f"retraining of {due:%Y-%m-%d %H:%M} UTC: {said}")
             await tell_directly(
                 settings.alerts, _SCHEDULER, told.text, clock.now(), severity=told.severity, kind="retraining"
             )
 
         if not await finish_unless_stopped(stop, job()):
-            say(f"retraining of {due:%Y-%m-%d %H:%M}: ended on request")
+            say(f"retraining of {due:%Y-%m-%d %H:%M} UTC: ended on request")

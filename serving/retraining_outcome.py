@@ -33,7 +33,7 @@ def tell_end(due: datetime, exit_code: int | None, summary: str) -> Told:
     A new champion is no more than information here: that it is taken over is an event of its own. Whatever leaves the
     model as it was is a warning, because nobody notices a model that grows old.
     """
-    said = f"the retraining of {due:%Y-%m-%d %H:%M}"
+    said = f"the retraining of {due:%Y-%m-%d %H:%M} UTC"
     if exit_code != 0:
         how = f"failed with exit code {exit_code}" if exit_code is not None else "did not come to its end"
         return Told(Severity.WARNING, f"{said} {how}: {summary}; the champion stays")
@@ -47,11 +47,11 @@ def tell_end(due: datetime, exit_code: int | None, summary: str) -> Told:
 
 def tell_lost(due: datetime) -> Told:
     """Return what is told of a retraining of which the journal has the beginning alone."""
-    text = f"the retraining of {due:%Y-%m-%d %H:%M} ended with a process that was killed; the champion stays"
+    text = f"the retraining of {due:%Y-%m-%d %H:%M} UTC ended with a process that was killed; the champion stays"
     return Told(Severity.WARNING, text)
 
 
 def tell_left_out(due: datetime) -> Told:
     """Return what is told of a retraining that was due while the one before was running."""
-    text = f"the retraining of {due:%Y-%m-%d %H:%M} was left out: the one before is still running"
+    text = f"the retraining of {due:%Y-%m-%d %H:%M} UTC was left out: the one before is still running"
     return Told(Severity.WARNING, text)

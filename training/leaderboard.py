@@ -181,9 +181,10 @@ def compare_families(
     arena = Arena(settings, history)
     fields = _TrainingSets(settings, join, now, training_set, folds, until)
     progress.advance(1)
-    progress.stage("families", len(families) * len(folds) + len(books) + 1)
     entrants: list[_Entrant] = []
-    for family in families:
+    for number, family in enumerate(families, 1):
+        # A stage each: a forest costs a hundred times what a rule does, so that one says nothing of how long others take
+        progress.stage(f"{family.name} ({number} of {len(families)})", len(folds))
         try:
             walk_scores = score_walk_forward(settings, family, *fields.of(family.portfolio), progress)
         except MissingDataError as error:
@@ -193,11 +194,13 @@ def compare_families(
         entrants += [
             _Entrant(family, contender, walk_scores) for contender in trade_scores(settings, arena, family, walk_scores)
         ]
+    if books:
+        progress.stage("books", len(books))
     lines, said = trade_book_lines(settings, books, history.hours, now, progress)
     entrants += [_Entrant(None, line.contender, None, line.trial) for line in lines]
     notes += said
+    progress.stage("compare", 1)
     entrants.append(_Entrant(None, arena.trade_hold(choose_hold_asset(settings.universe.traded)), None))
-    progress.advance(1)
     returns = [compute_hourly_returns(entrant.contender.result) for entrant in entrants]
     market = Market.of(settings, bars, digest_training_rows(training_set.labelled(settings.label)))
     first = history.hours[0]
@@ -210,6 +213,7 @@ def compare_families(
     trials = book.count()
     standings = [_make_standing(settings, entrant, trials, folds) for entrant in entrants]
     _add_differences(settings, standings, returns)
+    progress.advance(1)
     return Leaderboard(
         standings=tuple(sorted(standings, key=lambda s: -(s.contender.metrics["net_return"] or 0.0))),
         folds=tuple(folds),

@@ -90,8 +90,8 @@ def note_mixed_units(settings: Settings) -> list[str]:
         rows = scan_view(layout, ASSET_HOURLY).filter(pl.col("asset") == step.asset, before)
         if step.asset in settings.universe.assets and rows.head(1).collect().height:
             notes.append(
-                f"{step.asset} was redenominated on {step.at:%Y-%m-%d %H:%M}, and what was known before is in the old "
-                "unit: to train on it, remove features/ and run pairity features"
+                f"{step.asset} was redenominated on {step.at:%Y-%m-%d %H:%M} UTC, and what was known before is in the "
+                "old unit: to train on it, remove features/ and run pairity features"
             )
     return notes
 

@@ -117,7 +117,7 @@ def prove(
                     if isinstance(leak, Leak):
                         column[2] += leak.rows
                         leaks.append(leak)
-            listener.advance(note=f"{world} at {instant:%Y-%m-%d %H:%M}")
+            listener.advance(note=f"{world} at {instant:%Y-%m-%d %H:%M} UTC")
     proofs = tuple(ColumnProof(name, column, *numbers) for (name, column), numbers in counts.items())
     return LookaheadReport(tuple(instants), proofs, tuple(leaks))
 

@@ -16,7 +16,7 @@ from ingestion.sources.http import Http, TooLargeError
 from ingestion.sources.protocol import UnitAnswer
 from ingestion.sources.remarks import Remarks
 from pairity.errors import VenueAnswerError
-from pairity.timeline import DAY, month_start, next_month
+from pairity.timeline import DAY, format_instant, month_start, next_month
 
 _KINDS = {"candles_1m": "klines", "candles_1h": "klines", "funding": "fundingRate", "trade_bars_1m": "aggTrades"}
 _BARS = {"candles_1m": "1m", "candles_1h": "1h"}
@@ -121,7 +121,10 @@ class BinanceArchive(BlockingSource):
         time = declared(dataset).time
         outside = rows.filter(pl.col(time).is_between(*of, closed="left").not_())
         if outside.height:
-            left_out.append(f"{where} has {outside.height} rows outside of {period}, such as one of {outside[time][0]}")
+            left_out.append(
+                f"{where} has {outside.height} rows outside of {period}, such as one of "
+                f"{format_instant(outside[time][0])}"
+            )
         return rows.join(outside, on=time, how="anti", maintain_order="left") if outside.height else rows
 
 

@@ -333,8 +333,8 @@ def _answer(
     if strange:
         at, other = strange[0]
         reasons.append(
-            f"{symbol}: {count_of(len(strange))} of another instrument, such as {show(other)} at {at:%Y-%m-%d %H:%M}, "
-            "where none of its own came: left out, and the instant does not count as fetched"
+            f"{symbol}: {count_of(len(strange))} of another instrument, such as {show(other)} at "
+            f"{at:%Y-%m-%d %H:%M} UTC, where none of its own came: left out, and the instant does not count as fetched"
         )
     listed = None if walk.before_listing is None else from_ms(int(market["created"]))
     return UnitAnswer(
@@ -343,7 +343,7 @@ def _answer(
 
 
 def _describe_span(span: Span) -> str:
-    return f"{span[0]:%Y-%m-%d %H:%M} and {span[1]:%Y-%m-%d %H:%M}"
+    return f"{span[0]:%Y-%m-%d %H:%M} and {span[1]:%Y-%m-%d %H:%M} UTC"
 
 
 def _is_linear_usdt(market: dict[str, Any]) -> bool:

@@ -365,4 +365,4 @@ def _spans(parts: list[tuple[int, int]]) -> tuple[Span, ...]:
 
 
 def _show(at: int) -> str:
-    return f"{from_ms(at):%Y-%m-%d %H:%M}"
+    return f"{from_ms(at):%Y-%m-%d %H:%M} UTC"

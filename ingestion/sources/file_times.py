@@ -155,7 +155,7 @@ def _show_instant(number: float, units: Sequence[str]) -> str:
     for unit in units:
         seconds = number / UNITS[unit]
         if _EARLIEST <= seconds <= _LATEST:
-            return f"in {unit} it would be {datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+            return f"in {unit} it would be {datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
     return ""
 
 

@@ -38,7 +38,7 @@ def describe_unit(text: object, now: datetime) -> str:
     """Return what else the number of an instant looks like, as the end of a message; nothing for what is no number.
 
     >>> describe_unit(1714521600000000, datetime(2024, 6, 1, tzinfo=UTC))
-    ': in us it would be 2024-05-01 00:00:00'
+    ': in us it would be 2024-05-01 00:00:00 UTC'
     """
     try:
         number = int(parse_decimal(text))
@@ -47,5 +47,5 @@ def describe_unit(text: object, now: datetime) -> str:
     for unit, per_second in UNITS.items():
         ms = number * 1_000 // per_second
         if to_ms(FIRST) <= ms <= to_ms(last_instant(now)):
-            return f": in {unit} it would be {datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+            return f": in {unit} it would be {datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
     return f": it lies in no unit (s, ms, us, ns) between {FIRST:%Y-%m-%d} and {last_instant(now):%Y-%m-%d}"

@@ -39,7 +39,7 @@ def without_partial_minutes(bars: pl.DataFrame, files: Sequence[pl.DataFrame], n
         first = bars["open_time"].filter(cut)[0]
         note(
             f"{count_of(int(cut.sum()), 'minute')} in which the recording begins or ends, the first at "
-            f"{first:%Y-%m-%d %H:%M}: no bars, for they may lack trades"
+            f"{first:%Y-%m-%d %H:%M} UTC: no bars, for they may lack trades"
         )
     return bars.filter(~cut)
 

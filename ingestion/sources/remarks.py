@@ -42,7 +42,9 @@ class Remarks:
         """Return all remarks."""
         outside = (
             Remark(
-                "", dataset, f"{sum(rows.values()):,} rows of {' '.join(rows)} outside of {since:{_AT}} … {until:{_AT}}"
+                "",
+                dataset,
+                f"{sum(rows.values()):,} rows of {' '.join(rows)} outside of {since:{_AT}} … {until:{_AT}} UTC",
             )
             for (dataset, since, until), rows in self._outside.items()
         )

@@ -32,7 +32,7 @@ def leave_out_unreadable(
     lacking = next(name for name in needed if example[name] is None)
     line = (
         f"{what}: {broken.height} of {rows.height} rows of {kind.name} lack a value, such as {lacking} of "
-        f"{example[kind.time]:%Y-%m-%d %H:%M:%S}: they are left out and do not count as fetched"
+        f"{example[kind.time]:%Y-%m-%d %H:%M:%S} UTC: they are left out and do not count as fetched"
     )
     return rows.filter(is_broken.not_()), spans, [line]
 

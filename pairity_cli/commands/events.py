@@ -79,7 +79,7 @@ def _show(found: list[Event], *, is_filtered: bool) -> None:
 def _say_seen(event: Event) -> str:
     if event.acknowledged_at is None:
         return ""
-    return f"{event.acknowledged_at:%Y-%m-%d %H:%M} by {event.acknowledged_by}"
+    return f"{event.acknowledged_at:%Y-%m-%d %H:%M} UTC by {event.acknowledged_by}"
 
 
 @click.command("alert-test")

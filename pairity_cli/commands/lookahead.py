@@ -82,8 +82,8 @@ def _show(report: LookaheadReport) -> None:
     print_table(("view", "columns", "values compared", "not null", "columns that leak"), rows)
     for leak in report.leaks[:_SHOWN_LEAKS]:
         echo(
-            f"LEAK {leak.view}.{leak.column} ({leak.world} at {leak.instant:%Y-%m-%d %H:%M}): {leak.entity} at "
-            f"{leak.event:%Y-%m-%d %H:%M} is {leak.expected!r} with the future and {leak.actual!r} without; "
+            f"LEAK {leak.view}.{leak.column} ({leak.world} at {leak.instant:%Y-%m-%d %H:%M} UTC): {leak.entity} at "
+            f"{leak.event:%Y-%m-%d %H:%M} UTC is {leak.expected!r} with the future and {leak.actual!r} without; "
             f"{format_count(leak.rows, 'row')}"
         )
     for name in views:

@@ -64,7 +64,7 @@ def redenominate(
     at = parse_instant(begins, now=now, name="--from")
     done = store(settings, of, Redenomination(asset, at, factor, now, reason), known_from)
     said = "is stored" if done.is_new else "was stored already"
-    echo(f"{asset} of {of}: {format_plain(factor)} from {at:%Y-%m-%d %H:%M} on {said}")
+    echo(f"{asset} of {of}: {format_plain(factor)} from {at:%Y-%m-%d %H:%M} UTC on {said}")
     for outcome in done.released:
         echo(f"{outcome.item.id} {outcome.item.dataset} {outcome.item.key}: {outcome.message}")
     for item in done.kept:

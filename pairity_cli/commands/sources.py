@@ -141,6 +141,6 @@ def collect(
         )
     show_failures(report.failures)
     for asset, at in report.listed.items():
-        echo(f"{asset}: not listed before {at:%Y-%m-%d %H:%M}")
+        echo(f"{asset}: not listed before {at:%Y-%m-%d %H:%M} UTC")
     echo(f"venue {report.venue}, snapshot {report.snapshot_id}")
     sys.exit(0 if report.ok else 4)

@@ -107,7 +107,7 @@ def _show_decision(record: DecisionRecord) -> None:
 
     print_heading("Decision")
     print_line(
-        f"{record.event_timestamp:%Y-%m-%d %H:%M} bar, decided {record.decision_time:%Y-%m-%d %H:%M:%S} UTC: "
+        f"bar of {record.event_timestamp:%Y-%m-%d %H:%M} UTC, decided {record.decision_time:%Y-%m-%d %H:%M:%S} UTC: "
         f"{record.decision.action}: {record.decision.reason}"
     )
 

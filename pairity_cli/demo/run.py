@@ -101,7 +101,7 @@ def run_demo(plan: DemoPlan, show: Callable[[DemoReport], None]) -> None:
             exchange.advance(trading)
             progress.say(f"market: {exchange.label}")
             progress.say(
-                f"learning from {start:%Y-%m-%d %H:%M}, trading {format_count(plan.cycles, 'hour')} from "
+                f"learning from {start:%Y-%m-%d %H:%M} UTC, trading {format_count(plan.cycles, 'hour')} from "
                 f"{trading:%Y-%m-%d %H:%M} UTC"
             )
             learnt = run_async(_learn(settings, start, trading, progress))

@@ -30,7 +30,7 @@ def read_events(plan: ReplayPlan) -> tuple[Event, ...]:
         if not plan.since < at < plan.until:
             raise TimeRangeError(
                 f"the process cannot be started again at {at:%Y-%m-%d %H:%M:%S} UTC: the replay runs from "
-                f"{plan.since:%Y-%m-%d %H:%M} to {plan.until:%Y-%m-%d %H:%M}",
+                f"{plan.since:%Y-%m-%d %H:%M} to {plan.until:%Y-%m-%d %H:%M} UTC",
                 "give an instant between these",
             )
     if plan.rechecks and plan.features == "store":

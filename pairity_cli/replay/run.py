@@ -134,7 +134,7 @@ def check_span(settings: Settings, plan: ReplayPlan, exchange: DemoExchange) -> 
     if plan.until + HOUR > ends[first]:
         raise TimeRangeError(
             f"the replay ends at {plan.until:%Y-%m-%d %H:%M} UTC, and the recording of {first} at "
-            f"{ends[first]:%Y-%m-%d %H:%M}",
+            f"{ends[first]:%Y-%m-%d %H:%M} UTC",
             f"give --to {ends[first] - HOUR:%Y-%m-%dT%H:%M} at most, or leave {first} out of universe.assets",
         )
 

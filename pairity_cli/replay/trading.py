@@ -71,7 +71,7 @@ def trade(
         if stretch.ending == "restart":
             _trade_until_killed(settings, plan, deciding, stretch, exchange)
             decided += stretch.cycles
-            progress.say(f"killed at {stretch.until:%Y-%m-%d %H:%M:%S}, and started again")
+            progress.say(f"killed at {stretch.until:%Y-%m-%d %H:%M:%S} UTC, and started again")
             continue
         report = run_async(_serve(settings, plan, deciding, stretch, _Stages(progress)))
         decided += report.cycles
@@ -99,7 +99,7 @@ def _trade_until_killed(
     child.join()
     if child.exitcode != -signal.SIGKILL:
         raise PairityError(
-            f"the trading process that was to be killed at {stretch.until:%Y-%m-%d %H:%M:%S} ended with exit code "
+            f"the trading process that was to be killed at {stretch.until:%Y-%m-%d %H:%M:%S} UTC ended with exit code "
             f"{child.exitcode}",
             "see its messages above, and the log in the replay's directory",
         )

@@ -127,7 +127,8 @@ def load_fit(settings: Settings, decision: DecisionRecord, book: BookRecord) -> 
     version = find_version(settings, decision.model_version)
     if version.key != (decision.model_name, decision.model_version, decision.model_sha256):
         raise RegistryError(
-            f"version {version.version} of {version.name} is not the one that decided at {book.close:%Y-%m-%d %H:%M}",
+            f"version {version.version} of {version.name} is not the one that decided at "
+            f"{book.close:%Y-%m-%d %H:%M} UTC",
             "restore the registry from a copy of that time",
         )
     return load_book(Layout.of(settings), version).fit

@@ -43,7 +43,7 @@ async def read_bills(
     now = await connection.server_time()
     if now - since > KEPT:
         raise VenueAnswerError(
-            f"bills are asked for from {since:%Y-%m-%d %H:%M}, and the venue keeps them for {KEPT.days} days",
+            f"bills are asked for from {since:%Y-%m-%d %H:%M} UTC, and the venue keeps them for {KEPT.days} days",
             "take what is older from the statements of the venue's site",
         )
     wanted = {"begin": str(to_ms(since)), "end": str(to_ms(until))}

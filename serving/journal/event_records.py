@@ -96,7 +96,7 @@ def explain_request(
     """Return in one line what a person asked for, when and why."""
     target = f" {position_id}" if position_id else ""
     target += f" event {event_id}" if event_id is not None else ""
-    said = f"a person asked to {wish.value.replace('-', ' ')}{target} at {at:%Y-%m-%d %H:%M:%S}"
+    said = f"a person asked to {wish.value.replace('-', ' ')}{target} at {at:%Y-%m-%d %H:%M:%S} UTC"
     return printable_line(redact(f"{said}: {reason}" if reason else said))
 
 

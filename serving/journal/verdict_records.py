@@ -54,12 +54,13 @@ class ParityVerdict:
 
         A clean one: "parity of 24 decisions up to the bar of 2026-01-05 00:00 UTC: 2,640 values are identical".
         """
-        what = f"parity of {format_count(self.decisions, 'decision')} up to the bar of {self.last_bar:%Y-%m-%d %H:%M}"
+        decisions = format_count(self.decisions, "decision")
+        what = f"parity of {decisions} up to the bar of {self.last_bar:%Y-%m-%d %H:%M} UTC"
         if not self.different:
-            return f"{what} UTC: {format_count(self.values, 'value')}, all identical"
+            return f"{what}: {format_count(self.values, 'value')}, all identical"
         causes = ", ".join(f"{count:,} {cause}" for cause, count in sorted(self.causes.items()))
         first = f"; first {self.examples[0]}" if self.examples else ""
-        return f"{what} UTC: {self.different:,} of {format_count(self.values, 'value')} differ ({causes}){first}"
+        return f"{what}: {self.different:,} of {format_count(self.values, 'value')} differ ({causes}){first}"
 
     def to_json(self) -> str:
         """Return it as JSON, for a file or a column; `recorded_at` is not part of it."""

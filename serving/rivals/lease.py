@@ -59,7 +59,7 @@ class Lease:
             self._fail(now, f"not signed: {error.what}")
         else:
             self._signed_at, self._due, self._failed = now, now + RENEWED_EVERY, 0
-            self.state = f"signed at {now:%Y-%m-%d %H:%M:%S}"
+            self.state = f"signed at {now:%Y-%m-%d %H:%M:%S} UTC"
 
     def answer(self) -> None:
         """Give the next sign at once: a process that has just come must not wait for it."""

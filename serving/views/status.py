@@ -212,7 +212,7 @@ def _view_data(seen: Inputs) -> DataAge:
     if bar is None or age_s is None:
         reason = reason or "nothing was decided yet"
     elif age_s > stale_after_s:
-        reason = reason or f"the last bar that was decided on closed at {bar:%Y-%m-%d %H:%M}"
+        reason = reason or f"the last bar that was decided on closed at {bar:%Y-%m-%d %H:%M} UTC"
     return DataAge(event_timestamp=bar, age_s=age_s, fresh=reason is None, stale_after_s=stale_after_s, reason=reason)
 
 

@@ -155,6 +155,6 @@ def _find_stale(seen: Inputs, record: DecisionRecord) -> list[StaleLine]:
             reason = "no features online"
         else:
             hours = (record.event_timestamp - vector.event_timestamp) / HOUR
-            reason = f"of {vector.event_timestamp:%Y-%m-%d %H:%M}, {format_plain(hours)} h older than the decision"
+            reason = f"of {vector.event_timestamp:%Y-%m-%d %H:%M} UTC, {format_plain(hours)} h older than the decision"
         stale.append(StaleLine(asset=vector.entity, reason=reason))
     return stale

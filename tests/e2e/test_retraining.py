@@ -112,7 +112,7 @@ def test_a_day_of_trading_retrains_once_and_scores_the_refused_one_in_shadow(day
     assert (retraining.exit_code, retraining.due_at) == (0, due)
     assert retraining.started_at == retraining.ended_at
     assert "version 2 was not promoted: net: net return" in retraining.summary
-    assert f"retraining of {due:%Y-%m-%d %H:%M}: version 2 was not promoted" in first.stderr
+    assert f"retraining of {due:%Y-%m-%d %H:%M} UTC: version 2 was not promoted" in first.stderr
     assert {record.model_version for record in decisions[:5]} == {"1"}
     shadowed = [r.decision_id for r in decisions if r.decision_time > due and r.model_version == "1"]
     assert len(shadowed) >= 3

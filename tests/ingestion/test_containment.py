@@ -74,7 +74,7 @@ def test_an_error_in_one_unit_is_named_and_stepped_over(tmp_path, oddity):
     (failure,) = report.failures
     assert (failure.asset, failure.dataset) == ("BTC", "candles_1h")
     assert str(error.args[-1]).partition("\n")[0] in failure.reason
-    assert "asked for 2024-03-01 00:00 to 2024-04-01 00:00" in failure.reason
+    assert "asked for 2024-03-01 00:00 to 2024-04-01 00:00 UTC" in failure.reason
     assert "→" in failure.reason
     assert [row.rows for row in report.rows] == [5, 6]
     lake = Lake(Layout(tmp_path), venue="odd")

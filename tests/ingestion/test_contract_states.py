@@ -35,12 +35,17 @@ class Listed:
 @pytest.mark.parametrize(
     ("state", "ends", "lists", "said"),
     [
-        ("preopen", None, DAY, "seen 2025-05-01 00:00): it opens 2025-05-02 00:00"),
-        ("preopen", None, -DAY, "(state preopen, seen 2025-05-01 00:00)"),  # it was listed before, and is closed now
-        ("suspend", None, -DAY, "(state suspend, seen 2025-05-01 00:00)"),
-        ("suspend", DAY, -DAY, "seen 2025-05-01 00:00): it ends 2025-05-02 00:00"),
-        ("suspend", -DAY, None, "seen 2025-05-01 00:00): it ended 2025-04-30 00:00"),
-        ("preopen", 2 * DAY, DAY, "seen 2025-05-01 00:00): it opens 2025-05-02 00:00"),
+        ("preopen", None, DAY, "seen 2025-05-01 00:00 UTC): it opens 2025-05-02 00:00 UTC"),
+        (
+            "preopen",
+            None,
+            -DAY,
+            "(state preopen, seen 2025-05-01 00:00 UTC)",
+        ),  # it was listed before, and is closed now
+        ("suspend", None, -DAY, "(state suspend, seen 2025-05-01 00:00 UTC)"),
+        ("suspend", DAY, -DAY, "seen 2025-05-01 00:00 UTC): it ends 2025-05-02 00:00 UTC"),
+        ("suspend", -DAY, None, "seen 2025-05-01 00:00 UTC): it ended 2025-04-30 00:00 UTC"),
+        ("preopen", 2 * DAY, DAY, "seen 2025-05-01 00:00 UTC): it opens 2025-05-02 00:00 UTC"),
     ],
 )
 def test_dates_that_are_over_are_not_announced(tmp_path, state, ends, lists, said):

@@ -35,7 +35,7 @@ def stored(home, asset):
 def test_one_that_the_venue_never_listed_is_left_out(okx, tmp_path, live):
     report = run(okx, tmp_path, assets=("BTC", "ETH", "NOPE"), live=live)
     assert reasons(report) == {
-        "NOPE": "the venue does not list it (seen 2026-01-02 05:00), and nothing of it is stored: it is not listed "
+        "NOPE": "the venue does not list it (seen 2026-01-02 05:00 UTC), and nothing of it is stored: it is not listed "
         "yet, or spelt otherwise"
     }
     assert {*read_contracts(Layout(tmp_path))} == {"BTC", "ETH"}
@@ -52,8 +52,8 @@ def test_one_that_is_delisted_between_two_runs_keeps_its_history_and_its_last_ba
         okx.step_to(NOW + 3 * HOUR)
         before = stored(tmp_path, "SOL")
         report = run(okx, tmp_path, until=UNTIL + 3 * HOUR)
-    assert reasons(report)["SOL"].endswith("delisted after its last bar of 2026-01-02 04:59")
-    assert "seen 2026-01-02 08:00" in reasons(report)["SOL"]
+    assert reasons(report)["SOL"].endswith("delisted after its last bar of 2026-01-02 04:59 UTC")
+    assert "seen 2026-01-02 08:00 UTC" in reasons(report)["SOL"]
     assert stored(tmp_path, "SOL") == before
     assert stored(tmp_path, "BTC") > before
     assert report.left_out == ()  # its history has features
@@ -74,7 +74,7 @@ def test_one_that_does_not_trade_now_is_said_with_the_date(tmp_path, state, word
     with venue(market) as okx:
         report = run(okx, tmp_path)
     assert words in reasons(report)["SOL"]
-    assert "seen 2026-01-02 05:00" in reasons(report)["SOL"]
+    assert "seen 2026-01-02 05:00 UTC" in reasons(report)["SOL"]
     assert "BTC__ETH" not in {pair.pair_id for pair in report.left_out}
     assert stored(tmp_path, "ETH") > 1000
 

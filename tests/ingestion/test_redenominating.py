@@ -62,7 +62,7 @@ def test_history_with_a_factor_has_the_features_of_a_venue_that_always_counted_s
     assert held.view("asset_hourly").filter(pl.col("event_timestamp") > AT, asset="SOL").is_empty()
     done = redenominate(held.settings, "okx", entry(), "then")
     assert (done.is_new, len(done.released), done.kept) == (True, 1, ())
-    assert "redenominated by 1000 from 2025-03-22 08:00 on: announced" in done.released[0].item.journal[-1].reason
+    assert "redenominated by 1000 from 2025-03-22 08:00 UTC on: announced" in done.released[0].item.journal[-1].reason
     shutil.rmtree(held.layout.features)
     publish(held)
     # The oracle: prices before the instant times a thousand, by hand; those after it as the venue gives them.

@@ -185,7 +185,9 @@ def test_trees_that_are_missing_or_none_or_too_many_are_refused(settings):
 def test_a_fit_that_is_younger_than_what_its_version_has_seen_is_refused(settings):
     content = make_learnt(settings, RIDGE).to_files()[BOOK_FILE]
     tags = make_tags(settings, RIDGE, train_end=(MADE_AT - timedelta(hours=1)).isoformat())
-    with pytest.raises(ModelIntegrityError, match=r"fitted at 2024-01-05 00:00, and its version .* seen 2024-01-04"):
+    with pytest.raises(
+        ModelIntegrityError, match=r"fitted at 2024-01-05 00:00 UTC, and its version .* seen 2024-01-04"
+    ):
         read_book(content, tags, "a place")
     read_book(content, make_tags(settings, RIDGE, train_end=MADE_AT.isoformat()), "a place")
 

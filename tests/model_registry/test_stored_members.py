@@ -109,7 +109,7 @@ HOSTILE = {
     "no fit of what learns": (change(RIDGE, fit=None), "its fit does not have the fields"),
     "another close": (
         lambda card: card["members"][RIDGE]["fit"].update(made_at="2024-01-04T00:00:00+00:00"),
-        "book_ranker_ridge was fitted at 2024-01-04 00:00, the others at another close",
+        "book_ranker_ridge was fitted at 2024-01-04 00:00 UTC, the others at another close",
     ),
     "no close": (change(None, made_at="yesterday"), "made_at is 'yesterday'"),
     "a hostile fit": (

@@ -48,7 +48,7 @@ def test_events_are_listed_newest_first_and_chosen(home: Path) -> None:
         shown.index(text) for text in ("guarding", "halted", "opened")
     )
     assert "\x1b[31m" not in shown
-    assert "01-05 12:00 by command" in shown
+    assert "01-05 12:00 UTC by command" in shown
     assert [json.loads(line)["text"] for line in run("events", "--json", "--open", "--limit", "1")[1].splitlines()] == [
         "halted:\x1b[31m red"
     ]

@@ -161,7 +161,7 @@ def test_a_stream_that_was_opened_at_the_start_goes_on_when_trading_begins(start
         seen = read_until(stream, lambda shown: shown["trading"] == "guarding")
         assert seen["trading_reason"].endswith(WHY)
         start.begin_trading()
-        start.presence.status.state = "waiting for the bar that closes at 12:00"
+        start.presence.status.state = "waiting for the bar that closes at 12:00 UTC"
         seen = read_until(stream, lambda shown: shown["trading"] == "trading")
         assert seen["causes"] == {}
         connection.close()

@@ -158,10 +158,10 @@ def test_it_is_due_once_a_day_and_journalled(settings: Settings, journal: Journa
         clock = SetClock(NOON)
         made, status = retrainer(settings, journal, clock, "import sys; print('known at', sys.argv[1])", said)
         assert made.due() == DUE
-        assert status.retraining == "next due at 2025-03-19 00:30"
+        assert status.retraining == "next due at 2025-03-19 00:30 UTC"
         await clock.sleep_until(DUE)
         await made.start(made.due())
-        assert status.retraining == "running, due 2025-03-19 00:30"
+        assert status.retraining == "running, due 2025-03-19 00:30 UTC"
         assert made.due() == DUE + timedelta(days=1)
         assert journal.models.retrainings()[0].ended_at is None
         await until(lambda: said)
@@ -171,7 +171,7 @@ def test_it_is_due_once_a_day_and_journalled(settings: Settings, journal: Journa
         await made.aclose()
 
     asyncio.run(scenario())
-    assert said == ["retraining of 2025-03-19 00:30: known at 2025-03-19T00:30:00+00:00"]
+    assert said == ["retraining of 2025-03-19 00:30 UTC: known at 2025-03-19T00:30:00+00:00"]
 
 
 def test_slots_missed_while_the_process_was_down_run_once(settings: Settings, journal: Journal) -> None:
@@ -206,7 +206,7 @@ def test_a_failed_one_is_told_and_the_next_one_happens(settings: Settings, journ
         await made.aclose()
 
     asyncio.run(scenario())
-    assert said == [f"retraining of 2025-03-{day} 00:30: failed with exit code 4: no data" for day in (19, 20)]
+    assert said == [f"retraining of 2025-03-{day} 00:30 UTC: failed with exit code 4: no data" for day in (19, 20)]
     assert [row.exit_code for row in journal.models.retrainings()] == [4, 4]
 
 
@@ -252,7 +252,7 @@ def test_one_at_a_time_and_none_outlives_the_process(settings: Settings, journal
         await until(lambda: pid_in(settings))
         clock.instant = DUE + timedelta(days=1)
         await made.start(made.due())
-        assert said == ["retraining of 2025-03-20 00:30 left out: the one before is still running"]
+        assert said == ["retraining of 2025-03-20 00:30 UTC left out: the one before is still running"]
         pid = pid_in(settings)
         assert pid is not None
         assert alive(pid)
@@ -262,7 +262,7 @@ def test_one_at_a_time_and_none_outlives_the_process(settings: Settings, journal
     assert not alive(asyncio.run(scenario()))
     (row,) = journal.models.retrainings()
     assert (row.exit_code, row.summary) == (None, "ended with the trading process")
-    assert said[1:] == ["retraining of 2025-03-19 00:30: ended with the trading process"]
+    assert said[1:] == ["retraining of 2025-03-19 00:30 UTC: ended with the trading process"]
 
 
 def test_a_job_that_does_not_listen_is_killed(
@@ -321,9 +321,9 @@ def test_the_scheduler_goes_on_after_a_failure_until_it_is_stopped(settings: Set
     asyncio.run(scenario())
     assert known == [DUE + timedelta(days=day) for day in range(3)]
     assert [line for line in said if not line.startswith("next")] == [
-        "retraining of 2025-03-19 00:30: failed with exit code 5: no output",
-        "retraining of 2025-03-20 00:30: fine",
-        "retraining of 2025-03-21 00:30: ended on request",
+        "retraining of 2025-03-19 00:30 UTC: failed with exit code 5: no output",
+        "retraining of 2025-03-20 00:30 UTC: fine",
+        "retraining of 2025-03-21 00:30 UTC: ended on request",
     ]
 
 

@@ -83,7 +83,7 @@ def test_each_end_is_one_event(settings: Settings, journal: Journal, code: str, 
     asyncio.run(scenario())
     ((found, text),) = told(journal)
     assert found is severity
-    assert text.startswith(f"the retraining of 2025-03-19 00:30 {words}")
+    assert text.startswith(f"the retraining of 2025-03-19 00:30 UTC {words}")
 
 
 def test_one_that_cannot_be_started_or_is_ended_with_the_process_is_told(settings: Settings, journal: Journal) -> None:
@@ -97,8 +97,8 @@ def test_one_that_cannot_be_started_or_is_ended_with_the_process_is_told(setting
     asyncio.run(scenario())
     texts = sorted(text for _, text in told(journal))
     assert len(texts) == 2
-    assert "2025-03-19 00:30 did not come to its end: " in texts[0]
-    assert "2025-03-20 00:30 was left out" in texts[1]
+    assert "2025-03-19 00:30 UTC did not come to its end: " in texts[0]
+    assert "2025-03-20 00:30 UTC was left out" in texts[1]
 
 
 def test_one_that_was_killed_with_the_process_is_told_once_by_the_next(settings: Settings, journal: Journal) -> None:
@@ -127,7 +127,7 @@ def test_a_journal_that_takes_nothing_hides_no_end(
         await made.aclose()
 
     asyncio.run(scenario())
-    assert said == [f"retraining of 2025-03-19 00:30: {REFUSED} (not journalled: the disk is full)"]
+    assert said == [f"retraining of 2025-03-19 00:30 UTC: {REFUSED} (not journalled: the disk is full)"]
     assert len(told(journal)) == 1
 
 
@@ -158,8 +158,8 @@ def test_the_scheduler_without_a_journal_tells_its_destinations(tmp_path: Path) 
 
         asyncio.run(scenario())
     assert [text.partition(" was refused")[0].partition(" failed")[0] for text in hook.taken] == [
-        "the retraining of 2025-03-19 00:30",
-        "the retraining of 2025-03-21 00:30",
+        "the retraining of 2025-03-19 00:30 UTC",
+        "the retraining of 2025-03-21 00:30 UTC",
     ]
     assert all(b'"kind": "retraining"' in item["body"] for item in hook.came)
     assert all(b'"severity": "warning"' in item["body"] for item in hook.came)

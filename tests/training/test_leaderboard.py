@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from feature_repo.catalog import PAIR_FOREST_FEATURES
 from model_registry.connection import open_client
+from pairity.books.families import BOOK_FAMILIES
 from pairity.errors import MissingDataError, TimeRangeError, UnknownNameError
 from pairity.evaluation_settings import EvaluationSettings
 from pairity.layout import Layout
@@ -177,6 +178,34 @@ def test_the_hours_that_the_gate_keeps_back_are_left_alone(tmp_path):
     equities = [by_name(board)["always_revert"].contender.result.equity["equity"][:hours] for board in (spared, whole)]
     assert equities[0].equals(equities[1])
     assert len(TrialLedger.of(settings).read().series) == len(book.series)  # the same trials, longer
+
+
+class _Stages(SilentProgress):
+    def __init__(self):
+        self.seen = {}
+
+    def stage(self, name, total):
+        self.seen[name] = [total, 0]
+
+    def advance(self, steps=1, note=""):
+        self.seen[[*self.seen][-1]][1] += steps
+
+
+def test_each_family_is_a_stage_of_its_own_with_all_of_its_steps(tmp_path):
+    """What a forest takes says nothing of what a rule does: an estimate of the time to go is that of one family."""
+    settings = settings_for(tmp_path).model_copy(update={"evaluation": EVALUATION})
+    publish_all(settings, bars=640)
+    rules, stages = [FAMILIES["always_revert"], FAMILIES["zero_forecast"]], _Stages()
+    books = [BOOK_FAMILIES["trend_book"]]
+    board = compare_families(settings, rules, brute_join(settings), NOW, stages, books=books)
+    folds = len(board.folds)
+    assert stages.seen == {
+        "training set": [1, 1],
+        "always_revert (1 of 2)": [folds, folds],
+        "zero_forecast (2 of 2)": [folds, folds],
+        "books": [1, 1],
+        "compare": [1, 1],
+    }
 
 
 def test_a_model_that_has_seen_the_period_is_refused(compared):

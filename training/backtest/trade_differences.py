@@ -132,7 +132,7 @@ class _Comparing:
         if theirs is None or ours is None:
             row = theirs or ours
             assert row is not None
-            held = f"{row['side']} {row['contracts']} at {row['opened_at']:%Y-%m-%d %H:%M}"
+            held = f"{row['side']} {row['contracts']} at {row['opened_at']:%Y-%m-%d %H:%M} UTC"
             sides = ("nothing", held) if theirs is None else (held, "nothing")
             self._note(row, "trade", *sides, None)
             return

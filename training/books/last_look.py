@@ -82,7 +82,7 @@ def look_at_book(settings: Settings, family: str, now: datetime, reason: str | N
         stored_last = panel.close_of(panel.hours - 1)
         raise MissingDataError(
             f"hours are stored from {panel.start:%Y-%m-%d %H:%M} to {stored_last:%Y-%m-%d %H:%M} UTC, and the look is "
-            f"at those from {registration.first:%Y-%m-%d %H:%M} to {registration.last:%Y-%m-%d %H:%M}",
+            f"at those from {registration.first:%Y-%m-%d %H:%M} to {registration.last:%Y-%m-%d %H:%M} UTC",
             "wait, and collect what is missing",
         )
     ledger, market = TrialLedger.of(settings), Market.of(settings, stored.bars, read_snapshot_id(Layout.of(settings)))

@@ -151,7 +151,7 @@ class _Comparing:
             if mine is None or other is None:
                 row = mine or other
                 assert row is not None
-                said = f"{origin}: {side} {row['size_base']!r} at {row['opened']:%Y-%m-%d %H:%M}"
+                said = f"{origin}: {side} {row['size_base']!r} at {row['opened']:%Y-%m-%d %H:%M} UTC"
                 self._values += 1
                 self._note(close, name, "executions", *(("nothing", said) if other is None else (said, "nothing")))
                 continue

@@ -43,7 +43,9 @@ def choose_range(
     first = published[0] if since is None else max(ceil_to(since, HOUR), published[0])
     last = published[1] if until is None else min(floor_to(until, HOUR), published[1])
     if first > last:
-        asked = " to ".join("the end of the data" if at is None else f"{at:%Y-%m-%d %H:%M}" for at in (since, until))
+        asked = " to ".join(
+            "the end of the data" if at is None else f"{at:%Y-%m-%d %H:%M} UTC" for at in (since, until)
+        )
         raise TimeRangeError(
             f"there is no bar to backtest from {asked}",
             f"features are published from {published[0]:%Y-%m-%d %H:%M} to {published[1]:%Y-%m-%d %H:%M} UTC",

@@ -56,7 +56,7 @@ def _find_stale(settings: Settings, layout: Layout, asset: str, limit: float) ->
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
     return (
-        f"{format_count(far.height, 'hour')} of {asset} from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} have "
+        f"{format_count(far.height, 'hour')} of {asset} from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC have "
         "features in "
         "another unit than its raw rows: it was redenominated (`pairity redenominate` lists it), and they were not "
         "computed again since"

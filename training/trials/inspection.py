@@ -110,7 +110,10 @@ def _find_moved(records: Sequence[_Numbered]) -> Iterator[str]:
     """Yield the lines that were written long before the line above them."""
     for (above, earlier), (number, record) in pairwise(records):
         if record.at < earlier.at - _TURN:
-            yield f"line {number} is of {record.at:%Y-%m-%d %H:%M:%S}, line {above} of {earlier.at:%Y-%m-%d %H:%M:%S}"
+            yield (
+                f"line {number} is of {record.at:%Y-%m-%d %H:%M:%S} UTC, line {above} of "
+                f"{earlier.at:%Y-%m-%d %H:%M:%S} UTC"
+            )
 
 
 def _name_some(faults: Sequence[str]) -> str:

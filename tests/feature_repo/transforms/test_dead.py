@@ -144,4 +144,4 @@ def test_anomalies_of_minutes_with_holes_name_the_stretch_too(tmp_path):
     with lake.writing():
         lake.write("candles_1m", "A", DATASETS["candles_1m"].conform(frame))
     lines = [line for line in describe_anomalies(lake, "candles_1m") if "dead" in line]
-    assert lines == ["dead contract A 2025-03-01 01:00 to 2025-03-02 16:00: no trade, and the price stood at 100"]
+    assert lines == ["dead contract A 2025-03-01 01:00 to 2025-03-02 16:00 UTC: no trade, and the price stood at 100"]

@@ -102,7 +102,7 @@ def test_newest_first_that_ignores_the_end_is_not_proven_and_what_came_is_kept()
 
 
 def test_an_exchange_that_heeds_no_start_is_refused():
-    with pytest.raises(VenueAnswerError, match="was asked from 2024-03-01 00:00 on and sent 2024-02-28"):
+    with pytest.raises(VenueAnswerError, match="was asked from 2024-03-01 00:00 UTC on and sent 2024-02-28"):
         walk(PagingExchange(hours((-500, 0)), "deaf", HOUR_MS), 100)
 
 

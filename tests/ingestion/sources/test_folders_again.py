@@ -130,7 +130,7 @@ def test_rows_outside_of_the_range_are_counted(tmp_path):
     (remark,) = report.remarks
     assert (remark.dataset, remark.what) == (
         "candles_1h",
-        "13 rows of BTC ETH outside of 2024-05-01 00:00 … 2024-05-31 00:00",
+        "13 rows of BTC ETH outside of 2024-05-01 00:00 … 2024-05-31 00:00 UTC",
     )
 
 

@@ -146,7 +146,7 @@ def test_the_command_says_it_with_the_way_out(tmp_path, monkeypatch):
     write(folder, range(7))
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
-    assert "kept: BTC candles_1h: 3 rows, the first of 2024-05-01 07:00, are stored" in done.output
+    assert "kept: BTC candles_1h: 3 rows, the first of 2024-05-01 07:00 UTC, are stored" in done.output
     assert f"PAIRITY_HOME=NEW pairity collect --source csv-folder --folder '{folder}' --venue folder" in done.output
     assert pl.read_csv(folder / "BTC-USDT.csv").height == 7
 

@@ -49,7 +49,7 @@ def waiting(now: datetime) -> dict:
         "version": "0.1.0",
         "started_at": iso(now - timedelta(days=3, hours=4)),
         "now": iso(now),
-        "state": f"waiting for the bar that closes at {bar + timedelta(hours=1):%Y-%m-%d %H:%M}",
+        "state": f"waiting for the bar that closes at {bar + timedelta(hours=1):%Y-%m-%d %H:%M} UTC",
         "trading": "trading",
         "trading_reason": "",
         "trading_since": iso(now - timedelta(hours=30)),
