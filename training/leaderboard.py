@@ -183,7 +183,7 @@ def compare_families(
     progress.advance(1)
     entrants: list[_Entrant] = []
     for number, family in enumerate(families, 1):
-        # A stage each: a forest costs a hundred times what a rule does, so that one says nothing of how long others take
+        # A stage each: a forest costs a hundred times what a rule does, and says nothing of how long others take
         progress.stage(f"{family.name} ({number} of {len(families)})", len(folds))
         try:
             walk_scores = score_walk_forward(settings, family, *fields.of(family.portfolio), progress)
