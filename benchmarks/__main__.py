@@ -14,7 +14,6 @@ Timings are never tests: machines are small, shared and noisy. Correctness is as
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
 import tempfile
@@ -42,6 +41,7 @@ from benchmarks import (
     wide,
 )
 from benchmarks.case import Case
+from benchmarks.conditions import describe_machine
 
 SERVE, READERS, WIDE, BOOKS, HISTORY = "serve", "readers", "wide", "books", "history"
 PAIRS, SIZING, SCALE = "pairs", "sizing", "scale"
@@ -96,6 +96,8 @@ def main(groups: Sequence[str], small: bool, go_on: bool = False) -> None:
     if unknown := set(groups) - {*known, *_OTHERS}:
         listed = ", ".join((*known, *_OTHERS))
         sys.exit(f"no group of benchmarks is called {', '.join(sorted(unknown))}; there are: {listed}")
+    if go_on and groups:
+        sys.exit("--continue goes on with the one table: it takes no group")
     if not groups:
         measure_everything(small=small, go_on=go_on)
         return
@@ -153,16 +155,10 @@ def measure_cases(sources: Sequence[Source]) -> str:
             rows.append(Row(case.name, mine, case.peer, other))
             print(f"  {mine:.3f} s, {case.peer} {other:.3f} s: {other / mine:.3g} ×", file=sys.stderr, flush=True)
             notes += [case.note()] if case.note else []
-    machine = f"{os.cpu_count()} cores, shared with other work (load {_describe_load()})"
-    lines = [f"Medians of one run on one machine, {machine}.", ""]
+    lines = [f"Medians. {describe_machine()}", ""]
     lines += ["| what | ours, s | peer | peer, s | peer / ours |", "| --- | ---: | --- | ---: | ---: |"]
     lines += [f"| {r.name} | {r.ours_s:.3f} | {r.peer} | {r.peer_s:.3f} | {r.peer_s / r.ours_s:.3g} |" for r in rows]
     return "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
-
-
-def _describe_load() -> str:
-    """Return the load average in words; a load above the number of cores means that the timings are crowded."""
-    return f"{os.getloadavg()[2]:.1f} over the last 15 minutes"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ nothing: it is handed the fills of the engine, and keeps the books without fundi
 
 from __future__ import annotations
 
-import os
 import pickle
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.conditions import describe_machine
 from benchmarks.figures import note_figure
 from benchmarks.isolated_process import IsolatedJob, Job
 from pairity.books.families import BOOK_FAMILIES
@@ -66,8 +66,8 @@ def measure_books(small: bool) -> str:
     if not small:
         note_figure("books", "; ".join(figures), met=True)  # a difference has ended the run
     head = (
-        f"{names} made-up names, {hours:,} hours. One run, {os.cpu_count()} cores, shared with other work (load "
-        f"{os.getloadavg()[2]:.1f} over the last 15 minutes). Decisions are made once, and given to what follows."
+        f"{names} made-up names, {hours:,} hours. {describe_machine()} Decisions are made "
+        "once, and given to what follows."
     )
     table = ["| stage | seconds | peak, MB | result |", "| --- | ---: | ---: | --- |", *lines]
     return "\n".join([head, "", *table, "", *notes]) + "\n"

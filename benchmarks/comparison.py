@@ -11,11 +11,12 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.conditions import Conditions
 from benchmarks.growth import fit_exponent
 from benchmarks.isolated_process import IsolatedJob, call_in_process
 
@@ -80,8 +81,19 @@ class Track:
     """Why sizes are not there."""
     alike: str = ""
     """How its answer was compared with ours."""
+    rounds: int = 1
+    """Runs of each size, of which the cells are the medians."""
     load: float = 0.0
     """Load over the last 15 minutes when it had been measured."""
+    commit: str = ""
+    finished: str = ""
+    """The day, UTC."""
+    processor: str = ""
+
+    def note_conditions(self, conditions: Conditions) -> None:
+        """Write down under what it was measured."""
+        for name, value in asdict(conditions).items():
+            setattr(self, name, value)
 
     def exponent(self, name: str) -> float | None:
         """Return the exponent of growth of `seconds`, `cpu_s` or `peak_mb`; None for fewer than three sizes."""
@@ -96,7 +108,10 @@ def measure_comparison(comparison: Comparison, scratch: Path) -> list[Track]:
         folder.mkdir(parents=True)
         _log(f"{comparison.title}: inputs of {comparison.count(size):,} {comparison.unit} …")
         call_in_process(comparison.prepare.__module__, comparison.prepare.__name__, (str(folder), size), limit_s=900.0)
-    tracks = {item.name: Track(comparison.title, comparison.unit, item.name) for item in comparison.contenders}
+    tracks = {
+        item.name: Track(comparison.title, comparison.unit, item.name, rounds=item.rounds)
+        for item in comparison.contenders
+    }
     able = [item for item in comparison.contenders if _is_able(item, tracks[item.name])]
     agreed = list(_agree(comparison, able, folders[comparison.sizes[0]], tracks))
     able = [item for item, _ in agreed]
@@ -131,13 +146,17 @@ def _agree(
 
 
 def compare_answers(own: IsolatedJob, other: IsolatedJob, folder: Path, tolerance: float | None) -> str:
-    """Assert that two answers are one, and return in words how; arrays lie in FUNCTION.npy of the folder."""
+    """Assert that two answers are one, and return in words how; arrays lie in FUNCTION.npy of the folder.
+
+    Errors are relative to the value, or where it is small, to a hundredth of the largest of its column.
+    """
     if tolerance is None:
         assert own.answer == other.answer, f"{other.function} answers otherwise than {own.function}"
         return "the same bits"
     mine, theirs = (np.load(folder / f"{job.function}.npy") for job in (own, other))
     assert mine.shape == theirs.shape, f"{other.function}: {theirs.shape}, {own.function}: {mine.shape}"
-    np.testing.assert_allclose(theirs, mine, rtol=tolerance, atol=tolerance / 100, err_msg=other.function)
+    small = np.nanmax(np.abs(mine), axis=0, initial=0.0) / 100
+    np.testing.assert_allclose(theirs / small, mine / small, rtol=tolerance, atol=tolerance, err_msg=other.function)
     return f"equal to {tolerance:.0e}"
 
 

@@ -89,7 +89,7 @@ def _compare_hours(months: tuple[int, ...]) -> Comparison:
             Contender(OURS, _YEAR, "summarise_ours", rounds=3),
             Contender(duckdb, _YEAR, "summarise_with_duckdb", rounds=3),
             Contender(pandas, _YEAR, "summarise_with_pandas", rounds=1),
-            Contender("merely reading the columns", _YEAR, "read_minutes", rounds=1),
+            Contender("merely reading the columns", _YEAR, "read_minutes", rounds=3),
         ),
         tolerance=1e-7,
         alike=frozenset({duckdb, pandas}),
@@ -98,7 +98,8 @@ def _compare_hours(months: tuple[int, ...]) -> Comparison:
 
 
 def _compare_pairs(assets: tuple[int, ...]) -> Comparison:
-    pandas = f"pandas {version('pandas')}, indicators pair by pair in the usual way"
+    pandas = f"pandas {version('pandas')}, pair by pair, a fit per window for the half-life"
+    rolling = f"pandas {version('pandas')}, pair by pair, the half-life by rolling sums too"
     return Comparison(
         title="a year of hourly pair features",
         unit="pairs",
@@ -106,10 +107,11 @@ def _compare_pairs(assets: tuple[int, ...]) -> Comparison:
         prepare=year_jobs.prepare_bars,
         contenders=(
             Contender(OURS, _YEAR, "compute_pairs_ours", rounds=3),
+            Contender(rolling, _YEAR, "compute_pairs_by_rolling_sums", rounds=3),
             Contender(pandas, _YEAR, "compute_pairs_with_pandas", rounds=1),
         ),
         tolerance=1e-6,
-        alike=frozenset({pandas}),
+        alike=frozenset({rolling, pandas}),
         count=lambda size: size * (size - 1) // 2,
     )
 
@@ -129,8 +131,8 @@ def _compare_regressions(windows: tuple[int, ...]) -> Comparison:
         contenders=(
             Contender(f"{OURS}, with R²", _FITS, "fit_ours", rounds=3),
             Contender(polars, _FITS, "fit_with_polars_ols", rounds=3, python=ols.python, lacks=ols.lacks),
-            Contender(models, _FITS, "fit_with_statsmodels", rounds=1),
-            Contender(solves, _FITS, "fit_with_solves", rounds=1),
+            Contender(models, _FITS, "fit_with_statsmodels", rounds=3),
+            Contender(solves, _FITS, "fit_with_solves", rounds=3),
         ),
         tolerance=1e-7,
         alike=frozenset({polars, models, solves}),
@@ -144,8 +146,8 @@ def _compare_grids(hours: tuple[int, ...]) -> Comparison:
         sizes=hours,
         prepare=grid_jobs.prepare_grid,
         contenders=(
-            Contender(OURS, _GRID, "run_grid", rounds=1),
-            Contender(grid_jobs.VECTORBT, _GRID, "simulate_with_vectorbt", rounds=1),
+            Contender(OURS, _GRID, "run_grid", rounds=3),
+            Contender(grid_jobs.VECTORBT, _GRID, "simulate_with_vectorbt", rounds=3),
         ),
     )
 
@@ -159,9 +161,9 @@ def _compare_forests(hours: tuple[int, ...]) -> Comparison:
         sizes=hours,
         prepare=grid_jobs.prepare_nothing,
         contenders=(
-            Contender(OURS, _GRID, "fit_our_forest", rounds=1),
-            Contender(plain, _GRID, "fit_plain_forest", rounds=1),
-            Contender(lightgbm, _GRID, "fit_lightgbm_forest", rounds=1),
+            Contender(OURS, _GRID, "fit_our_forest", rounds=3),
+            Contender(plain, _GRID, "fit_plain_forest", rounds=3),
+            Contender(lightgbm, _GRID, "fit_lightgbm_forest", rounds=3),
         ),
         alike=frozenset({plain}),
         count=lambda size: 45 * size,
@@ -180,8 +182,8 @@ def _compare_reads(assets: tuple[int, ...], redis: str | None) -> Comparison:
         prepare=online_jobs.prepare_online,
         contenders=(
             Contender(OURS, _ONLINE, "read_ours", rounds=3),
-            Contender(own, _ONLINE, "read_through_feast", rounds=1),
-            Contender(sqlite, _FEAST_ONLINE, "read_from_sqlite", rounds=1),
+            Contender(own, _ONLINE, "read_through_feast", rounds=3),
+            Contender(sqlite, _FEAST_ONLINE, "read_from_sqlite", rounds=3),
             Contender(
                 other,
                 _FEAST_ONLINE,

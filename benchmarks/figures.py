@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.processor import name_processor
-from pairity.code_revision import read_code_revision
+from benchmarks.conditions import Conditions
 
 FIGURES = Path(__file__).parent / "figures.json"
 
@@ -34,23 +30,10 @@ class Figure:
 
 def note_figure(name: str, said: str, *, met: bool | None = None, file: Path = FIGURES) -> None:
     """Store what was measured just now under `name`, in place of what stood there."""
-    figure = Figure(
-        said, met, _describe_code(), f"{datetime.now(UTC):%Y-%m-%d}", round(os.getloadavg()[2], 1), name_processor()
-    )
+    figure = Figure(said, met, **asdict(Conditions.read()))
     known = {**read_figures(file), name: figure}
     stored = {key: asdict(known[key]) for key in sorted(known)}
     file.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
-
-
-def _describe_code() -> str:
-    """Return the commit, and whether code differs from it: results of groups that ran before always do."""
-    commit = read_code_revision().commit
-    if commit is None:
-        return "unknown"
-    differs = subprocess.run(
-        ["git", "-C", str(FIGURES.parent.parent), "diff", "--quiet", "HEAD", "--", "*.py"], check=False
-    )
-    return f"{commit[:7]} with changes" if differs.returncode else commit[:7]
 
 
 def read_figures(file: Path = FIGURES) -> dict[str, Figure]:

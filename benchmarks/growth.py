@@ -17,3 +17,16 @@ def fit_exponent(points: Sequence[tuple[float, float]]) -> float:
     """
     sizes, values = np.log(np.array(points, dtype=np.float64)).T
     return float(np.polyfit(sizes, values, 1)[0])
+
+
+FLAT = 0.1
+"""Largest exponent of what does not grow."""
+
+
+def fit_last_exponent(points: Sequence[tuple[float, float]]) -> float:
+    """Return the exponent between the two largest sizes: what a run takes in any case hides growth at small ones.
+
+    >>> round(fit_last_exponent([(1, 100.0), (10, 101.0), (20, 202.0)]), 6)
+    1.0
+    """
+    return fit_exponent(sorted(points)[-2:])

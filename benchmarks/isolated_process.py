@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -117,8 +118,20 @@ def call_in_process(
         answer = Path(folder) / "answer.json"
         command = [python, "-m", "benchmarks.isolated_process", module, function]
         command += [json.dumps(arguments), str(answer)]
-        subprocess.run(command, stdout=sys.stderr, check=True, env=environment, timeout=limit_s)
+        _run_in_session(command, environment, limit_s)
         return json.loads(answer.read_text())
+
+
+def _run_in_session(command: Sequence[str], environment: Mapping[str, str], limit_s: float | None) -> None:
+    """Run a command to its end; where it takes too long or this process is ended, with all that it started."""
+    with subprocess.Popen(command, stdout=sys.stderr, env=environment, start_new_session=True) as process:
+        try:
+            code = process.wait(limit_s)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if code:
+        raise subprocess.CalledProcessError(code, list(command))
 
 
 def run_job(module: str, function: str, arguments: Sequence[object], limit_mb: int | None = None) -> dict[str, Any]:

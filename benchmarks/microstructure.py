@@ -89,13 +89,14 @@ def read_columns(folder: Path, months: int = MONTHS) -> int:
     return sum(scan_minutes(folder, month).collect().height for month in range(1, months + 1))
 
 
-def compute_with_duckdb(folder: Path, months: int = MONTHS) -> pl.DataFrame:
+def compute_with_duckdb(folder: Path, months: int = MONTHS, *, month: str = "*") -> pl.DataFrame:
     import duckdb as engine
 
     with engine.connect() as database:
         database.execute("set timezone = 'UTC'")
         database.execute("set enable_progress_bar = false")
-        return pl.DataFrame(database.sql(SQL.format(files=f"{folder}/*/*/part.parquet")).to_arrow_table())
+        files = f"{folder}/*/month={month}/part.parquet"
+        return pl.DataFrame(database.sql(SQL.format(files=files)).to_arrow_table())
 
 
 def compute_with_pandas(folder: Path, months: int = MONTHS) -> object:

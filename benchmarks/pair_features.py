@@ -115,8 +115,11 @@ def compute_asset(asset: str, observed: pl.DataFrame, funding: pl.DataFrame, inf
     return rows
 
 
-def compute_pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    """Compute one pair's features. ATR is the mean of true ranges, not ta's, which smooths as Wilder does."""
+def compute_pair(a: pd.DataFrame, b: pd.DataFrame, *, by_sums: bool = False) -> pd.DataFrame:
+    """Compute one pair's features. ATR is the mean of true ranges, not ta's, which smooths as Wilder does.
+
+    `by_sums`: the half-life by rolling moments of the legs instead of two fits per window.
+    """
     spread = a["close"] / b["close"]
     ratio = a["volume_quote"] / b["volume_quote"]
     log_a, log_b = np.log(a["close"]), np.log(b["close"])
@@ -124,10 +127,12 @@ def compute_pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     vol_a, vol_b = return_a.rolling(24).std(), return_b.rolling(24).std()
     atr_a, atr_b = (_compute_true_range(side).rolling(14).mean() for side in (a, b))
     slope = log_a.rolling(168).cov(log_b) / log_b.rolling(168).var()
-    reversion = [
-        _compute_half_life(log_a.iloc[end - 168 : end].to_numpy(), log_b.iloc[end - 168 : end].to_numpy())
-        for end in range(168, len(a) + 1)
-    ]
+    if by_sums:
+        half_life = _roll_half_life(log_a, log_b, slope)
+    else:
+        windows = range(168, len(a) + 1)
+        fits = [_fit_half_life(*(log.iloc[end - 168 : end].to_numpy() for log in (log_a, log_b))) for end in windows]
+        half_life = pd.Series(fits, index=a.index[167:])
     return pd.DataFrame(
         {
             "spread": spread,
@@ -155,7 +160,7 @@ def compute_pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
             "inflow_ratio": a["inflow"] / b["inflow"],
             "correlation_168h": return_a.rolling(168).corr(return_b),
             "hedge_ratio": slope,
-            "half_life_h": pd.Series(reversion, index=a.index[167:]),
+            "half_life_h": half_life,
         }
     )
 
@@ -176,7 +181,21 @@ def _compute_true_range(side: pd.DataFrame) -> pd.Series:
     return pd.concat(ranges, axis=1).max(axis=1, skipna=False)
 
 
-def _compute_half_life(log_a: np.ndarray, log_b: np.ndarray) -> float:
+def _roll_half_life(log_a: pd.Series, log_b: pd.Series, slope: pd.Series) -> pd.Series:
+    """Return the half-life of the residual a − slope·b of each window: its moments are sums of those of the legs."""
+    before_a, before_b, step_a, step_b = log_a.shift(), log_b.shift(), log_a.diff(), log_b.diff()
+
+    def covary(one: pd.Series, other: pd.Series) -> pd.Series:
+        return one.rolling(167).cov(other)
+
+    crossed = covary(step_a, before_b) + covary(step_b, before_a)
+    moved = covary(step_a, before_a) - slope * crossed + slope**2 * covary(step_b, before_b)
+    spread = before_a.rolling(167).var() - 2 * slope * covary(before_a, before_b)
+    phi = moved / (spread + slope**2 * before_b.rolling(167).var())
+    return -np.log(2) / np.log1p(phi.where((phi > -1) & (phi < 0)))
+
+
+def _fit_half_life(log_a: np.ndarray, log_b: np.ndarray) -> float:
     slope, constant = np.polyfit(log_b, log_a, 1)
     residual = log_a - slope * log_b - constant
     phi = np.polyfit(residual[:-1], np.diff(residual), 1)[0]

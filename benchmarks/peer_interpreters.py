@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 
@@ -16,6 +17,26 @@ class Interpreter:
 
     python: str = sys.executable
     lacks: str | None = None
+
+
+_NAMED = {
+    OLS: ("polars-ols", "polars"),
+    SPARK: ("feast", "pyspark"),
+    REDIS: ("feast", "redis"),
+}
+"""Packages whose versions are told, by the variable that names the interpreter that has them."""
+_ASK = "import sys, importlib.metadata as m; print(*(f'{name} {m.version(name)}' for name in sys.argv[1:]), sep=', ')"
+
+
+def list_peer_versions() -> list[str]:
+    """Return in words the versions of the peers that run in interpreters of their own, of those that are there."""
+    said = []
+    for variable, packages in _NAMED.items():
+        named = os.environ.get(variable)
+        if named and shutil.which(named):
+            asked = subprocess.run([named, "-c", _ASK, *packages], capture_output=True, text=True, check=False)
+            said += [asked.stdout.strip()] if asked.returncode == 0 else []
+    return said
 
 
 def find_interpreter(variable: str, needs: str, program: str | None = None) -> Interpreter:

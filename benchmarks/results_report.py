@@ -15,12 +15,13 @@ _COLUMNS = ("who", "answer", "seconds", "processor, s", "peak, MB", "× ours: s,
 _HEAD = (
     "# Benchmarks",
     "",
-    "Written by `make bench` (`python -m benchmarks`). Every run is a process of its own; ours and the peers take "
-    "turns; numbers are medians of three runs where those are short, else of one, from the smallest size to the "
-    "largest. The answers of the smallest size are compared first, and nothing is measured where they differ: "
-    "*answer* says how, and is empty where a peer answers something else. Peak memory is that of the process and of "
-    "those it started, inputs included. *× ours* is the peer's number over ours at the largest size that both did: "
-    "above 1, ours takes less. Exponents are least squares of logarithms over all sizes, of three at least; 1 is "
+    "Written by `make bench` (`python -m benchmarks`; with `--continue`, rows that were measured before are kept). "
+    "Every run is a process of its own; ours and the peers take turns, from the smallest size to the largest. Numbers "
+    "are medians of three runs, or of one where it says so. The answers of the smallest size are compared first, and "
+    "nothing is measured where they differ: *answer* says how, and is empty where a peer answers something else. Peak "
+    "memory is that of the process and of the largest that it started, inputs included. *× ours* is the peer's number "
+    "over ours at the largest size that both did: above 1, ours takes less. Exponents are least squares of logarithms "
+    "over all sizes, of three at least; 1 is "
     "linear. Other work shares the cores: where the load is high, seconds of the processor (all threads) say more "
     "than the wall's.",
 )
@@ -58,7 +59,9 @@ def group_tracks(tracks: Sequence[Track]) -> dict[str, list[Track]]:
 def _report_row(title: str, group: Sequence[Track]) -> list[str]:
     ours = group[0]
     sizes = sorted({cell.size for track in group for cell in track.cells})
-    lines = [f"**{title}** ({ours.unit}: {' / '.join(f'{size:,}' for size in sizes)}; load {ours.load:.0f})", ""]
+    counts = " / ".join(f"{size:,}" for size in sizes)
+    when = f"load {ours.load:.0f}; {ours.finished}, commit {ours.commit}"
+    lines = [f"**{title}** ({ours.unit}: {counts}; {when})", ""]
     lines += [f"| {' | '.join(_COLUMNS)} |", "| --- | --- | ---: | ---: | ---: | ---: | ---: |"]
     for track in group:
         if not track.cells:
@@ -68,7 +71,8 @@ def _report_row(title: str, group: Sequence[Track]) -> list[str]:
         cells.append("" if track is ours else _compare(track, ours))
         grown = [track.exponent(name) for name in ("seconds", "peak_mb")]
         cells.append(", ".join("–" if value is None else format_fixed(value, 2) for value in grown))
-        lines.append(f"| {track.who} | {track.alike} | {' | '.join(cells)} |")
+        who = track.who if track.rounds > 1 else f"{track.who} (one run)"
+        lines.append(f"| {who} | {track.alike} | {' | '.join(cells)} |")
     return lines
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
@@ -14,39 +13,64 @@ from pathlib import Path
 
 from benchmarks.comparison import Comparison, Track, measure_comparison
 from benchmarks.comparisons import list_comparisons
+from benchmarks.conditions import Conditions, describe_machine
 from benchmarks.figures import read_figures
 from benchmarks.growth_figure import draw_growth
+from benchmarks.peer_interpreters import list_peer_versions
+from benchmarks.processor import name_processor
 from benchmarks.profiles import report_profiles
 from benchmarks.redis_server import running_redis
 from benchmarks.results_report import FIGURE, write_report
-from benchmarks.serving import describe_machine
 from benchmarks.stored_rows import Rows, read_rows, store_rows
 from benchmarks.whole_ways import measure_cycles, measure_demo, measure_replays
 
 STORED = "RESULTS.json"
-_LIBRARIES = ("duckdb", "pandas", "numpy", "numba", "lightgbm", "statsmodels", "vectorbt")
+_LIBRARIES = ("duckdb", "pandas", "numpy", "numba", "lightgbm", "statsmodels", "vectorbt", "dask")
 
 
 def measure_table(folder: Path | None, *, small: bool, go_on: bool = False) -> str:
     """Measure everything and return the report.
 
     `folder` gets the figure, and after each row what was measured so far (STORED). In a whole run a row that fails says
-    so, and the others are measured all the same; `small` ends with the error. `go_on`: rows that are stored are kept.
+    so, and the others are measured all the same; `small` ends with the error. `go_on`: rows that were measured on this
+    processor are kept, each with its commit and day.
     """
-    rows = read_rows(folder / STORED) if folder and go_on else {}
+    stored = keep_measured(read_rows(folder / STORED)) if folder and go_on else {}
+    rows: Rows = {}
     for name, measure in _list_rows(small=small):
-        if name not in rows:
+        rows[name] = stored.pop(name, [])
+        if not rows[name]:
             rows[name] = _guard(name, measure, small)
+            conditions = Conditions.read()
             for track in rows[name]:
-                track.load = os.getloadavg()[2]
+                track.note_conditions(conditions)
             if folder:
-                store_rows(folder / STORED, rows)
-    return _report(rows, report_profiles(small=small), folder)
+                store_rows(folder / STORED, rows | stored)
+    return _report(rows, _profile(small=small), folder)
+
+
+def keep_measured(rows: Rows) -> Rows:
+    """Return the rows that need not be measured again: all their lines are of this processor, and ours has numbers."""
+    here = name_processor()
+    return {
+        name: lines for name, lines in rows.items() if lines[0].cells and {track.processor for track in lines} == {here}
+    }
+
+
+def _profile(*, small: bool) -> list[str]:
+    """Return the profiles; where one fails, what was measured before is told all the same."""
+    try:
+        return report_profiles(small=small)
+    except Exception as error:
+        if small:
+            raise
+        traceback.print_exc(file=sys.stderr)
+        return [f"Not profiled: {type(error).__name__}."]
 
 
 def _report(rows: Rows, profiles: list[str], folder: Path | None) -> str:
     tracks = [track for lines in rows.values() for track in lines]
-    versions = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    versions = ", ".join([*(f"{name} {version(name)}" for name in _LIBRARIES), *list_peer_versions()])
     loads = [track.load for track in tracks]
     conditions = (
         f"{describe_machine()} Besides: {versions}. Finished {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; the rows were "

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import note_figure
-from benchmarks.growth import fit_exponent
+from benchmarks.growth import FLAT, fit_exponent, fit_last_exponent
 from benchmarks.isolated_process import call_in_process
+from benchmarks.processor import name_processor
 from benchmarks.scale_bars import DISTINCT, fill_lake
 
 _ONE, _TWO = "one machine", "two workers"
@@ -127,7 +128,7 @@ def measure_scale(small: bool) -> str:
         wider = list(_measure(scratch, [(count, size.span) for count in size.fewer], places, variables))
     wider += [one for one in grown if one.minutes == size.span]
     if not small:
-        _note([one for one in grown if one.minutes == max(size.minutes)])
+        _note(grown)
     lines = [
         f"{filled['rows']:,} made-up minute bars of {size.instruments} instruments: {filled['bytes'] / 1e9:.1f} GB of "
         f"lake, written in {filled['seconds']:.0f} s, no more than a month of one instrument in memory. Prices are "
@@ -168,16 +169,21 @@ def _measure(
         assert len(digests) == 1, f"one machine and its workers published different files: {digests}"
 
 
-def _note(largest: Sequence[Measured]) -> None:
-    """Store the figure of the largest size; files that differ have ended the run."""
-    told = []
+def _note(grown: Sequence[Measured]) -> None:
+    """Store the figure of the largest size, with the growth of memory to it; files that differ have ended the run."""
+    told, flat = [], True
+    largest = [one for one in grown if one.minutes == max(measured.minutes for measured in grown)]
     for one in largest:
+        own = [measured for measured in grown if measured.where == one.where]
+        kept = fit_last_exponent([(measured.bars, max(measured.peak_mb, measured.worker_mb)) for measured in own])
+        flat = flat and kept <= FLAT
         megabytes = [one.peak_mb, *one.said["worker_mb"]]
         told.append(
             f"{one.where} {one.seconds:.0f} s, {one.cpu_s:.0f} s of the processor, "
-            f"{' and '.join(f'{peak:,.0f}' for peak in megabytes)} MB"
+            f"{' and '.join(f'{peak:,.0f}' for peak in megabytes)} MB, exponent of memory at the end {kept:.2f}"
         )
-    note_figure("scale", f"{'; '.join(told)}; digest {largest[0].said['digest']}", met=len(largest) > 1 or None)
+    met = (len(largest) > 1 or None) if flat else False
+    note_figure("scale", f"{'; '.join(told)}; digest {largest[0].said['digest']}", met=met)
 
 
 def _describe_growth(found: Sequence[Measured], what: str, places: Sequence[str]) -> Iterator[str]:
@@ -204,7 +210,8 @@ def _describe_digests(compared: bool) -> str:
 def _describe_machine() -> str:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     found = ", ".join(f"{name} {version(name)}" for name in _PACKAGES if _is_there(name))
-    return f"{os.cpu_count()} cores, {total:.0f} GiB, {platform.system()}, Python {platform.python_version()}, {found}"
+    cores = f"{os.cpu_count()} cores ({name_processor()})"
+    return f"{cores}, {total:.0f} GiB, {platform.system()}, Python {platform.python_version()}, {found}"
 
 
 def _is_there(name: str) -> bool:

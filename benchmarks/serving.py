@@ -8,8 +8,6 @@ process, all of its threads; the exchange's do not count.
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -17,13 +15,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 
+from benchmarks.conditions import describe_machine
 from benchmarks.figures import note_figure
 from benchmarks.isolated_process import call_in_process
-from benchmarks.processor import name_processor
 from benchmarks.serving_measured import Measured
 from benchmarks.serving_meters import ALL, COUNTS, OTHER
 from benchmarks.serving_path import report_growth, report_path
@@ -52,7 +49,6 @@ ORDER = (
     ALL,
 )
 """Steps in the order of the hour; `features` is what that stage takes beside the steps inside of it."""
-_LIBRARIES = ("polars", "feast", "great-expectations", "scikit-learn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,17 +249,6 @@ def summarise(values: Sequence[float]) -> tuple[float, float, float]:
     ordered = sorted(values)
     tails = (ordered[ceil(share * len(ordered)) - 1] for share in (0.95, 0.99))
     return (statistics.median(ordered), *tails)
-
-
-def describe_machine() -> str:
-    """Return processor, memory and versions in words."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
-    load = f"load {os.getloadavg()[2]:.1f} over the last 15 minutes"
-    return (
-        f"One run on one machine: {os.cpu_count()} cores ({name_processor()}), {memory:.0f} GB, {load}; "
-        f"Python {platform.python_version()}, {libraries}."
-    )
 
 
 def _ms(seconds: float) -> str:

@@ -1,8 +1,9 @@
 """`python -m benchmarks sizing`: what docs/sizing.md computes with, measured.
 
-A month of minutes of several numbers of instruments goes from files through ingest and features; seconds, memory and
-bytes on the disk of each stage, and the line through them: what one more instrument-month costs beside what a run costs
-in any case. Then what Redis keeps for a pair.
+A month of minutes of several numbers of instruments goes from files through ingest and features, after the month before
+it has: the hours that features look back on are there and are read. Seconds, memory and bytes on the disk of each
+stage, and the line through them: what one more instrument-month costs beside what a run costs in any case. Then what
+Redis keeps for a pair.
 """
 
 from __future__ import annotations
@@ -10,27 +11,29 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from benchmarks.conditions import describe_machine
 from benchmarks.feast_online import ADDRESS
 from benchmarks.isolated_process import IsolatedJob, Job, call_in_process
 from benchmarks.peer_interpreters import REDIS, find_interpreter
 from benchmarks.redis_server import running_redis
-from benchmarks.serving import describe_machine
 from benchmarks.wide import list_names, make_settings
 from pairity.timeline import DAY, from_ms, to_ms
 
 _START = datetime.fromisoformat("2024-06-01T00:00:00+00:00")
 _VENUE = "made"
-COUNTS, DAYS = (6, 12, 24), 30
+COUNTS, DAYS = (12, 48, 96), 30
 SMALL_COUNTS, SMALL_DAYS = (2, 3, 4), 2
 _REDIS_PAIRS = (1_225, 4_950)
 _STAGES = {"ingest: files → lake, judged": "collect_minutes", "features, judged and published": "publish_minutes"}
@@ -54,7 +57,8 @@ def measure_sizing(small: bool) -> str:
             lines.append(f"| {count} | {stage} | {' | '.join(cells)} | {said['rows']:,} |")
     return "\n".join(
         [
-            f"{days} days of minutes of made-up instruments ({days * 1_440:,} each). {describe_machine()}",
+            f"{days} days of minutes of made-up instruments ({days * 1_440:,} each), after as many before them. "
+            f"{describe_machine()}",
             "",
             "| instruments | stage | seconds | processor, s | peak, MB | disk, MB | rows |",
             "| ---: | --- | ---: | ---: | ---: | ---: | ---: |",
@@ -72,15 +76,20 @@ def measure_sizing(small: bool) -> str:
 
 
 def _run_stages(count: int, days: int) -> Iterator[tuple[str, IsolatedJob]]:
-    """Yield each stage when it is done."""
+    """Yield each stage of the second month when it is done; the first one's are not told."""
     with tempfile.TemporaryDirectory() as scratch:
-        arguments = (scratch, to_ms(_START), to_ms(_START + days * DAY), count)
-        call_in_process(__name__, "write_minutes", arguments)
-        for stage, function in _STAGES.items():
+        months = [to_ms(_START + place * days * DAY) for place in (-1, 0, 1)]
+        call_in_process(__name__, "write_minutes", (scratch, months[0], months[-1], count))
+        jobs = {
+            stage: [IsolatedJob(__name__, name, (scratch, *month, count)) for month in pairwise(months)]
+            for stage, name in _STAGES.items()
+        }
+        for before, _ in jobs.values():
+            before.seconds()
+        for stage, (_, own) in jobs.items():
             print(f"{count} instruments, {stage} …", file=sys.stderr, flush=True)
-            job = IsolatedJob(__name__, function, arguments)
-            job.seconds()
-            yield stage, job
+            own.seconds()
+            yield stage, own
 
 
 def _fit_lines(rows: Sequence[tuple[int, dict[str, float]]]) -> list[str]:
@@ -119,6 +128,8 @@ def collect_minutes(scratch: str, since_ms: int, until_ms: int, count: int) -> J
 
     settings = make_settings(scratch, "home", count, all_pairs=False)
     source, until = ParquetFolder(Path(scratch, "files"), _VENUE), from_ms(until_ms)
+    folder = Path(scratch, "home", "lake")
+    before = _measure_mb(folder)
 
     def job() -> str:
         collected = collect_history(
@@ -133,7 +144,7 @@ def collect_minutes(scratch: str, since_ms: int, until_ms: int, count: int) -> J
         )
         report = asyncio.run(collected)
         assert report.ok, report.failures[:3]
-        return _tell(sum(row.rows for row in report.rows), Path(scratch, "home", "lake"))
+        return _tell(sum(row.rows for row in report.rows), folder, before)
 
     return job
 
@@ -144,17 +155,22 @@ def publish_minutes(scratch: str, _since_ms: int, until_ms: int, count: int) -> 
     from pairity.progress import SilentProgress
 
     settings, until = make_settings(scratch, "home", count, all_pairs=False), from_ms(until_ms)
+    folder = Path(scratch, "home", "features")
+    before = _measure_mb(folder)
 
     def job() -> str:
         report = publish_features(settings, until, until + 5 * DAY, SilentProgress())
-        return _tell(sum(view.new_rows for view in report.views), Path(scratch, "home", "features"))
+        return _tell(sum(view.new_rows for view in report.views), folder, before)
 
     return job
 
 
-def _tell(rows: int, folder: Path) -> str:
-    size = sum(file.stat().st_size for file in folder.rglob("*.parquet"))
-    return json.dumps({"rows": rows, "disk_mb": size / 1e6})
+def _tell(rows: int, folder: Path, before: float) -> str:
+    return json.dumps({"rows": rows, "disk_mb": _measure_mb(folder) - before})
+
+
+def _measure_mb(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.rglob("*.parquet")) / 1e6
 
 
 def _measure_redis(small: bool) -> list[str]:
@@ -164,9 +180,12 @@ def _measure_redis(small: bool) -> list[str]:
         if client.lacks or address is None:
             return [f"Redis: {client.lacks or 'not measured: `redis-server` is not installed'}"]
         sizes = (10, 20) if small else _REDIS_PAIRS
-        kept = call_in_process(
-            __name__, "fill_redis", (scratch, sizes), python=client.python, variables={ADDRESS: address}
-        )
+        try:
+            kept = call_in_process(
+                __name__, "fill_redis", (scratch, sizes), python=client.python, variables={ADDRESS: address}
+            )
+        except subprocess.CalledProcessError as error:
+            return [f"Redis: not measured: {REDIS} = {client.python} failed with exit code {error.returncode}"]
     slope, constant = np.polyfit(sizes, kept, 1)
     listed = ", ".join(f"{size:,} pairs {used / 1e6:.2f} MB" for size, used in zip(sizes, kept, strict=True))
     return [f"Redis (`used_memory` above that of an empty one): {listed}; {slope:,.0f} bytes a pair + {constant:,.0f}."]

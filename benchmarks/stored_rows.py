@@ -25,5 +25,8 @@ def read_rows(file: Path) -> Rows:
 
 
 def store_rows(file: Path, rows: Rows) -> None:
-    """Write all rows as JSON."""
-    file.write_text(json.dumps({row: [asdict(line) for line in lines] for row, lines in rows.items()}, indent=1))
+    """Write all rows as JSON, whole or not at all."""
+    text = json.dumps({row: [asdict(line) for line in lines] for row, lines in rows.items()}, indent=1)
+    new = file.with_suffix(".new")
+    new.write_text(text)
+    new.replace(file)

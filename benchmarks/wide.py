@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from benchmarks.conditions import describe_machine
 from benchmarks.figures import note_figure
 from benchmarks.isolated_process import IsolatedJob
-from pairity.pair_cost import describe_pair_cost
 from pairity.settings import FeatureSettings, Settings, UniverseSettings
 from pairity.timeline import DAY, HOUR, to_ms
 
@@ -51,7 +51,7 @@ def measure_wide(small: bool) -> str:
         stages = [(title, _run(title, function, (scratch, *left))) for title, function, *left in _list_stages(size)]
     head = (
         f"{size.assets} made-up instruments, {size.days} days of hours; then all "
-        f"{size.assets * (size.assets - 1) // 2:,} pairs of {size.pair_days} days."
+        f"{size.assets * (size.assets - 1) // 2:,} pairs of {size.pair_days} days. {describe_machine()}"
     )
     if not small:
         year, month = stages[_FEATURES][1].outcomes[-1], stages[-1][1].outcomes[-1]
@@ -61,9 +61,8 @@ def measure_wide(small: bool) -> str:
         f"| {title} | {job.outcomes[-1].seconds:.1f} | {job.outcomes[-1].peak_mb:,.0f} | {job.answer} |"
         for title, job in stages
     ]
-    cost = describe_pair_cost([str(number) for number in range(size.assets)])
     table = ["| stage | seconds | peak, MB | result |", "| --- | ---: | ---: | --- |", *lines]
-    return "\n".join([head, "", *table, "", *([f"- Said before such work: {cost}."] if cost else [])]) + "\n"
+    return "\n".join([head, "", *table]) + "\n"
 
 
 def _list_stages(size: Size) -> list[tuple[object, ...]]:
@@ -153,7 +152,12 @@ def publish(scratch: str, home: str, _since_ms: int, until_ms: int, count: int, 
     def work() -> str:
         report = publish_features(settings, until, until + 5 * DAY, SilentProgress())
         rows = {view.view: view.new_rows for view in report.views}
-        return f"{rows['asset_cross_section']:,} rows of the cross-section, {rows['pair_hourly']:,} of pairs"
+        files = Path(scratch, home, "features").rglob("*.parquet")
+        size = sum(file.stat().st_size for file in files if "pair" in file.relative_to(scratch).as_posix())
+        return (
+            f"{rows['asset_cross_section']:,} rows of the cross-section, {rows['pair_hourly']:,} of pairs; "
+            f"{size / 1e6:,.1f} MB in views of pairs"
+        )
 
     return work
 

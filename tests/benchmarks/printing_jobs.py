@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 
 def answer_between_prints(number: float) -> float:
@@ -30,3 +31,10 @@ def fail(message: str) -> None:
 def make_moody_job():
     """Make a job whose answer is another one in every process."""
     return lambda: f"answer of process {os.getpid()}"
+
+
+def start_child_and_wait(file: str) -> None:
+    """Start a process that lasts, write down its number, and last as well."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
+        Path(file).write_text(str(child.pid))
+        child.wait()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +45,15 @@ def test_a_process_that_fails_has_no_answer():
 def test_a_process_that_takes_too_long_is_ended():
     with pytest.raises(subprocess.TimeoutExpired):
         call_in_process("time", "sleep", (60,), limit_s=0.5)
+
+
+def test_with_a_process_that_takes_too_long_all_that_it_started_is_ended(tmp_path):
+    """A replay starts an exchange beside it: the next measurement must not run beside what was given up."""
+    file = tmp_path / "child"
+    with pytest.raises(subprocess.TimeoutExpired):
+        call_in_process(JOBS, "start_child_and_wait", (str(file),), limit_s=8.0)
+    child = Path("/proc", file.read_text())
+    deadline = time.monotonic() + 10
+    while child.exists() and "Z (zombie)" not in (child / "status").read_text():
+        assert time.monotonic() < deadline, "the child still runs"
+        time.sleep(0.05)

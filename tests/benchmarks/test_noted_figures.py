@@ -39,32 +39,36 @@ def test_months_of_history_may_cost_a_tenth_more(noted, seconds, met):
     assert noted == {"history": (f"0.41 s with 1 month, {seconds:.2f} s with 36 months", met)}
 
 
-@pytest.mark.parametrize(("power", "met"), [(0.9, True), (1.1, False)])
-def test_growth_with_pairs_is_no_worse_than_linear(noted, power, met):
+@pytest.mark.parametrize(("power", "memory", "met"), [(0.9, 0.05, True), (1.1, 0.05, False), (0.9, 0.2, False)])
+def test_growth_with_pairs_is_judged_where_what_a_run_takes_in_any_case_hides_it_no_more(noted, power, memory, met):
     def run(pairs):
-        return JobOutcome(pairs**power, 2 * pairs**power, 1.0, 10 * pairs**0.5, 0.0, "")
+        return JobOutcome(pairs**power, 2 * max(pairs, 435) ** power, 1.0, 500 * pairs**memory, 0.0, "")
 
     sizes = ((45, 10), (435, 30), (4_950, 100))
     rows = [(pairs, names, run(pairs)) for pairs, names in sizes]
     pairs_year._note(dict.fromkeys(pairs_year._STAGES, rows))
     said, found = noted["pairs"]
-    assert f"exponents {power:.2f}, 0.50; training set" in said
-    assert f"{4_950**power:.0f} s, {2 * 4_950**power:.0f} s of the processor, 704 MB" in said
+    assert f"exponents from 435 pairs on {power:.2f} and {memory:.2f}; training set" in said
+    assert f"{4_950**power:.0f} s, {2 * 4_950**power:.0f} s of the processor, {500 * 4_950**memory:,.0f} MB" in said
     assert found is met
 
 
 def test_workers_that_published_the_same_files_meet_the_aim_and_no_workers_say_nothing(noted):
-    def run(where, workers):
-        said = {"seconds": 10.0, "cpu_s": 12.0, "peak_mb": 1_500.0, "worker_mb": workers, "digest": "abc"}
-        return scale.Measured(300, 800_000, where, said)
+    def run(where, workers, minutes=800_000, peak=1_500.0):
+        said = {"seconds": 10.0, "cpu_s": 12.0, "peak_mb": peak, "worker_mb": workers, "digest": "abc"}
+        return scale.Measured(300, minutes, where, said)
 
-    alone = run("one machine", [])
-    scale._note([alone])
-    assert noted["scale"] == ("one machine 10 s, 12 s of the processor, 1,500 MB; digest abc", None)
-    scale._note([alone, run("two workers", [400.0, 410.0])])
+    alone = [run("one machine", [], minutes=80_000), run("one machine", [])]
+    scale._note(alone)
+    flat = "exponent of memory at the end 0.00; digest abc"
+    assert noted["scale"] == (f"one machine 10 s, 12 s of the processor, 1,500 MB, {flat}", None)
+    both = [*alone, run("two workers", [400.0, 410.0], minutes=80_000), run("two workers", [400.0, 410.0])]
+    scale._note(both)
     said, met = noted["scale"]
-    assert said.endswith("two workers 10 s, 12 s of the processor, 1,500 and 400 and 410 MB; digest abc")
+    assert said.endswith(f"two workers 10 s, 12 s of the processor, 1,500 and 400 and 410 MB, {flat}")
     assert met is True
+    scale._note([*both[:1], run("one machine", [], peak=15_000.0), *both[2:]])
+    assert noted["scale"][1] is False
 
 
 def test_decisions_beside_a_crowd_are_compared_by_their_medians():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,20 @@ from benchmarks.comparison import Cell, Track
 from benchmarks.figures import note_figure, read_figures
 from benchmarks.growth_figure import draw_growth
 from benchmarks.peer_interpreters import find_interpreter
+from benchmarks.processor import name_processor
 from benchmarks.results_report import write_report
-from benchmarks.results_table import measure_table
+from benchmarks.results_table import keep_measured, measure_table
+from benchmarks.stored_rows import read_rows, store_rows
 from benchmarks.whole_ways import read_trading
 
 OURS = Track(
-    "joining", "rows", "pairity", [Cell(10, 1.0, 2.0, 100.0), Cell(20, 2.0, 4.0, 100.0), Cell(40, 4.0, 8.0, 100.0)]
+    "joining",
+    "rows",
+    "pairity",
+    [Cell(10, 1.0, 2.0, 100.0), Cell(20, 2.0, 4.0, 100.0), Cell(40, 4.0, 8.0, 100.0)],
+    rounds=3,
+    commit="abc1234",
+    finished="2026-01-05",
 )
 PEER = Track(
     "joining", "rows", "peer", [Cell(10, 3.0, 2.0, 50.0), Cell(20, 6.0, 4.0, 50.0)], ["40: failed"], "the same bits"
@@ -30,10 +39,23 @@ REPLAY = Track(
 
 def test_ratios_are_taken_at_the_largest_size_that_both_did():
     text = write_report([OURS, PEER], [], "conditions", {})
-    assert "**joining** (rows: 10 / 20 / 40; load 0)" in text
+    assert "**joining** (rows: 10 / 20 / 40; load 0; 2026-01-05, commit abc1234)" in text
     assert "| pairity |  | 1.00 / 2.00 / 4.00 | 2.00 / 4.00 / 8.00 | 100 / 100 / 100 |  | 1.00, 0.00 |" in text
-    assert "| peer | the same bits | 3.00 / 6.00 | 2.00 / 4.00 | 50 / 50 | 3.00, 1.00, 0.50 | –, – |" in text
+    assert "| peer (one run) | the same bits | 3.00 / 6.00 | 2.00 / 4.00 | 50 / 50 | 3.00, 1.00, 0.50 | –, – |" in text
     assert "- joining: peer: 40: failed" in text
+
+
+def test_a_run_that_goes_on_keeps_what_was_measured_here_and_measures_again_what_failed(tmp_path: Path):
+    here = name_processor()
+    rows = {
+        "done": [replace(OURS, processor=here), replace(PEER, processor=here)],
+        "failed": [Track("failed", "", "pairity", missing=["not measured: OSError"], processor=here)],
+        "elsewhere": [replace(OURS, processor="another")],
+    }
+    store_rows(tmp_path / "rows.json", rows)
+    assert read_rows(tmp_path / "rows.json") == rows
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.json"]
+    assert keep_measured(rows) == {"done": rows["done"]}
 
 
 def test_every_aim_is_listed_and_says_whether_this_run_measured_it():
