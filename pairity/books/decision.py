@@ -8,7 +8,7 @@ No I/O and no clock. Source: docs/formulas.md, Books.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -80,14 +80,24 @@ def decide_book(
     realised: float | None,
     held: HeldBook,
     specs: Mapping[str, ContractSpec],
-    unknown: Collection[str] = (),
+    able: Collection[str],
 ) -> tuple[WeightPlan, Chosen]:
     """Return the weights of a family at a close, and what they ask for of each name that is held or wanted.
 
-    `realised` is that of `limit_book`, `unknown` that of `choose_contracts`.
+    `realised` is that of `limit_book`, `able` that of `find_unknown`.
     """
     plan = plan_weights(family, market, limits, realised)
+    unknown = find_unknown(held.contracts, plan.target, market.features, able)
     return plan, choose_contracts(held, plan.weights, family.band, specs, unknown, margin=limits.margin)
+
+
+def find_unknown(held: Iterable[str], target: Target, features: Container[str], able: Container[str]) -> frozenset[str]:
+    """Return the names that are held and of which this close says nothing: what is missing is no reason to trade.
+
+    Those without features of this close; all of them where the family had too few names to choose from. `able`: names
+    that the book may trade. One that it may not trade any more is none of these: it leaves.
+    """
+    return frozenset(name for name in held if name in able and (target.is_blind or name not in features))
 
 
 def plan_weights(family: BookFamily, market: BookMarket, limits: BookLimits, realised: float | None) -> WeightPlan:

@@ -6,7 +6,7 @@ Source: docs/formulas.md, Books.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 
@@ -16,7 +16,7 @@ from pairity.books.features import MIN_FUNDING_SHARE, TREND_DAYS, NameFeatures, 
 from pairity.books.members import MemberState, PairSides
 from pairity.books.netting import PairStake, net_pairs
 from pairity.books.outcomes import Outlook, Stay, hold_outlooks
-from pairity.books.ranks import average_ranks, rank_names
+from pairity.books.ranks import MIN_NAMES, average_ranks, rank_names
 from pairity.books.weights import build_book, net_books
 
 _DAY = 24
@@ -70,6 +70,8 @@ class Target:
     """For how many hours each pair is to be held; empty where pairs have no end."""
     parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Of combined books: book → the weights that it adds."""
+    is_blind: bool = False
+    """Whether too few names were known to choose a universe: no reason to trade, nor to hold nothing."""
 
 
 class Ranker(StrEnum):
@@ -161,7 +163,7 @@ def _trend_carry(market: BookMarket, size: int) -> Target:
     trend, carry = _trend(market, size), _carry(market, size)
     scores = {name: (trend.scores.get(name, 0.0) + carry.scores.get(name, 0.0)) / 2 for name in trend.universe}
     weights = net_books({"trend": 0.5, "carry": 0.5}, {"trend": trend.weights, "carry": carry.weights})
-    return Target(weights=weights, scores=scores, universe=trend.universe, pairs={})
+    return replace(trend, weights=weights, scores=scores)
 
 
 def _rank(market: BookMarket, size: int) -> Target:
@@ -171,6 +173,8 @@ def _rank(market: BookMarket, size: int) -> Target:
 
 def _continuation(market: BookMarket, size: int) -> Target:
     names = choose_universe(market.features, size)
+    if not names:
+        return _wait(market)
     among = {pair: z for pair, z in market.z_scores.items() if pair[0] in names and pair[1] in names}
     sides = hold_pairs(market.held_pairs, among)
     return Target(weights=_net(market, sides, size), scores={}, universe=tuple(names), pairs=sides)
@@ -178,6 +182,8 @@ def _continuation(market: BookMarket, size: int) -> Target:
 
 def _outcome(market: BookMarket, size: int) -> Target:
     names = choose_universe(market.features, size)
+    if not names:
+        return _wait(market)
     among = {pair: one for pair, one in market.outlooks.items() if pair[0] in names and pair[1] in names}
     held = {pair: Stay(market.held_pairs[pair], left) for pair, left in market.hours_left.items()}
     stays = hold_outlooks(held, among, market.elapsed)
@@ -194,7 +200,14 @@ def _combine(market: BookMarket, _size: int, *, rule: Rule) -> Target:
     weights = net_books(shares, {name: book.weights for name, book in market.books.items()})
     universe = tuple(sorted({name for book in market.books.values() for name in book.universe}))
     parts = {one: {name: share * w for name, w in market.books[one].weights.items()} for one, share in shares.items()}
-    return Target(weights=weights, scores={}, universe=universe, pairs={}, parts=parts)
+    blind = all(book.is_blind for book in market.books.values())
+    return Target(weights=weights, scores={}, universe=universe, pairs={}, parts=parts, is_blind=blind)
+
+
+def _wait(market: BookMarket) -> Target:
+    """Return what a book of pairs wants where no name is known: the pairs that it holds, as they are."""
+    left = {pair: max(0, hours - market.elapsed) for pair, hours in market.hours_left.items()}
+    return Target(weights={}, scores={}, universe=(), pairs=market.held_pairs, hours_left=left, is_blind=True)
 
 
 def _net(market: BookMarket, sides: PairSides, size: int) -> dict[str, float]:
@@ -217,7 +230,7 @@ def _net(market: BookMarket, sides: PairSides, size: int) -> dict[str, float]:
 def _weigh(market: BookMarket, names: list[str], scores: dict[str, float]) -> Target:
     volatilities = {name: _volatility(market, name) for name in names}
     weights = build_book(scores, volatilities)
-    return Target(weights=weights, scores=scores, universe=tuple(names), pairs={})
+    return Target(weights=weights, scores=scores, universe=tuple(names), pairs={}, is_blind=len(names) < MIN_NAMES)
 
 
 def _volatility(market: BookMarket, name: str) -> float:

@@ -231,10 +231,9 @@ class BookCycle:
         held = self._read_held(present, balance, rows)
         if held.equity <= 0:
             raise MissingDataError(f"the account's equity is {held.equity:.2f} USDT", "pay in, or end the process")
-        unknown = {name for name in held.contracts if name in present.missing}
         others = self._count_others(balance, rows)
-        book = decide(terms, present, held, unknown, decision_id=name, close=due, before=before, others=others)
         own = tuple(name for name in self._settings.universe.assets if name in able)
+        book = decide(terms, present, held, own, decision_id=name, close=due, before=before, others=others)
         if left is not None:
             book = replace(book, walked=WalkedMembers(names=own, known_at=known_at, cost_bps=paid))
         if (target := terms.limits.volatility) is not None:

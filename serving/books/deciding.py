@@ -60,7 +60,7 @@ def decide(
     terms: TradedBook,
     present: PresentMarket,
     held: HeldBook,
-    unknown: Collection[str],
+    able: Collection[str],
     *,
     decision_id: str,
     close: datetime,
@@ -69,8 +69,8 @@ def decide(
 ) -> BookRecord:
     """Return what is decided of every name that is held, wanted or in the universe; `before`: the decision before.
 
-    `others`: initial margin of the account, USDT, that serves something else than this book. `unknown` are names of
-    which nothing is known at this close: those that are held stay as they are.
+    `others`: initial margin of the account, USDT, that serves something else than this book. `able`: names that the
+    book may trade; those of them that are held and of which nothing is known at this close stay as they are.
     """
     limits = leave_for_others(terms.limits, held.equity, others)
     said = [] if limits == terms.limits else [f"{format_plain(others)} USDT of the account's margin serve others"]
@@ -81,7 +81,7 @@ def decide(
         present.realised,
         held,
         terms.specs,
-        unknown,
+        able,
     )
     names = chosen.names
     seen = {one.name for one in names}

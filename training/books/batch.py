@@ -132,6 +132,7 @@ class _Books:
         self._marks = _fill_forward(panel.closes)
         self._flows = self._marks * np.nan_to_num(panel.rates)
         self._volatilities = _read_volatilities(panel, plan)
+        self._known = _list_known(panel, plan)
         self._gone = panel.list_last_bars()
 
     def run(self, first: int, delay_h: int) -> Floats:
@@ -178,6 +179,7 @@ class _Books:
         target = np.broadcast_to(next(own for place, own in self._targets if place == row), held.shape)
         leaves, turns = (target == 0) & (held != 0), held * target < 0
         traded = leaves | turns | ((target != 0) & (np.abs(target - held) >= self._band))
+        traded &= self._known[row] | (held == 0)
         close = self._panel.closes[hour]
         wanted = target * worth[:, None] / np.where(np.isnan(close), 1.0, close)
         sizes = np.where(traded, self._contracts.round(wanted), self._sizes)
@@ -251,6 +253,12 @@ class _Books:
             self._sizes[account] = 0.0
             for orders in pending:
                 orders.traded[account] = False
+
+
+def _list_known(panel: BookPanel, plan: Sequence[PlannedDecision]) -> Bools:
+    """Return of which names each decision knows enough to trade them (`pairity.books.decision.find_unknown`)."""
+    rows = [[not one.target.is_blind and name in one.features for name in panel.names] for one in plan]
+    return np.array(rows, dtype=np.bool_).reshape(len(plan), len(panel.names))
 
 
 def _read_volatilities(panel: BookPanel, plan: Sequence[PlannedDecision]) -> Floats:

@@ -17,7 +17,7 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from pairity.books.decision import choose_contracts
+from pairity.books.decision import choose_contracts, find_unknown
 from pairity.books.families import BookFamily
 from pairity.books.limits import BookLimits
 from pairity.universe import ContractSpec
@@ -137,9 +137,9 @@ def run_book(
             prices = {
                 name: float(panel.closes[hour, column[name]]) for name, weight in wanted.weights.items() if weight
             }
-            chosen = choose_contracts(
-                account.read_held(prices), wanted.weights, family.band, specs, margin=terms.limits.margin
-            )
+            held = account.read_held(prices)
+            stay = find_unknown(held.contracts, wanted.target, wanted.features, able)
+            chosen = choose_contracts(held, wanted.weights, family.band, specs, stay, margin=terms.limits.margin)
             decision = BookDecision(wanted, chosen.names, chosen.margin)
             decisions.append(decision)
             waiting.append((hour + 1 + terms.delay_h + late.get(close, 0), decision))

@@ -2,7 +2,10 @@
 
 from decimal import Decimal
 
-from pairity.books.decision import HeldBook, choose_contracts, size_contracts
+import pytest
+
+from pairity.books.decision import HeldBook, choose_contracts, find_unknown, size_contracts
+from pairity.books.families import Target
 from pairity.books.rebalance import Cause
 from pairity.universe import ContractSpec
 
@@ -37,6 +40,22 @@ def test_a_name_of_which_nothing_is_known_stays_as_it_is():
     decided = {one.name: one for one in choose_contracts(held, {"A": -0.1}, 0.02, SPECS, {"C"}).names}
     assert (decided["C"].change.cause, decided["C"].wanted) == (Cause.NOT_KNOWN, Decimal(2))
     assert decided["A"].wanted == Decimal("-6.6")
+
+
+@pytest.mark.parametrize(
+    ("blind", "features", "able", "unknown"),
+    [
+        (False, "AB", "ABC", {"C"}),
+        (False, "ABC", "ABC", set()),
+        (True, "ABC", "ABC", {"A", "C"}),
+        (False, "AB", "AB", set()),  # C may not be traded any more: it leaves
+        (True, "AB", "AB", {"A"}),
+        (False, "", "ABC", {"A", "C"}),
+    ],
+)
+def test_what_is_missing_is_no_reason_to_trade(blind, features, able, unknown):
+    target = Target(weights={}, scores={}, universe=(), pairs={}, is_blind=blind)
+    assert find_unknown(["A", "C"], target, set(features), set(able)) == unknown
 
 
 def test_increases_fit_into_what_reductions_leave_of_the_margin_and_say_so():

@@ -50,6 +50,25 @@ def test_every_account_has_the_equity_of_the_engine(market, history, family, del
     assert len({row.tobytes() for row in got}) == len(COSTS)
 
 
+@pytest.mark.parametrize("family", ["trend_book", "carry_book", "pair_continuation"])
+def test_accounts_trade_nothing_either_where_too_few_names_are_known(family):
+    """Whole hours without bars of nine or of all names, at a decision and elsewhere."""
+    market = make_market(23, hours=2_700)
+    for kind in ("open", "high", "low", "close", "volume"):
+        for hour in (2_447, 2_448, 2_519, 2_520):
+            for name in sorted(market["close"])[: 9 if hour < 2_500 else 14]:
+                market[kind][name][hour] = None
+    history, specs, chosen = FeatureHistory(make_panel(market)), make_specs(market), BOOK_FAMILIES[family]
+    plan = plan_book(history, chosen, frozenset(specs), first=FIRST, costs=COSTS[0])
+    assert chosen.reads_pairs or any(one.target.is_blind for one in plan)
+    got = simulate_books(
+        history.panel, plan, make_targets(history.panel, plan), specs, COSTS, CAPITAL, band=chosen.band, first=FIRST
+    )
+    for place, (costs, capital) in enumerate(zip(COSTS, CAPITAL, strict=True)):
+        expected = run_book(history, chosen, BookTerms(capital, costs), specs, first=FIRST).result.equity["equity"]
+        np.testing.assert_allclose(got[place], expected.to_numpy(), rtol=1e-9)
+
+
 @pytest.mark.parametrize("family", list(BOOK_FAMILIES))
 @pytest.mark.parametrize(("delay", "phase"), [(0, 0), (30, 6)])
 def test_limit_orders_first_are_those_of_the_engine(market, history, family, delay, phase):

@@ -1,5 +1,6 @@
 """The engine of books against loops over plain lists, and what it must never do."""
 
+import copy
 from dataclasses import replace
 from decimal import Decimal
 
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 
 from pairity.books.families import BOOK_FAMILIES
+from pairity.books.rebalance import Cause
 from tests.oracles.book_days import trade_days
 from tests.training.books.markets import LOT, make_market, make_panel, make_specs
 from training.books.account import DELISTED, BookAccount, BookCosts
@@ -50,18 +52,65 @@ def test_trades_add_up_to_equity_and_nothing_stays_open(market, history, family)
     assert result.equity["exposure"].max() < 1.25
 
 
-@pytest.mark.parametrize("family", list(BOOK_FAMILIES))
-def test_what_had_no_bar_to_fill_at_is_counted(market, history, family):
-    run = run_book(history, BOOK_FAMILIES[family], TERMS, make_specs(market), first=FIRST)
-    missing = [
+def list_unfilled(market, run):
+    return [
         change.name
         for decision in run.decisions
         for change in decision.changes
         if change.is_traded and market["open"][change.name][decision.hour + 1] is None
     ]
-    assert run.result.unfilled_entries == len(missing)
-    if family == "trend_book":
-        assert missing == ["N04"]
+
+
+def take_bars(market, names, hours):
+    """Return the market without these bars."""
+    taken = copy.deepcopy(market)
+    for kind in ("open", "high", "low", "close", "volume"):
+        for name in names:
+            for hour in hours:
+                taken[kind][name][hour] = None
+    return taken
+
+
+@pytest.mark.parametrize("family", list(BOOK_FAMILIES))
+def test_what_had_no_bar_to_fill_at_is_counted(market, history, family):
+    run = run_book(history, BOOK_FAMILIES[family], TERMS, make_specs(market), first=FIRST)
+    assert run.result.unfilled_entries == len(list_unfilled(market, run))
+    if family != "trend_book":
+        return
+    traded = [(one.hour, change.name) for one in run.decisions for change in one.changes if change.is_traded]
+    hour, name = traded[len(traded) // 2]
+    holed = take_bars(market, [name], [hour + 1])
+    again = run_book(FeatureHistory(make_panel(holed)), BOOK_FAMILIES[family], TERMS, make_specs(market), first=FIRST)
+    assert list_unfilled(holed, again) == [name]
+    assert again.result.unfilled_entries == 1
+
+
+@pytest.mark.parametrize("family", ["trend_book", "carry_book", "trend_carry_book"])
+def test_a_held_name_without_a_bar_at_the_decision_stays_as_it_is(market, history, family):
+    """What is missing is no reason to trade: the hole of N04 lies over one decision, and its bars go on after it."""
+    run = run_book(history, BOOK_FAMILIES[family], TERMS, make_specs(market), first=FIRST)
+    (blind,) = [one for one in run.decisions if market["close"]["N04"][one.hour] is None]
+    (change,) = [one for one in blind.changes if one.name == "N04"]
+    assert change.cause is Cause.NOT_KNOWN
+    assert change.held != 0
+    assert change.weight == change.held
+
+
+def test_a_decision_that_knows_too_few_names_trades_nothing(market, history):
+    """Nine of fourteen names lack their bar at one decision: all are held on, and the next decision is as ever."""
+    family = BOOK_FAMILIES["trend_book"]
+    whole = run_book(history, family, TERMS, make_specs(market), first=FIRST)
+    place = next(at for at, one in enumerate(whole.decisions) if at > 5 and len(one.changes) > 6)
+    hour = whole.decisions[place].hour
+    dark = take_bars(market, sorted(market["close"])[:9], [hour])
+    run = run_book(FeatureHistory(make_panel(dark)), family, TERMS, make_specs(market), first=FIRST)
+    blind = run.decisions[place]
+    assert blind.hour == hour
+    assert blind.target.is_blind
+    assert len(blind.changes) > 6
+    assert {one.cause for one in blind.changes} == {Cause.NOT_KNOWN}
+    assert run.decisions[place - 1] == whole.decisions[place - 1]
+    assert {one.cause for one in run.decisions[place + 1].changes} > {Cause.WITHIN_BAND}
 
 
 def test_a_bar_without_a_volume_is_not_one_of_volume_0(market):

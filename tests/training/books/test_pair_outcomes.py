@@ -69,8 +69,9 @@ def test_an_outcome_is_what_the_engine_pays_for_the_pair(panel):
         base_volatility=volatilities["N2"],
         quote_volatility=volatilities["N5"],
     )
+    known = FeatureHistory(panel).name_features(HOUR)
     plan = [
-        PlannedDecision(at, Target(weights, {}, tuple(weights), {}), weights, (), {})
+        PlannedDecision(at, Target(weights, {}, tuple(weights), {}), weights, (), known)
         for at, weights in ((HOUR, net_pairs([stake])), (HOUR + 24, {"N2": 0.0, "N5": 0.0}))
     ]
     terms = BookTerms(1e7, COSTS)
