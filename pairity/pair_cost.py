@@ -28,6 +28,6 @@ def describe_pair_cost(traded: Sequence[str]) -> str | None:
     return (
         f"{len(traded):,} assets make {count:,} pairs: {rows:,} rows for each month of features, about "
         f"{format_fixed(rows * _FILE_BYTES_PER_ROW / 1e9, 1)} GB on the disk and "
-        f"{format_fixed(rows * _MICROSECONDS_PER_ROW / 60e6, 1)} minutes; set universe.pair_assets to the "
-        "assets whose pairs are wanted"
+        f"{format_fixed(rows * _MICROSECONDS_PER_ROW / 60e6, 1)} minutes of a processor; set universe.pair_assets "
+        "to the assets whose pairs are wanted"
     )

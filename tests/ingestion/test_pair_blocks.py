@@ -86,7 +86,7 @@ def test_many_pairs_say_what_they_cost(count, said):
 def test_the_cost_is_that_of_the_guide_to_sizes():
     cost = describe_pair_cost([f"C{number}" for number in range(300)])
     assert cost is not None
-    assert "32,292,000 rows for each month of features, about 3.6 GB on the disk and 5.9 minutes" in cost
+    assert "32,292,000 rows for each month of features, about 3.6 GB on the disk and 5.9 minutes of a processor" in cost
     guide = Path("docs/sizing.md").read_text()
     assert "| features of a pair, judged and published | 11.0 µs an hour" in guide
     assert "104 bytes an hour in `pair_hourly`; 57 every eighth hour" in guide
