@@ -98,7 +98,7 @@ def decide(
         close=close,
         equity_usdt=held.equity,
         names=tuple(
-            _describe(one, plan, present, _find_opening(one, close, before))
+            _describe(one, plan, present, held, _find_opening(one, close, before))
             for one in sorted([*names, *idle], key=lambda one: one.name)
         ),
         steps=(
@@ -161,7 +161,9 @@ def _find_opening(one: NameDecision, close: datetime, before: BookRecord | None)
     return known.opened_at if known is not None and kept else close
 
 
-def _describe(one: NameDecision, plan: WeightPlan, present: PresentMarket, opened_at: datetime | None) -> BookName:
+def _describe(
+    one: NameDecision, plan: WeightPlan, present: PresentMarket, held: HeldBook, opened_at: datetime | None
+) -> BookName:
     known = present.market.features.get(one.name)
     volatility = None if known is None else known.volatility
     if one.change.cause is Cause.NOT_KNOWN and one.name in present.missing:
@@ -177,7 +179,8 @@ def _describe(one: NameDecision, plan: WeightPlan, present: PresentMarket, opene
         weight=one.change.held,
         cause=one.change.cause.value,
         why=f"{why}; {one.note}" if one.note else why,
-        price=present.prices.get(one.name),
+        # A name outside the universe has no bars, and its stop needs a price: the mark that its size was found at.
+        price=held.prices.get(one.name),
         held=one.held,
         contracts=one.wanted,
         opened_at=opened_at,

@@ -16,7 +16,6 @@ from pairity.margin import MarginMode
 from pairity.strategy.types import Side
 from pairity.universe import ContractSpec, exact, short_name
 from serving.books.executions import Executions
-from serving.execution.contracts import get_contract
 from serving.execution.executor import Executor
 from serving.execution.order_sizes import split_contracts
 from serving.execution.protection import closes
@@ -92,7 +91,10 @@ class DisasterStops:
                 report.add_stuck(name, f"{name} has no stop: no price of it is known")
                 continue
             side = Side.BUY if contracts > 0 else Side.SELL
-            spec = get_contract(self._executor.contracts, name)
+            if (spec := self._executor.contracts.get(name)) is None:
+                # Of this name alone: the others have their stops looked after all the same.
+                report.add_stuck(name, f"{name} has no stop: its contract is not known; the venue's list is asked")
+                continue
             price = self.price(spec, side, closes_[name])
             fitting = [
                 algo for algo in own if closes(algo, instrument, side, MarginMode.CROSS) and algo.stop is not None
