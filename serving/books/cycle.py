@@ -235,7 +235,12 @@ class BookCycle:
         held = self._read_held(present, balance, rows)
         if held.equity <= 0:
             raise MissingDataError(f"the account's equity is {held.equity:.2f} USDT", "pay in, or end the process")
-        unknown = {name for name in held.contracts if name in present.missing}
+        # A name whose instrument does not trade stays as it is for as long as that lasts, whatever its last bar says.
+        unknown = {
+            name: parts.executor.idle.get(inst_id(name), "no bar at this close")
+            for name in held.contracts
+            if name in present.missing or inst_id(name) in parts.executor.idle
+        }
         others = self._count_others(balance, rows)
         book = decide(terms, present, held, unknown, decision_id=name, close=due, before=before, others=others)
         if left is not None:

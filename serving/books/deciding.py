@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -60,7 +60,7 @@ def decide(
     terms: TradedBook,
     present: PresentMarket,
     held: HeldBook,
-    unknown: Collection[str],
+    unknown: Mapping[str, str],
     *,
     decision_id: str,
     close: datetime,
@@ -70,7 +70,7 @@ def decide(
     """Return what is decided of every name that is held, wanted or in the universe; `before`: the decision before.
 
     `others`: initial margin of the account, USDT, that serves something else than this book. `unknown` are names of
-    which nothing is known at this close: those that are held stay as they are.
+    which nothing is known at this close, with the reason: those that are held stay as they are.
     """
     limits = leave_for_others(terms.limits, held.equity, others)
     said = [] if limits == terms.limits else [f"{format_plain(others)} USDT of the account's margin serve others"]
@@ -98,7 +98,7 @@ def decide(
         close=close,
         equity_usdt=held.equity,
         names=tuple(
-            _describe(one, plan, present, held, _find_opening(one, close, before))
+            _describe(one, plan, present, held, unknown, _find_opening(one, close, before))
             for one in sorted([*names, *idle], key=lambda one: one.name)
         ),
         steps=(
@@ -162,11 +162,18 @@ def _find_opening(one: NameDecision, close: datetime, before: BookRecord | None)
 
 
 def _describe(
-    one: NameDecision, plan: WeightPlan, present: PresentMarket, held: HeldBook, opened_at: datetime | None
+    one: NameDecision,
+    plan: WeightPlan,
+    present: PresentMarket,
+    held: HeldBook,
+    unknown: Mapping[str, str],
+    opened_at: datetime | None,
 ) -> BookName:
     known = present.market.features.get(one.name)
     volatility = None if known is None else known.volatility
-    if one.change.cause is Cause.NOT_KNOWN and one.name in present.missing:
+    if one.change.cause is Cause.NOT_KNOWN and one.name in unknown:
+        why = unknown[one.name]
+    elif one.change.cause is Cause.NOT_KNOWN and one.name in present.missing:
         why = "no bar at this close"
     else:
         why = present.unusable.get(one.name) or explain_weight(one.name, plan.target, plan.steps, volatility)

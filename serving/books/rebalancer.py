@@ -65,6 +65,8 @@ class Rebalancer:
 
         Without `reduce`, or `increase`, moves of that kind are not begun, and their orders that rest are ended; what
         is missing of them waits.
+        A reduction whose instrument does not trade is none of them: it is made once it does, and increases go on beside
+        it within the limits of the book (`find_refusal`).
         `find_refusal` says what forbids an increase. Raises VenueError where the venue leaves something open; an order
         in doubt is in the report.
         """
@@ -74,7 +76,8 @@ class Rebalancer:
                 if move.purpose is not purpose:
                     continue
                 try:
-                    waits |= await self._take(move, moves, report, allowed=allowed, find_refusal=find_refusal)
+                    if await self._take(move, moves, report, allowed=allowed, find_refusal=find_refusal):
+                        waits |= not self._stays(move)
                 except OrderUnknownError as error:
                     newest = self._list(move)[-1]
                     report.unresolved.append(newest.client_order_id)
@@ -148,6 +151,16 @@ class Rebalancer:
             await self._set_leverage(move)
             await self._intend(move, known, missing, spec)
 
+    def _stays(self, move: Move) -> bool:
+        """Return whether a reduction cannot be made, for as long as its instrument does not trade.
+
+        A suspension may last for days, a delisting for good: increases of other names do not wait for it.
+        """
+        if move.purpose is not Purpose.REDUCE or move.instrument not in self._executor.idle:
+            return False
+        known = self._list(move)
+        return not known or known[-1].state.final
+
     def _explain_stop(
         self, move: Move, moves: Sequence[Move], known: Sequence[Intent], report: ReconcileReport
     ) -> bool | None:
@@ -169,6 +182,10 @@ class Rebalancer:
                 report.problems.append(f"{move.name} is not increased until the next decision: {said}")
                 return False
             return None
+        if move.decision_id is not None and (why := self._executor.idle.get(move.instrument)):
+            # Not sent, and no cause of guarding: a refusal would say the same. What a person wants closed is sent.
+            report.problems.append(f"{move.name} is not reduced yet: {why}")
+            return True
         if self._refusals.delay(name, report):
             return True
         if known and _is_refused(known[-1]):

@@ -2,8 +2,8 @@
 
 A stop is far away: it is for what the book does not see until its next decision. It is renewed with every rebalance,
 at a distance from that decision's close. A replacement is placed before its predecessor is cancelled: for that moment
-there are two, never none. More than is held is harmless, less is not: while a rebalance is under way a stop that covers
-what is held stays.
+there are two, never none. More than is held is harmless, less is not: while a rebalance is under way, and while an
+instrument does not trade, a stop that covers what is held stays.
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ class DisasterStops:
             ]
             covered = sum((algo.contracts or abs(contracts) for algo in fitting), Decimal(0))
             exactly = covered == abs(contracts) and all(algo.stop == price for algo in fitting)
-            if exactly or (not settled and covered >= abs(contracts)):
+            # Where nothing trades nothing is placed: what covers it stays, whatever the last close says of its price.
+            stays = not settled or instrument in self._executor.idle
+            if exactly or (stays and covered >= abs(contracts)):
                 await self._drop([algo for algo in own if algo not in fitting], report)
                 continue
             if await self._place(mark[name], spec, side, abs(contracts), price, report):
