@@ -11,6 +11,7 @@ from pairity.errors import UnconfirmedError
 from pairity.timeline import format_instant
 from pairity.universe import ContractSpec, inst_id, short_name
 from serving.execution.facts import count_listed
+from serving.held_assets import list_held_assets
 from serving.journal import Rescaling
 from serving.parts import GuardParts
 
@@ -68,12 +69,10 @@ class InstrumentWatch:
             if listing.spec != known:
                 contracts[asset] = listing.spec
                 self._parts.progress.say(f"the venue changed the contract {known.instrument}: {listing.spec}")
-        # A position in an asset outside the universe (it was changed since) needs its contract too.
-        for record in self._parts.journal.open_positions():
-            for leg in record.position.legs:
-                named = next((name for name in listings if short_name(name) == leg.asset), None)
-                if leg.asset not in contracts and named is not None:
-                    contracts[leg.asset] = listings[named].spec
+        # What is held in an asset outside the universe (it was changed since) needs its contract too.
+        for asset in list_held_assets(self._parts.journal):
+            if asset not in contracts and (listed := listings.get(inst_id(asset))) is not None:
+                contracts[asset] = listed.spec
         self._listed_at = now
         return bool(before.keys() - idle.keys())
 

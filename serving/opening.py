@@ -44,6 +44,7 @@ from serving.execution.executor import Executor
 from serving.execution.limit_entries import LimitTerms
 from serving.execution.okx import OkxVenue
 from serving.execution.orders import OrderDesk
+from serving.held_assets import list_held_assets
 from serving.hourly_data import HourlyData, LiveData
 from serving.journal import Journal, Purpose, Run
 from serving.journal.book_pages import TRADES
@@ -172,7 +173,7 @@ class Opening:
         events = Events(journal, clock.now, self._metrics.count_alert)
         events.flush()  # before the first state: a journal that is older than its events begins here
         if not self._contracts:
-            await self._read_contracts_somewhere()
+            await self._read_contracts_somewhere(journal)
         desk = OrderDesk(self._venue, journal, clock, self._stand_ins.make_pace(self._settings.serve))
         guard = GuardParts(
             settings=self._settings,
@@ -279,13 +280,16 @@ class Opening:
         finally:
             await alarm.close()
 
-    async def _read_contracts_somewhere(self) -> None:
-        """Read the contracts that guarding needs, from the venue where the stored ones cannot be read."""
+    async def _read_contracts_somewhere(self, journal: Journal) -> None:
+        """Read the contracts that guarding needs, from the venue where the stored ones cannot be read.
+
+        What is held needs its contract, too, where a person has taken it out of the universe.
+        """
         with contextlib.suppress(DataError, OSError):
             self._contracts.update(read_contracts(self._layout))
         with contextlib.suppress(VenueError):
             listings = await self._venue.listings()
-            wanted = {inst_id(asset): asset for asset in self._assets}
+            wanted = {inst_id(asset): asset for asset in (*self._assets, *list_held_assets(journal))}
             self._contracts.update({wanted[name]: row.spec for name, row in listings.items() if name in wanted})
 
 

@@ -266,7 +266,8 @@ class Watch:
                 self._parts.progress.say(problem)
         self._events.record_new("reconciliation", Severity.WARNING, report.list_differences())
         self._said = set(report.problems)
-        blocked = self._instruments.idle | report.blocked
+        self._parts.executor.idle = self._instruments.idle
+        blocked = self._parts.executor.idle | report.blocked
         self._parts.executor.blocked = blocked
         self._parts.status.blocked = blocked
         self._parts.status.lease = self._rivals.lease

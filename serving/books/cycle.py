@@ -27,6 +27,7 @@ from serving.books.members import find_left, list_past
 from serving.books.online import read_market
 from serving.books.parts import BookDesk, BookParts
 from serving.error_states import describe, may_be_survived
+from serving.execution.contracts import get_contract
 from serving.execution.venue_records import Balance, VenuePosition
 from serving.journal import BookRecord, DecisionRecord, TradingState, decision_id
 from serving.journal.book_records import RealisedVolatility, WalkedMembers
@@ -199,7 +200,10 @@ class BookCycle:
         Raises MissingDataError where nothing of the bar is known.
         """
         parts, terms = self._parts, self._parts.name_terms()
-        before, able = parts.journal.books.newest(), frozenset(terms.specs)
+        before = parts.journal.books.newest()
+        # What is held outside the universe has a contract, too, and is nothing that may be chosen.
+        own = tuple(name for name in self._settings.universe.assets if name in terms.specs)
+        able = frozenset(own)
         paid = self._settings.costs.taker_fee_bps + self._settings.costs.slippage_bps
         known_at, left = parts.clock.now(), find_left(terms.family, before, paid)
         measuring = asyncio.to_thread(
@@ -231,9 +235,12 @@ class BookCycle:
         held = self._read_held(present, balance, rows)
         if held.equity <= 0:
             raise MissingDataError(f"the account's equity is {held.equity:.2f} USDT", "pay in, or end the process")
+        # A name whose instrument does not trade stays as it is for as long as that lasts, whatever its last bar says.
+        idle = {
+            name: parts.executor.idle[inst_id(name)] for name in held.contracts if inst_id(name) in parts.executor.idle
+        }
         others = self._count_others(balance, rows)
-        own = tuple(name for name in self._settings.universe.assets if name in able)
-        book = decide(terms, present, held, own, decision_id=name, close=due, before=before, others=others)
+        book = decide(terms, present, held, own, idle, decision_id=name, close=due, before=before, others=others)
         if left is not None:
             book = replace(book, walked=WalkedMembers(names=own, known_at=known_at, cost_bps=paid))
         if (target := terms.limits.volatility) is not None:
@@ -251,7 +258,8 @@ class BookCycle:
         own = Decimal(0)
         for name, count in self._parts.journal.books.count_held().items():
             mark = rows[name].mark_price  # known: what is held was read before
-            own += abs(count) * self._parts.contracts[short_name(name)].ct_val * (mark or Decimal(0))
+            spec = get_contract(self._parts.contracts, short_name(name))
+            own += abs(count) * spec.ct_val * (mark or Decimal(0))
         return float(balance.equity - balance.available - own / self._settings.strategy.leverage)
 
     def _read_held(self, present: PresentMarket, balance: Balance, rows: Mapping[str, VenuePosition]) -> HeldBook:
@@ -268,5 +276,6 @@ class BookCycle:
             if row is None or row.mark_price is None or row.contracts != count:
                 raise VenueAnswerError(f"{name} is held, and its mark price is not known", "it is asked for again")
             close = prices.setdefault(name, float(row.mark_price))
-            equity += count * self._parts.contracts[name].ct_val * (exact(close) - row.mark_price)
+            spec = get_contract(self._parts.contracts, name)
+            equity += count * spec.ct_val * (exact(close) - row.mark_price)
         return HeldBook(contracts, float(equity), prices)

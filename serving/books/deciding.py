@@ -61,6 +61,7 @@ def decide(
     present: PresentMarket,
     held: HeldBook,
     able: Collection[str],
+    idle: Mapping[str, str],
     *,
     decision_id: str,
     close: datetime,
@@ -70,7 +71,8 @@ def decide(
     """Return what is decided of every name that is held, wanted or in the universe; `before`: the decision before.
 
     `others`: initial margin of the account, USDT, that serves something else than this book. `able`: names that the
-    book may trade; those of them that are held and of which nothing is known at this close stay as they are.
+    book may trade; those of them that are held and of which nothing is known at this close stay as they are. So do
+    those of `idle`, whose instruments do not trade, with the reason.
     """
     limits = leave_for_others(terms.limits, held.equity, others)
     said = [] if limits == terms.limits else [f"{format_plain(others)} USDT of the account's margin serve others"]
@@ -82,11 +84,12 @@ def decide(
         held,
         terms.specs,
         able,
+        idle,
     )
     names = chosen.names
     seen = {one.name for one in names}
     lacking = explain_no_universe(present.market.features, terms.specs)
-    idle = [
+    untouched = [
         NameDecision(Change(name, 0.0, 0.0, cause), Decimal(0), Decimal(0))
         for cause, idlers in ((Cause.WITHIN_BAND, plan.target.universe), (Cause.NOT_KNOWN, present.unusable))
         for name in idlers
@@ -98,8 +101,8 @@ def decide(
         close=close,
         equity_usdt=held.equity,
         names=tuple(
-            _describe(one, plan, present, _find_opening(one, close, before))
-            for one in sorted([*names, *idle], key=lambda one: one.name)
+            _describe(one, plan, present, held, idle, _find_opening(one, close, before))
+            for one in sorted([*names, *untouched], key=lambda one: one.name)
         ),
         steps=(
             *said,
@@ -161,11 +164,22 @@ def _find_opening(one: NameDecision, close: datetime, before: BookRecord | None)
     return known.opened_at if known is not None and kept else close
 
 
-def _describe(one: NameDecision, plan: WeightPlan, present: PresentMarket, opened_at: datetime | None) -> BookName:
+def _describe(
+    one: NameDecision,
+    plan: WeightPlan,
+    present: PresentMarket,
+    held: HeldBook,
+    idle: Mapping[str, str],
+    opened_at: datetime | None,
+) -> BookName:
     known = present.market.features.get(one.name)
     volatility = None if known is None else known.volatility
-    if one.change.cause is Cause.NOT_KNOWN and one.name in present.missing:
+    if one.change.cause is Cause.NOT_KNOWN and one.name in idle:
+        why = idle[one.name]
+    elif one.change.cause is Cause.NOT_KNOWN and one.name in present.missing:
         why = "no bar at this close"
+    elif one.change.cause is Cause.NOT_KNOWN and known is not None and one.held:
+        why = "too few names are known to choose among them"
     else:
         why = present.unusable.get(one.name) or explain_weight(one.name, plan.target, plan.steps, volatility)
     return BookName(
@@ -177,7 +191,8 @@ def _describe(one: NameDecision, plan: WeightPlan, present: PresentMarket, opene
         weight=one.change.held,
         cause=one.change.cause.value,
         why=f"{why}; {one.note}" if one.note else why,
-        price=present.prices.get(one.name),
+        # A name outside the universe has no bars, and its stop needs a price: the mark that its size was found at.
+        price=held.prices.get(one.name),
         held=one.held,
         contracts=one.wanted,
         opened_at=opened_at,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from pairity.strategy.types import Side
@@ -22,6 +23,10 @@ class Move:
     purpose: Purpose
     side: Side
     contracts: Decimal
+    left: Decimal = Decimal(0)
+    """Contracts (never negative) that a reduction leaves: it goes no further down, whoever brought them there."""
+    close: datetime | None = None
+    """Close of the decision; None where a person asked for it."""
 
     @property
     def instrument(self) -> str:
@@ -63,6 +68,8 @@ def _split(book: BookRecord, name: str, held: Decimal, wanted: Decimal) -> Itera
                 purpose=purpose,
                 side=Side.BUY if sign > 0 else Side.SELL,
                 contracts=contracts,
+                left=max(abs(held) - reduced, Decimal(0)) if purpose is Purpose.REDUCE else Decimal(0),
+                close=book.close,
             )
 
 

@@ -7,19 +7,22 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from model_registry.stored_books import STORED_BOOKS, UNTRADED
+from pairity.books.account_limits import make_limits
 from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.books.present import MeasureBook
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.margin import MarginMode
 from pairity.settings import Settings
+from pairity.universe import inst_id, short_name
 from serving.books.deciding import TradedBook
 from serving.books.executions import Executions
-from serving.books.moves import Move
+from serving.books.moves import Move, name_position
 from serving.books.rebalancer import Rebalancer
 from serving.books.reconciler import BookReconciler
+from serving.books.staying import explain_excess
 from serving.books.stops import DisasterStops
 from serving.execution.limit_entries import LimitTerms
-from serving.journal import BookRecord
+from serving.journal import BookRecord, Purpose
 from serving.journal.event_records import Severity
 from serving.limits import Limiter
 from serving.models.deciding_model import DecidingBook
@@ -129,6 +132,27 @@ class BookDesk:
             self._measured_for = move.decision_id
         book = self._parts.journal.books.newest()
         wanted = None if book is None else book.find(move.name)
-        if wanted is None or wanted.price is None:
+        if book is None or wanted is None or wanted.price is None:
             return "no price of it is known"
+        if (why := self._explain_excess(book, move)) is not None:
+            return why
         return await self._limiter.find_increase_refusal(move.name, move.contracts, abs(wanted.contracts), wanted.price)
+
+    def _explain_excess(self, book: BookRecord, move: Move) -> str | None:
+        """Return which limit of the book an increase would exceed, with what it holds and cannot trade.
+
+        Without such a name the decision is within its limits, and nothing is measured: the process does what the
+        backtest does. With one, what was to leave is held beside what was to take its place. Increases go out in the
+        order of the decision while both fit into `books.gross_max` and the account's margin, and do not move the book
+        further beyond `books.net_max`; the others are made later in the day if the instrument trades again.
+        """
+        journal, idle = self._parts.journal, self._parts.executor.idle
+        held = {short_name(name): count for name, count in journal.books.count_held().items()}
+        staying = {name for name in held if inst_id(name) in idle}
+        if not staying:
+            return None
+        ids = {one.name: name_position(book, one.name) for one in book.names}
+        begun = {name for name, known in ids.items() if journal.intents(known, 0, Purpose.INCREASE)}
+        return explain_excess(
+            book, move, held, staying, begun, self._parts.contracts, make_limits(self._parts.settings)
+        )

@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 
 from pairity.errors import OrderUnknownError
+from pairity.margin import MarginMode
 from pairity.universe import ContractSpec
 from serving.books.moves import Move
-from serving.execution.contracts import get_contract
 from serving.execution.entry_intents import MARKET, POST_ONLY
 from serving.execution.executor import Executor
 from serving.execution.limit_entries import LimitTerms
@@ -65,6 +65,8 @@ class Rebalancer:
 
         Without `reduce`, or `increase`, moves of that kind are not begun, and their orders that rest are ended; what
         is missing of them waits.
+        A reduction whose instrument does not trade is none of them: it is made once it does, and increases go on beside
+        it within the limits of the book (`find_refusal`).
         `find_refusal` says what forbids an increase. Raises VenueError where the venue leaves something open; an order
         in doubt is in the report.
         """
@@ -74,7 +76,8 @@ class Rebalancer:
                 if move.purpose is not purpose:
                     continue
                 try:
-                    waits |= await self._take(move, moves, report, allowed=allowed, find_refusal=find_refusal)
+                    if await self._take(move, moves, report, allowed=allowed, find_refusal=find_refusal):
+                        waits |= not self._stays(move)
                 except OrderUnknownError as error:
                     newest = self._list(move)[-1]
                     report.unresolved.append(newest.client_order_id)
@@ -109,23 +112,35 @@ class Rebalancer:
         find_refusal: FindRefusal | None,
     ) -> bool:
         """Take one move as far as it goes now; return whether it is still under way."""
+        before, stepped = _count_filled(self._list(move)), False
         while True:
             known = self._list(move)
             if known and not known[-1].state.final:
-                if not await self._step(known, allowed=allowed):
+                stepped = True
+                if not await self._step(move, known, report, allowed=allowed and not self._has_struck(move)):
                     return True
                 continue
             await self._switch.release(move.position_id)
-            missing = move.contracts - _count_filled(known)
-            spec = get_contract(self._executor.contracts, move.name)
+            missing = self._count_missing(move, known)
             if missing <= 0:
                 self._refusals.forget(move.position_id)
                 return False
+            if (spec := self._executor.contracts.get(move.name)) is None:
+                # Of this name alone: the others are carried out all the same.
+                report.add_stuck(move.position_id, f"{move.name} is not traded: its contract is not known")
+                return move.purpose is Purpose.REDUCE
             if missing < spec.min_sz:
                 report.problems.append(f"{move.name}: {missing} contracts are below the smallest order")
                 return False
             if not allowed:
                 return True
+            if move.purpose is Purpose.REDUCE:
+                # The list is older than what was filled in this pass.
+                listed = _count_listed(move, report) - (_count_filled(known) - before) - move.left
+                if listed < missing and (stepped or listed < spec.min_sz):
+                    # Somebody else may have reduced it beside an order of ours: the next look compares.
+                    return True
+                missing = min(missing, listed)
             if (stopped := self._explain_stop(move, moves, known, report)) is not None:
                 return stopped
             # One that has begun already is not measured again.
@@ -135,6 +150,16 @@ class Rebalancer:
                 return False
             await self._set_leverage(move)
             await self._intend(move, known, missing, spec)
+
+    def _stays(self, move: Move) -> bool:
+        """Return whether a reduction cannot be made, for as long as its instrument does not trade.
+
+        A suspension may last for days, a delisting for good: increases of other names do not wait for it.
+        """
+        if move.purpose is not Purpose.REDUCE or move.instrument not in self._executor.idle:
+            return False
+        known = self._list(move)
+        return not known or known[-1].state.final
 
     def _explain_stop(
         self, move: Move, moves: Sequence[Move], known: Sequence[Intent], report: ReconcileReport
@@ -146,9 +171,10 @@ class Rebalancer:
             if move.instrument in self._executor.blocked:
                 report.problems.append(f"{move.name} is not increased: {self._executor.blocked[move.instrument]}")
                 return False
-            if any(not self._is_filled(other) for other in moves if other.position_id == name and other != move):
+            others = [other for other in moves if other.position_id == name and other != move]
+            if any(self._count_missing(other, self._list(other)) > 0 for other in others):
                 return False  # what is held on the other side comes first
-            if any(one.state is IntentState.FILLED for one in self._journal.intents(name, 0, Purpose.PROTECT)):
+            if self._has_struck(move):
                 report.problems.append(f"{move.name} is not increased until the next decision: its stop was triggered")
                 return False
             if len(refused) >= _MOST_REFUSALS:
@@ -156,6 +182,10 @@ class Rebalancer:
                 report.problems.append(f"{move.name} is not increased until the next decision: {said}")
                 return False
             return None
+        if move.decision_id is not None and (why := self._executor.idle.get(move.instrument)):
+            # Not sent, and no cause of guarding: a refusal would say the same. What a person wants closed is sent.
+            report.problems.append(f"{move.name} is not reduced yet: {why}")
+            return True
         if self._refusals.delay(name, report):
             return True
         if known and _is_refused(known[-1]):
@@ -166,13 +196,32 @@ class Rebalancer:
                 return self._refusals.delay(name, report)
         return None
 
-    def _is_filled(self, move: Move) -> bool:
-        return _count_filled(self._list(move)) >= move.contracts
+    def _count_missing(self, move: Move, known: Sequence[Intent]) -> Decimal:
+        """Return the contracts that a move lacks still; `known` are its orders.
 
-    async def _step(self, known: Sequence[Intent], *, allowed: bool) -> bool:
+        A reduction lacks no more than is held beyond what it leaves: a stop, a person or the venue may have closed of
+        it since the decision.
+        """
+        missing = move.contracts - _count_filled(known)
+        if missing <= 0 or move.purpose is not Purpose.REDUCE:
+            return missing
+        held = self._journal.books.count_held().get(move.instrument, Decimal(0))
+        return min(missing, -move.side.sign * held - move.left)
+
+    def _has_struck(self, move: Move) -> bool:
+        """Return whether the stop of a name struck since the decision that wants more of it.
+
+        It may be one of the decision before: while a rebalance is under way a stop that covers what is held stays. What
+        was decided on a market from before that is not bought back; the next decision may.
+        """
+        if move.purpose is not Purpose.INCREASE or move.close is None:
+            return False
+        return self._journal.books.has_struck(move.instrument, move.close)
+
+    async def _step(self, move: Move, known: Sequence[Intent], report: ReconcileReport, *, allowed: bool) -> bool:
         """Take one step with the newest order of a move; return False while it rests, and may."""
         newest = known[-1]
-        if newest.state is IntentState.INTENDED and not allowed:
+        if newest.state is IntentState.INTENDED and (not allowed or _is_too_large(move, newest, report)):
             await self._end(newest)
             return True
         if newest.order_type == MARKET:
@@ -193,7 +242,7 @@ class Rebalancer:
         newest = await self._desk.look(newest)
         if newest.state.final:
             return True
-        if allowed and not self._is_over(known):
+        if allowed and not self._is_over(known) and not _is_too_large(move, newest, report):
             await self._switch.arm(newest.position_id)
             return False
         await self._desk.end(newest)
@@ -267,6 +316,19 @@ def _is_refused(intent: Intent) -> bool:
     """Return whether the venue took a market order, or refused it, and executed nothing."""
     reached = intent.state is IntentState.REJECTED or intent.order_id is not None
     return intent.order_type == MARKET and reached and not intent.filled_contracts
+
+
+def _count_listed(move: Move, report: ReconcileReport) -> Decimal:
+    """Return the contracts that a move may reduce by the venue's list of this pass."""
+    own = [row for row in report.rows if row.instrument == move.instrument and row.margin_mode == MarginMode.CROSS]
+    return max(sum((-move.side.sign * row.contracts for row in own), Decimal(0)), Decimal(0))
+
+
+def _is_too_large(move: Move, intent: Intent, report: ReconcileReport) -> bool:
+    """Return whether an order would reduce further down than its move: what is listed shrank beside it."""
+    if move.purpose is not Purpose.REDUCE:
+        return False
+    return intent.contracts - intent.filled_contracts > _count_listed(move, report) - move.left
 
 
 def _count_filled(known: Sequence[Intent]) -> Decimal:

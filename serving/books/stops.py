@@ -2,8 +2,8 @@
 
 A stop is far away: it is for what the book does not see until its next decision. It is renewed with every rebalance,
 at a distance from that decision's close. A replacement is placed before its predecessor is cancelled: for that moment
-there are two, never none. More than is held is harmless, less is not: while a rebalance is under way a stop that covers
-what is held stays.
+there are two, never none. More than is held is harmless, less is not: while a rebalance is under way, and while an
+instrument does not trade, a stop that covers what is held stays.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pairity.margin import MarginMode
 from pairity.strategy.types import Side
 from pairity.universe import ContractSpec, exact, short_name
 from serving.books.executions import Executions
-from serving.execution.contracts import get_contract
 from serving.execution.executor import Executor
 from serving.execution.order_sizes import split_contracts
 from serving.execution.protection import closes
@@ -92,14 +91,19 @@ class DisasterStops:
                 report.add_stuck(name, f"{name} has no stop: no price of it is known")
                 continue
             side = Side.BUY if contracts > 0 else Side.SELL
-            spec = get_contract(self._executor.contracts, name)
+            if (spec := self._executor.contracts.get(name)) is None:
+                # Of this name alone: the others have their stops looked after all the same.
+                report.add_stuck(name, f"{name} has no stop: its contract is not known; the venue's list is asked")
+                continue
             price = self.price(spec, side, closes_[name])
             fitting = [
                 algo for algo in own if closes(algo, instrument, side, MarginMode.CROSS) and algo.stop is not None
             ]
             covered = sum((algo.contracts or abs(contracts) for algo in fitting), Decimal(0))
             exactly = covered == abs(contracts) and all(algo.stop == price for algo in fitting)
-            if exactly or (not settled and covered >= abs(contracts)):
+            # Where nothing trades nothing is placed: what covers it stays, whatever the last close says of its price.
+            stays = not settled or instrument in self._executor.idle
+            if exactly or (stays and covered >= abs(contracts)):
                 await self._drop([algo for algo in own if algo not in fitting], report)
                 continue
             if await self._place(mark[name], spec, side, abs(contracts), price, report):

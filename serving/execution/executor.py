@@ -39,6 +39,8 @@ class Executor:
         self.facts = Facts(desk.venue, desk.journal)
         self.blocked: dict[str, str] = {}
         """Instruments in which nothing is opened, with the reason: somebody else is in them, or they do not trade."""
+        self.idle: dict[str, str] = {}
+        """Of these what does not trade, as the venue last listed it: nothing is reduced there either."""
         self.contracts = contracts
         self._hedge_tolerance = hedge_tolerance
         self.protection = PositionProtector(desk, contracts)

@@ -124,6 +124,20 @@ class BookPages:
         query = select_intents().where(of_book, alive).order_by(table.created_at, table.attempt)
         return [codec.intent_from_row(row) for row in self._rows(query)]
 
+    def has_struck(self, instrument: str, since: datetime) -> bool:
+        """Return whether a stop executed anything in an instrument since an instant, of whichever decision it was."""
+        fills, intents = tables.fills.c, tables.intents.c
+        query = (
+            select(fills.client_order_id)
+            .join(tables.intents, fills.client_order_id == intents.client_order_id)
+            .where(
+                intents.purpose == Purpose.PROTECT.value,
+                fills.instrument == instrument,
+                fills.at >= codec.time_to_text(since),
+            )
+        )
+        return bool(self._rows(query.limit(1)))
+
     def executions(self) -> list[Execution]:
         """Return the executions of books, each with the purpose and the decision of its order, oldest first."""
         fills, fees, intents = tables.fills, tables.fees, tables.intents

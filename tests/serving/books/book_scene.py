@@ -167,10 +167,9 @@ class BookScene:
     def trade(self, cycles: int, *, measure: MeasureBook = measure_book, **stand_ins: Any) -> ServeReport:
         """Run one process for so many cycles."""
         parts = StandIns(
-            open_data=open_published,
             # Lists of an unkind exchange lag by the wall's clock.
             make_pace=_make_real_pace if self.account.unkind else VirtualWaiting().make_pace,
-            **stand_ins,
+            **{"open_data": open_published, **stand_ins},
         )
         job = serve(
             self.settings,
