@@ -18,12 +18,12 @@ from pairity.timeline import HOUR
 from training import tracking
 from training.backtest.performance import compute_hourly_returns, measure_performance
 from training.backtest.records import BacktestResult
+from training.books.code_digest import digest_book_code
 from training.books.engine import run_book
 from training.books.evidence import Certainty, measure_certainty
 from training.books.registrations import (
     Registration,
     define_book,
-    digest_book_code,
     list_differences,
     list_own_looks,
     read_registrations,
