@@ -9,7 +9,7 @@ import click
 from pairity.names import IDENTIFIER
 from pairity.number_formats import format_fixed
 from pairity_cli.context import echo, reports_errors, settings_from
-from pairity_cli.parameters import Name, Note
+from pairity_cli.parameters import AssetNames, Name, Note
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
@@ -85,14 +85,15 @@ def add(family: str, first: str, last: str, expects: str) -> None:
 @registrations.command()
 @click.argument("family", type=Name(IDENTIFIER))
 @click.option("--reason", type=Note(), help="Why hours that were looked at are looked at again; it is recorded.")
+@click.option("--delisted", type=AssetNames(), metavar="A,B,…", help="Names that the venue ended before the last hour.")
 @reports_errors
 @prints_tables()
-def look(family: str, reason: str | None) -> None:
+def look(family: str, reason: str | None, delisted: tuple[str, ...] | None) -> None:
     """Look at the registered hours, once: the look is written down before it is taken."""
     from training.books.last_look import look_at_book
     from venue.clock import SystemClock
 
-    _show(look_at_book(settings_from(), family, SystemClock().now(), reason))
+    _show(look_at_book(settings_from(), family, SystemClock().now(), reason, delisted or ()))
 
 
 def _show(seen: BookLook) -> None:
@@ -105,6 +106,8 @@ def _show(seen: BookLook) -> None:
     print_line(f"registered {one.registered_at:%Y-%m-%d %H:%M} UTC; expected: {one.expects}")
     if seen.reason:
         print_line(f"again, because: {seen.reason}")
+    if seen.delisted:
+        print_line(f"ended before the last hour, as you say: {', '.join(seen.delisted)}")
     values = [format_measure(key, seen.metrics, one.last - one.first) for key in _MEASURES]
     print_table(tuple(MEASURES[key].title.strip() for key in _MEASURES), [tuple(values)])
     if seen.certainty is not None:

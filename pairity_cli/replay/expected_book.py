@@ -9,7 +9,6 @@ from datetime import datetime
 from feature_repo.contract_specs import read_contracts
 from pairity.books.families import BookFamily
 from pairity.books.fits import BookFit
-from pairity.books.limits import VOLATILITY_HOURS
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import HOUR, MINUTE
@@ -54,16 +53,12 @@ def backtest_book(
         marks=read_settlement_marks(settings, settled),
     )
     first = (since - panel.start) // HOUR
-    # The process knows the sixty days before its first decision, which its volatility is measured over.
-    earlier = 0 if terms.limits.volatility is None or family.needs_pairs else VOLATILITY_HOURS + family.every_hours
     able = frozenset(panel.names) & frozenset(contracts)
     if fit is None:
-        planned = plan_book(
-            history, family, able, first=max(first - earlier, 0), limits=terms.limits, costs=terms.costs
-        )
+        planned = plan_book(history, family, able, first=first, limits=terms.limits, costs=terms.costs)
     else:
         # What is smoothed goes on from decision to decision, as it does in the process: from the first that was made.
         rows = {(close - panel.start) // HOUR for close in silent}
         planned = plan_book(history, family, able, first=first, limits=terms.limits, costs=asked, fit=fit, silent=rows)
-    plan = [one for one in planned if one.hour >= first and panel.close_of(one.hour) not in silent]
+    plan = [one for one in planned if panel.close_of(one.hour) not in silent]
     return ExpectedBook(run_book(history, family, terms, contracts, first=first, plan=plan, late=late), panel)

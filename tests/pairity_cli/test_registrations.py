@@ -138,6 +138,14 @@ def test_changed_code_needs_a_reason(run, monkeypatch):
     assert "the code of books has changed since" in refused.output
 
 
+def test_what_ends_before_a_look_is_named_and_nothing_else(run, tmp_path):
+    assert run("add", "trend_book", *WORDS).exit_code == 0
+    refused = run("look", "trend_book", "--delisted", "btc")
+    assert refused.exit_code == 2, refused.output
+    assert "BTC did not end before" in refused.output
+    assert TrialLedger(tmp_path / "trials").read().looks == ()
+
+
 def test_an_edited_file_is_named(run, tmp_path):
     assert run("add", "trend_book", *WORDS).exit_code == 0
     path = tmp_path / "trials" / "registrations" / "trend_book-1.toml"

@@ -21,8 +21,9 @@ from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training.backtest import performance
 from training.backtest.performance import compute_hourly_returns
 from training.books import stored_market
+from training.books.code_digest import digest_book_code
 from training.books.lines import trade_book_lines
-from training.books.registrations import digest_book_code, register
+from training.books.registrations import register
 from training.books.stored_market import make_book_terms
 from training.books.train_report import BookTrainReport
 from training.evaluation.sharpe import compare_sharpe

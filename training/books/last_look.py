@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +18,13 @@ from pairity.timeline import HOUR
 from training import tracking
 from training.backtest.performance import compute_hourly_returns, measure_performance
 from training.backtest.records import BacktestResult
+from training.books.code_digest import digest_book_code
+from training.books.completeness import measure_completeness
 from training.books.engine import run_book
 from training.books.evidence import Certainty, measure_certainty
 from training.books.registrations import (
     Registration,
     define_book,
-    digest_book_code,
     list_differences,
     list_own_looks,
     read_registrations,
@@ -50,6 +51,8 @@ class BookLook:
     """1 for the first look of this registration."""
     reason: str
     """Why hours that had been looked at were looked at again; empty for a first look at untouched hours."""
+    delisted: tuple[str, ...]
+    """Names that end before the look does, as its author says."""
     result: BacktestResult
     metrics: Mapping[str, float | None]
     certainty: Certainty | None
@@ -57,10 +60,14 @@ class BookLook:
     run_id: str
 
 
-def look_at_book(settings: Settings, family: str, now: datetime, reason: str | None = None) -> BookLook:
+def look_at_book(
+    settings: Settings, family: str, now: datetime, reason: str | None = None, delisted: Collection[str] = ()
+) -> BookLook:
     """Look at the hours of a family's newest registration, once; the look is written down before it is taken.
 
-    UnknownNameError for a family of no books, MissingDataError without a registration and before all hours are stored,
+    `delisted`: names of the universe that ended before the hours did, or were never traded: nothing that is stored says
+    so. UnknownNameError for a family of no books, MissingDataError without a registration, before all hours are stored
+    and where the bars of another name, or features, end before; ConfigError for a name of `delisted` that does not end,
     ConfigError where the book is defined otherwise than it was registered; and, without a `reason`, where the code has
     changed or anybody has looked at these hours.
     """
@@ -85,6 +92,7 @@ def look_at_book(settings: Settings, family: str, now: datetime, reason: str | N
             f"at those from {registration.first:%Y-%m-%d %H:%M} to {registration.last:%Y-%m-%d %H:%M} UTC",
             "wait, and collect what is missing",
         )
+    ended = _require_complete(settings, registration, now, delisted)
     ledger, market = TrialLedger.of(settings), Market.of(settings, stored.bars, read_snapshot_id(Layout.of(settings)))
     first, last = registration.first, registration.last
     closes = {day: close for day, close in market.closes.items() if first <= _midnight(day) <= last}
@@ -103,18 +111,41 @@ def look_at_book(settings: Settings, family: str, now: datetime, reason: str | N
     deflated = None if ratio is None else deflate_sharpe(ratio, count.effective)
     number = 1 + len(list_own_looks(registration, book.looks))
     metrics = measure_performance(result)
-    run_id = _log(settings, registration, stored, result, metrics | {"deflated_sharpe": deflated}, at, number, given)
+    seen = metrics | {"deflated_sharpe": deflated}
+    run_id = _log(settings, registration, stored, result, seen, at, number, given, ended)
     return BookLook(
         registration=registration,
         at=at,
         number=number,
         reason=given,
+        delisted=ended,
         result=result,
         metrics=metrics,
         certainty=measure_certainty(returns),
         deflated_sharpe=deflated,
         run_id=run_id,
     )
+
+
+def _require_complete(
+    settings: Settings, registration: Registration, now: datetime, delisted: Collection[str]
+) -> tuple[str, ...]:
+    """Return the names that end before the look does; raise where one is not said to, or is said to and does not."""
+    stored = measure_completeness(settings, BOOK_FAMILIES[registration.family], registration.last, now)
+    end = f"{registration.last:%Y-%m-%d %H:%M} UTC"
+    if wrong := sorted({*delisted} - {*stored.ended}):
+        raise ConfigError(
+            f"no look at {registration.name}: {', '.join(wrong)} did not end before {end}, or is not in its universe",
+            "leave it out of --delisted",
+        )
+    if lacks := stored.list_lacks(delisted):
+        silent = [name for name in stored.ended if name not in delisted]
+        said = f"; if the venue has ended it, say so: --delisted {','.join(stored.ended)}" if silent else ""
+        raise MissingDataError(
+            f"no look at {registration.name}: it ends at {end}, and {'; '.join(lacks)}",
+            f"collect what is missing, then: pairity features{said}",
+        )
+    return tuple(stored.ended)
 
 
 def _list_objections(registration: Registration, seen: str | None) -> list[str]:
@@ -135,6 +166,7 @@ def _log(
     at: datetime,
     number: int,
     reason: str,
+    delisted: tuple[str, ...],
 ) -> str:
     """Log the look as a run of the experiment of backtests, with its time, and return the run's id."""
     layout, revision = Layout.of(settings), read_code_revision()
@@ -160,6 +192,7 @@ def _log(
             "looked_at": at.isoformat(),
             "look": str(number),
             "reason": reason,
+            "delisted": ", ".join(delisted),
             "registration": registration.line,
             "snapshot_id": read_snapshot_id(layout),
             "code_revision": revision.commit or "unknown",

@@ -22,6 +22,7 @@ from pairity.books.families import BookFamily, BookMarket, Target
 from pairity.books.features import NameFeatures, choose_universe
 from pairity.books.fits import BookFit
 from pairity.books.limits import HOURS_PER_YEAR, VOLATILITY_HOURS, BookLimits, Step
+from pairity.books.members import PairSides
 from pairity.timeline import HOUR
 from training.books.account import BookCosts
 from training.books.combined import Targets, WalkForwardBooks
@@ -73,8 +74,9 @@ def plan_book(
     `learnt`: names that models learn from, where they are others; then the models are those of a book of these names.
 
     `phase_h`: hours after 00:00 UTC at which a day's first decision is due. `costs`: what families that learn outcomes,
-    and those that compare the past of books, take trading to cost; others do not ask. The volatility target knows
-    nothing before sixty days have been planned; with a `fit`, before there are sixty days at all (`measure_fitted`).
+    and those that compare the past of books, take trading to cost; others do not ask. The volatility target of a rule
+    knows nothing before sixty days with a universe (`RulePast`), with a `fit` before there are sixty days at all
+    (`measure_fitted`), of what learns walk-forward or combines it before sixty days have been planned.
     """
     panel, limits = history.panel, limits or BookLimits()
     decided, target = (None, None) if before is None else before
@@ -83,6 +85,7 @@ def plan_book(
     due = list_due(panel, family, first, panel.hours - 1 if until is None else until, phase_h)
     due = [hour for hour in due if hour not in silent]
     see = _prepare_view(history, family, basis, fit, due)
+    past = RulePast(history, family, able, phase_h) if fit is None and family.is_rule else None
     for hour in due:
         features = _see_names(history, able, hour)
         market = BookMarket(
@@ -96,6 +99,8 @@ def plan_book(
             realised = None
         elif fit is not None:
             realised = measure_fitted(history, family, able, fit, hour, costs=costs)
+        elif past is not None:
+            realised = past.measure(hour)
         else:
             realised = measure_realised(panel, planned, hour)
         plan = plan_weights(family, market, limits, realised)
@@ -262,6 +267,47 @@ def _score_pairs(
     history: FeatureHistory, family: BookFamily, hour: int, features: Mapping[str, NameFeatures]
 ) -> Mapping[PairNames, float]:
     return history.z_scores(hour, tuple(choose_universe(features, family.size))) if family.needs_pairs else {}
+
+
+class RulePast:
+    """What a rule would have wanted in the sixty days before a close, had it held nothing before them.
+
+    From the last decision before the window on. Pairs that are held depend on when the book began: begun anew for each
+    close, the volatility is the same whoever asks, and since when it traded. Rows need not be asked for in any order;
+    where they ascend, most of what is wanted was wanted at the close before.
+    """
+
+    def __init__(self, history: FeatureHistory, family: BookFamily, able: frozenset[str], phase_h: int = 0) -> None:
+        self._history, self._family, self._able, self._phase_h = history, family, able, phase_h
+        self._made: dict[int, dict[tuple[tuple[PairNames, int], ...], PlannedDecision]] = {}
+        """By row and the pairs that were held: closes that follow each other soon hold the same."""
+
+    def measure(self, hour: int) -> float | None:
+        """Return `measure_realised` at row `hour`; None where there was nothing to choose from ahead of the window.
+
+        Days before there was a universe have no volatility: counted as days without any, they would scale a book up.
+        """
+        panel, every = self._history.panel, self._family.every_hours
+        first = max(0, hour - VOLATILITY_HOURS - every)
+        for row in [row for row in self._made if row < first]:
+            del self._made[row]
+        due = list_due(panel, self._family, first, min(first + every, hour), self._phase_h)
+        planned: list[PlannedDecision] = []
+        for row in range(due[0], hour, every) if due else ():
+            planned.append(self._decide(row, planned[-1].target.pairs if planned else {}))
+            if not planned[0].target.universe:
+                return None
+        return measure_realised(panel, planned, hour)
+
+    def _decide(self, hour: int, held: PairSides) -> PlannedDecision:
+        made, key = self._made.setdefault(hour, {}), tuple(held.items())
+        if key not in made:
+            features = _see_names(self._history, self._able, hour)
+            scores = _score_pairs(self._history, self._family, hour, features)
+            market = BookMarket(features=features, z_scores=scores, held_pairs=held)
+            plan = plan_weights(self._family, market, BookLimits(), None)
+            made[key] = PlannedDecision(hour, plan.target, plan.weights, plan.steps, features)
+        return made[key]
 
 
 def measure_fitted(

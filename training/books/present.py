@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from pairity.books.families import BookFamily, Target
 from pairity.books.fits import BookFit
-from pairity.books.limits import VOLATILITY_HOURS, BookLimits
+from pairity.books.limits import BookLimits
 from pairity.books.members import MembersLeft, MembersSince, MemberState, MemberStep, PairSides
 from pairity.books.present import MeasuredBook
 from pairity.errors import MissingDataError
@@ -17,7 +17,7 @@ from pairity.timeline import HOUR, format_instant
 from training.books.account import BookCosts
 from training.books.combined import measure_paper
 from training.books.history_features import FeatureHistory
-from training.books.plan import PlannedDecision, list_passed_over, measure_fitted, measure_realised, plan_book
+from training.books.plan import PlannedDecision, RulePast, list_passed_over, measure_fitted, plan_book
 from training.books.stored_market import load_market, make_book_terms
 
 
@@ -49,12 +49,9 @@ def measure_book(
     since = MembersSince() if left is None else _follow_members(history, family, names, left, row, costs)
     if limits.volatility is None:
         return MeasuredBook(since=since)
-    if fit is not None:
-        return MeasuredBook(measure_fitted(history, family, names, fit, row, costs=costs), since)
-    # From the last decision before the window on: what is planned earlier moves nothing.
-    first = max(0, row - VOLATILITY_HOURS - family.every_hours)
-    plan = plan_book(history, family, names, first=first, costs=costs)
-    return MeasuredBook(measure_realised(panel, plan, row), since)
+    if fit is None:
+        return MeasuredBook(RulePast(history, family, names).measure(row), since)
+    return MeasuredBook(measure_fitted(history, family, names, fit, row, costs=costs), since)
 
 
 def _follow_members(

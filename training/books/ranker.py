@@ -1,8 +1,8 @@
 """The ranker: scores of names, learnt walk-forward from what earlier universes went on to do.
 
 Trained on the 730 days of decisions before, anew every 90, purged by the horizon: a decision counts once its target was
-known at the close at which the model is made. Nothing here is chosen by looking at a result: the parameters are fixed.
-Source: docs/formulas.md, Books.
+known at the close at which the model is made, by the bars that had come until then. Nothing here is chosen by looking
+at a result: the parameters are fixed. Source: docs/formulas.md, Books.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from model_registry.ranker_fits import (
 from pairity.books.families import Ranker
 from pairity.books.features import choose_universe
 from training.books.history_features import FeatureHistory
-from training.books.rank_features import compute_targets
+from training.books.rank_features import compute_targets, find_settled
 
 Floats = NDArray[np.float64]
 TRAIN_DAYS, LEAST_DAYS, ROLL_DAYS = 730, 365, 90
@@ -44,7 +44,11 @@ class _Day:
     hour: int
     names: tuple[str, ...]
     ranks: Floats
+    volatility: Floats
     targets: Mapping[int, Floats]
+    """By all bars that ever came."""
+    settled: Mapping[int, int]
+    """By horizon: the row from whose decision on all bars of the targets were known."""
 
 
 @dataclass(slots=True)
@@ -101,7 +105,7 @@ class WalkForwardRanker:
             if not known or hour - known[0].hour < 24 * LEAST_DAYS:
                 return None
             rows = np.concatenate([one.ranks for one in known])
-            wanted = np.concatenate([one.targets[days] for one in known])
+            wanted = np.concatenate([self._read_targets(one, days, hour) for one in known])
             use = ~np.isnan(wanted)
             models[days] = fit_ranker(self.kind, rows[use], wanted[use])
         return RankerFit(self.history.panel.close_of(hour), models)
@@ -123,8 +127,22 @@ class WalkForwardRanker:
         names, table = read_universe(self.history, hour, self.able, self.size)
         columns = [panel.names.index(name) for name in names]
         volatility = table[RANK_FEATURES.index("volatility")]
-        targets = {days: compute_targets(panel, hour, columns, days, volatility) for days in HORIZON_DAYS}
-        return _Day(hour, names, rank_columns(table, names), targets)
+        return _Day(
+            hour=hour,
+            names=names,
+            ranks=rank_columns(table, names),
+            volatility=volatility,
+            targets={days: compute_targets(panel, hour, columns, days, volatility) for days in HORIZON_DAYS},
+            settled={days: find_settled(panel, hour, columns, days) for days in HORIZON_DAYS},
+        )
+
+    def _read_targets(self, day: _Day, days: int, known_at: int) -> Floats:
+        """Return the targets of a decision by the bars that had come at the decision of row `known_at`."""
+        if day.settled[days] <= known_at:
+            return day.targets[days]
+        panel = self.history.panel
+        columns = [panel.names.index(name) for name in day.names]
+        return compute_targets(panel, day.hour, columns, days, day.volatility, known_at)
 
 
 @dataclass(slots=True)

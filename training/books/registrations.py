@@ -15,46 +15,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import feature_repo.transforms
-import model_registry
-import pairity.books
-import training.books
 from pairity.books.families import BOOK_FAMILIES, BookFamily
 from pairity.bounded_files import read_text_file
-from pairity.digest import digest_bytes, digest_parts
+from pairity.digest import digest_bytes
 from pairity.durable import make_folder, replace_file, take_turns
 from pairity.errors import ConfigError, DataError, TimeRangeError
 from pairity.settings import Settings
 from pairity.timeline import HOUR, floor_to
+from training.books.code_digest import digest_book_code
 from training.books.engine import BookTerms
 from training.trials.ledger import TrialLedger
 from training.trials.records import LookRecord
 
 _MOST_BYTES = 100_000
-_ENGINE = (
-    "account",
-    "combined",
-    "engine",
-    "executions",
-    "history_features",
-    "history_windows",
-    "outcome_models",
-    "outcome_walk",
-    "pair_features",
-    "pair_outcomes",
-    "panel",
-    "plan",
-    "positions",
-    "rank_features",
-    "ranker",
-    "stored_features",
-    "stored_pairs",
-)
-"""Modules of `training.books` on which a result depends."""
-_FITS = ("lightgbm_text", "outcome_fits", "ranker_fits", "tree_scores")
-"""Modules of `model_registry` that say what a fit forecasts."""
-_FEATURES = ("asset_books", "book_kernels")
-"""Modules of `feature_repo.transforms` that compute the features."""
 _HEAD = "# Written before the hours were looked at. An edited file is refused: register again instead.\n"
 
 
@@ -66,7 +39,7 @@ class Registration:
     number: int
     definition: Mapping[str, str]
     code: str
-    """Digest of the source of books and of the engine that trades them."""
+    """That of `digest_book_code`."""
     first: datetime
     last: datetime
     registered_at: datetime
@@ -104,15 +77,6 @@ def define_book(settings: Settings, family: BookFamily, terms: BookTerms) -> dic
         "universe": ", ".join(settings.universe.assets),
         **({"members": ", ".join(family.members)} if family.members else {}),
     }
-
-
-def digest_book_code() -> str:
-    """Return the digest of the source that makes targets and trades them."""
-    core = sorted(Path(pairity.books.__path__[0]).glob("*.py"))
-    engine = [Path(training.books.__path__[0]) / f"{name}.py" for name in _ENGINE]
-    features = [Path(feature_repo.transforms.__path__[0]) / f"{name}.py" for name in _FEATURES]
-    fits = [Path(model_registry.__path__[0]) / f"{name}.py" for name in _FITS]
-    return digest_parts((path.name, digest_bytes(path.read_bytes())) for path in (*core, *engine, *features, *fits))
 
 
 def register(

@@ -23,9 +23,10 @@ from training import tracking
 from training.backtest import performance
 from training.backtest.comparison import Contender
 from training.books.card import render_book_card
+from training.books.code_digest import digest_book_code
 from training.books.decision_log import tabulate_decisions
 from training.books.engine import BookTerms
-from training.books.registrations import digest_book_code, read_registrations
+from training.books.registrations import read_registrations
 from training.books.walked import WalkedBook
 from training.data.point_in_time import read_snapshot_id
 from training.data.splits import Split

@@ -23,6 +23,7 @@ from training.backtest.comparison import MODEL, Arena, Contender, choose_hold_as
 from training.backtest.performance import compute_hourly_returns, measure_performance
 from training.basis import OpenBasis
 from training.books.bench import FACTORS
+from training.books.completeness import Completeness, measure_completeness
 from training.books.evidence import Certainty, Variation, find_ruin, measure_certainty, split_by_year
 from training.books.registrations import list_open
 from training.books.run_files import define_stored_book, record_book, write_book_files
@@ -95,6 +96,7 @@ def train_book_in_steps(
             looked.append(walk_book(settings, family, terms, split.test_start, basis.last, now))
             return compare_with_rival(nulls.beside(looked[0], [split, kept_back]), rival)
 
+        stored = measure_completeness(settings, family, basis.last, now)
         judgement = judge(
             Case(
                 settings=settings,
@@ -107,6 +109,7 @@ def train_book_in_steps(
                 drift=_measure_drift(walk, seed=settings.model.seed),
                 reason=reason,
                 trial=trial,
+                lacks=_list_lacks(stored, kept_back.test_start),
             ),
             look_on,
         )
@@ -145,7 +148,12 @@ def train_book_in_steps(
         certainty=certainty,
         years=tuple(split_by_year(contenders[0].result)),
         costs=tuple(costs),
-        notes=(*judgement.judged.notes, *_note(settings, walk, judged), *basis.notes),
+        notes=(
+            *judgement.judged.notes,
+            *_note(settings, walk, judged),
+            *_note_ended(stored, kept_back.test_start),
+            *basis.notes,
+        ),
         market_digest=judged.digest_market(),
         snapshot_id=basis.training_set.snapshot_id,
         registration=book.registration,
@@ -225,6 +233,19 @@ def _summarise(certainty: Certainty | None, costs: Sequence[Variation]) -> dict[
         for name in ("net_return", "sharpe")
     }
     return {"model_years_needed": None if certainty is None else certainty.years_needed, **at_costs}
+
+
+def _list_lacks(stored: Completeness, first: datetime) -> str:
+    """Return what lacks in the hours of a look from `first` on, with the way out; empty where nothing does."""
+    lacks = "; ".join(stored.list_lacks(stored.list_ended_before(first)))
+    way_out = "collect it and run pairity features; a name that the venue has ended, take out of universe.assets"
+    return f"{lacks} ({way_out})" if lacks else ""
+
+
+def _note_ended(stored: Completeness, first: datetime) -> list[str]:
+    """Return a note on the names that are taken as delisted because they end before `first`; nothing without any."""
+    ended = stored.list_ended_before(first)
+    return [f"taken as delisted, their bars end before the hours of the look: {', '.join(ended)}"] if ended else []
 
 
 def _note(settings: Settings, walk: WalkedBook, judged: WalkedBook) -> list[str]:

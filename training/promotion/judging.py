@@ -45,6 +45,8 @@ class Case:
     """Why hours that were looked at may be judged again; None: they may not."""
     trial: str | None = None
     """What the ledger of trials calls what is judged; None: by its family."""
+    lacks: str = ""
+    """What is not stored of the hours that are kept back: they are not looked at before it is."""
 
     @property
     def line_name(self) -> str:
@@ -68,6 +70,9 @@ def judge(case: Case, look_on: Callable[[], Backtested]) -> Judgement:
     before = _apply(case, case.walked, case.book, Look(None, f"{hours} are kept back"))
     if failed := list_failed(before, BEFORE_LOOK):
         note = f"{hours} stay unseen: {', '.join(failed)} failed before them"
+        return Judgement(_apply(case, case.walked, case.book, Look(None, note)), case.walked, looked=False)
+    if case.lacks:
+        note = f"{hours} stay unseen, they are not complete: {case.lacks}"
         return Judgement(_apply(case, case.walked, case.book, Look(None, note)), case.walked, looked=False)
     in_look = {day: close for day, close in closes.items() if first <= _midnight(day) <= last}
     seen = case.book.find_look(first, last, in_look)

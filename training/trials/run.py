@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME
+from pairity.books.families import BOOK_FAMILIES
 from pairity.digest import digest_bytes
 from pairity.settings import Settings, StrategySettings
 from pairity.strategy.selection import REFERENCE_THRESHOLD
@@ -66,10 +67,15 @@ class Market:
 def identify_line(settings: Settings, family: str, changes: Mapping[str, object] | None = None) -> str:
     """Return the digest of a family and of every setting that its returns depend on, `changes` of the strategy's made.
 
-    A point of a grid that repeats the settings is the same line as the settings themselves.
+    A point of a grid that repeats the settings is the same line as the settings themselves. A book trades the names of
+    `universe.assets`, whatever pairs are chosen besides.
     """
     values = {name: getattr(settings, name).model_dump(mode="json") for name in _SECTIONS}
-    values["universe"] = {"traded": settings.universe.traded, "least": settings.universe.min_aligned_bars}
+    universe = settings.universe
+    values["universe"] = {"least": universe.min_aligned_bars} | (
+        # Not under the key of pairs: a record of before may say it of a book that traded other names.
+        {"assets": universe.assets} if _is_book(family) else {"traded": universe.traded}
+    )
     values["strategy"] |= dict(changes or {})
     if values["strategy"]["probability_min"] is None:
         values["strategy"]["probability_min"] = _name_threshold(settings, family)
@@ -82,6 +88,11 @@ def _name_threshold(settings: Settings, family: str) -> float | str:
     """Return what a family trades above where the settings name nothing: its models' own threshold, or 0.5."""
     known = FAMILIES.get(family)
     return _OWN if known is not None and has_own_threshold(known, settings) else REFERENCE_THRESHOLD
+
+
+def _is_book(family: str) -> bool:
+    """Return whether a trial is of a book: its name begins with that of a family of books (`name_trial`)."""
+    return re.split("[ ,]", family, maxsplit=1)[0] in BOOK_FAMILIES
 
 
 def find_changes(before: StrategySettings, after: StrategySettings) -> dict[str, object]:

@@ -15,7 +15,7 @@ from training.books import ranker as ranker_module
 from training.books.account import BookCosts
 from training.books.history_features import FeatureHistory
 from training.books.plan import plan_book
-from training.books.rank_features import compute_targets
+from training.books.rank_features import compute_targets, find_settled
 from training.books.ranker import WalkForwardRanker, fit_ranker
 
 FIRST = 2_183
@@ -107,6 +107,49 @@ def test_scores_change_with_what_was_known_at_training(panel, short):
     different = [hour for hour in whole if whole[hour] != poisoned[hour]]
     assert different
     assert min(different) >= 2_500
+
+
+GAP = 2_160 + 24 * 8
+"""The hour after a decision at midnight, at whose open its targets begin."""
+
+
+def fit_at(market, hour, *, late, price=1.0):
+    """Return what is fitted at a row, where an hour of one name came `late` hours after its close, at another price."""
+    opens = list(market["open"]["N02"])
+    opens[GAP] *= price
+    panel = make_panel({**market, "open": {**market["open"], "N02": opens}}, late={("N02", GAP): late}, until=hour + 1)
+    walk = WalkForwardRanker(history=FeatureHistory(panel), kind=Ranker.RIDGE, able=frozenset(panel.names), size=12)
+    fitted = walk.fit(hour)
+    assert fitted is not None
+    return fitted.models
+
+
+def test_a_bar_that_came_after_the_fit_is_not_learnt_from(short, monkeypatch):
+    """An hour is filled in 20 days later: a model of 5 days after it knows nothing of it, one of 21 days after does."""
+    monkeypatch.setattr(ranker_module, "TRAIN_DAYS", 30)
+    market = make_market(41, hours=GAP + 24 * 21)
+    before, after, late = GAP + 24 * 5 - 1, GAP + 24 * 21 - 1, 24 * 20
+    unknown = fit_at(market, before, late=late)
+    assert fit_at(market, before, late=late, price=1.5) == unknown
+    assert fit_at(market, before, late=0, price=1.5) != fit_at(market, before, late=0) != unknown
+    assert fit_at(market, after, late=late, price=1.5) != fit_at(market, after, late=late)
+
+
+def test_targets_are_those_of_the_bars_that_had_come(market):
+    hour, days = 2_400, 3
+    panel = make_panel(market, late={("N02", hour + 73): 30, ("N05", hour + 1): 80})
+    columns = [panel.names.index(name) for name in ("N00", "N02", "N05", "N06")]
+    volatility = read_features(panel, hour)[RANK_FEATURES.index("volatility"), columns]
+    whole = compute_targets(panel, hour, columns, days, volatility)
+    assert find_settled(panel, hour, columns, days) == hour + 73 + 30
+    for known_at, left_out in ((hour + 73, [1, 2]), (hour + 82, [1]), (hour + 102, [1]), (hour + 103, [])):
+        opens = panel.opens.copy()
+        opens[hour + 73, [columns[place] for place in left_out]] = np.nan
+        expected = compute_targets(replace(panel, opens=opens), hour, columns, days, volatility)
+        found = compute_targets(panel, hour, columns, days, volatility, known_at)
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(found, whole)
+    assert find_settled(panel, panel.hours - 2, columns, days) == panel.hours - 2  # no target: nothing to wait for
 
 
 def test_nothing_is_scored_before_there_is_enough_to_learn_from(panel, short):

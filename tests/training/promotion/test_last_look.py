@@ -18,13 +18,13 @@ TEST, WALK = 3000, 2000
 def world(tmp_path):
     """A model whose mean hourly return is `before` and, in the look, `after` (its deviation is 1%)."""
 
-    def make(before=0.001, after=0.001, reason=None):
+    def make(before=0.001, after=0.001, reason=None, lacks=""):
         rng = np.random.default_rng(5)
         noise, nulls = 0.01 * rng.standard_normal(TEST), 0.01 * rng.standard_normal((3, TEST)) - 0.001
         noise = 0.01 * (noise - noise.mean()) / noise.std()
         court = Court(tmp_path, TEST, GateSettings())
         returns = noise + np.where(np.arange(TEST) < WALK, before, after)
-        judgement = court.judge(returns, nulls, WALK, data=f"{before} {after}", reason=reason)
+        judgement = court.judge(returns, nulls, WALK, data=f"{before} {after}", reason=reason, lacks=lacks)
         return judgement, court.looks, {check.name: check for check in judgement.verdict.checks}, court.ledger
 
     return make
@@ -50,6 +50,14 @@ def test_what_failed_before_is_not_looked_at(world):
     assert checks["last_look"].actual.endswith("stay unseen: net failed before them")
     assert not checks["last_look"].passed
     assert len(ledger.read().series[0].hours) == WALK
+
+
+def test_hours_that_are_not_complete_are_not_looked_at_whatever_the_reason(world):
+    judgement, calls, checks, ledger = world(reason="they are complete enough", lacks="bars of SOL end at noon")
+    assert (judgement.looked, calls, ledger.read().looks) == (False, [], ())
+    assert checks["last_look"].actual.endswith("stay unseen, they are not complete: bars of SOL end at noon")
+    assert not judgement.verdict.passed
+    assert world()[0].looked  # once they are
 
 
 def test_luck_that_ends_in_the_look_does_not_pass(world):

@@ -85,7 +85,7 @@ class Court:
         ]
         return self.ledger.record(runs, "leaderboard", NOW)
 
-    def judge(self, returns, nulls, walked, first=START, data="data", reason=None):
+    def judge(self, returns, nulls, walked, first=START, data="data", reason=None, lacks=""):
         """Bring a model before the gate: `walked` hours before the last look, the rest in it."""
         market = Market(self.settings, self.market.closes, data)
         book = self.ledger.record([market.make_run(FAMILY, first, returns[:walked])], "training", NOW)
@@ -100,6 +100,7 @@ class Court:
             parity=(None, "nothing was decided on live yet"),
             drift=ScoreDrift(0.01, 0.05),
             reason=reason,
+            lacks=lacks,
         )
 
         def look_on():

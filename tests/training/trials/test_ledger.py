@@ -245,3 +245,28 @@ def test_a_line_is_what_its_returns_depend_on():
         identify_line(Settings(label={"horizon_bars": 24}), "pair_forest"),
     ]
     assert len({line, *others}) == 6
+
+
+def choose(assets, pairs=None):
+    return Settings(universe={"assets": assets, "pair_assets": pairs})
+
+
+@pytest.mark.parametrize("trial", ["trend_book", "carry_book within gross 0.5", "pair_continuation, costs × 2"])
+def test_a_line_of_a_book_is_of_the_names_that_it_trades(trial):
+    few, many = ("BTC", "ETH", "SOL"), ("BTC", "ETH", "SOL", "XRP")
+    pairs = ("BTC", "ETH")
+    lines = {identify_line(choose(few), trial), identify_line(choose(many), trial)}
+    assert len(lines) == 2
+    # Pairs that are chosen besides are not what a book trades.
+    assert {identify_line(choose(few, pairs), trial), identify_line(choose(many, pairs), trial)} == lines
+    assert identify_line(choose(few, pairs), "pair_forest") == identify_line(choose(many, pairs), "pair_forest")
+
+
+def test_every_universe_that_a_book_is_tried_on_counts(ledger):
+    universes = [("BTC", "ETH", "SOL"), ("BTC", "ETH", "XRP"), ("BTC", "ETH", "SOL", "XRP")]
+    for place, assets in enumerate(universes):
+        line = identify_line(choose(assets, ("BTC", "ETH")), "trend_book")
+        ledger.record([make_run(line, seed=place)], "books", NOW)  # the same closes: those of BTC
+    book = ledger.read()
+    assert book.count().trials == 3
+    assert [one.returns.tobytes() for one in book.series] == [make_run(seed=n).returns.tobytes() for n in range(3)]
