@@ -16,7 +16,7 @@ from secrets import token_hex
 from feature_repo.object_store import Objects, StoredObject
 from feature_repo.placeholders import Placeholder, fetch, name_object
 from ingestion.published.directory import Known, read_head, swap_root
-from ingestion.published.state import Root, parse_listing
+from ingestion.published.state import Root, find_lineage, parse_listing
 from pairity.errors import DataError, MissingDataError
 
 _AT_ONCE = 500
@@ -70,6 +70,7 @@ def _next(known: Known, now: datetime, *, is_pruning: bool) -> Root:
         published_at=now,
         published_by=platform.node()[:80],
         is_pruning=is_pruning,
+        before=find_lineage(known.root),
     )
 
 
