@@ -18,6 +18,7 @@ from ingestion.lake.lock import WriterBusyError
 from ingestion.published.cache import shrink
 from ingestion.published.directory import BASE, Directory, Known, read_head, read_noted_store
 from ingestion.published.merging import MakeLake, Merge, find_own, is_unfinished, merge
+from ingestion.published.pruning import SILENCE
 from ingestion.published.publication import Publication, publish
 from ingestion.published.state import ROOT, is_never_deleted
 from pairity.durable import remove_unfinished
@@ -179,9 +180,10 @@ def _begin(directory: Directory, settings: Settings, now: datetime) -> Merge:
     head = read_head(directory.objects)
     if head.root is not None and head.root.is_pruning:
         raise DataError(
-            f"{directory.objects.address} is being pruned by {head.root.published_by} since "
+            f"{directory.objects.address} is being pruned by {head.root.published_by}, last at work at "
             f"{head.root.published_at:%Y-%m-%d %H:%M} UTC",
-            "repeat the command when that has ended; where it was killed, run `pairity store prune --confirm REMOVE`",
+            "repeat the command when that has ended; where it was killed, run `pairity store prune --confirm REMOVE` "
+            f"after {head.root.published_at + SILENCE:%H:%M} UTC",
         )
     base = directory.read_base()
     _require_later(directory, head, base)
