@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from feature_repo import object_store
 from ingestion.lake import Lake
 from ingestion.lake.lock import WriterBusyError
+from ingestion.published.ahead import Needed, bring_needed, fetch_ahead, forget_ahead
 from ingestion.published.cache import shrink
 from ingestion.published.directory import BASE, Directory, Known, read_head, read_noted_store
 from ingestion.published.merging import MakeLake, Merge, find_own, is_unfinished, merge
@@ -116,14 +117,25 @@ class Followed:
     """Who writes to the directory at this moment, so that nothing was taken over; empty where nobody does."""
 
 
-def follow(settings: Settings) -> Followed | None:
+def follow(settings: Settings, needed_since: datetime | None = None) -> Followed | None:
     """Take over the newest published state, for a command that reads; None where the directory follows no store.
 
-    A directory with changes of its own is left as it is. Errors as `publishing`.
+    A directory with changes of its own is left as it is. With `needed_since` the bytes of the months from it on are
+    fetched first, those of the settings' universe: where the store does not give them, nothing is taken over. Errors as
+    `publishing`.
     """
     directory = open_directory(settings)
     if directory is None:
         return None
+    needed = None if needed_since is None else Needed(settings, needed_since)
+    followed = _follow(directory, settings, needed)
+    if needed is not None:
+        forget_ahead(directory)
+        bring_needed(directory.root, needed, directory.list_files(directory.read_base()))
+    return followed
+
+
+def _follow(directory: Directory, settings: Settings, needed: Needed | None) -> Followed:
     head, base = read_head(directory.objects), directory.read_base()
     _require_later(directory, head, base)
     if is_same(head, base) and read_noted_store(directory.root) and not is_unfinished(directory):
@@ -141,6 +153,8 @@ def follow(settings: Settings) -> Followed | None:
         if own and not is_unfinished(directory):
             found.append(Followed(base.number, 0, len(own)))
             return
+        if needed is not None:
+            fetch_ahead(directory, needed, local, directory.list_files(head))
         shrink(directory, local, settings.cluster.lake_cache_mb)
         merged = merge(directory, head, local, _lakes(settings), now=now)
         found.append(Followed(head.number, merged.files, 0))

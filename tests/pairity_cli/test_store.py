@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
 
 from ingestion.published import pruning
 from ingestion.published.state import ROOT
+from pairity.errors import DataError
 from pairity_cli.main import main
 from tests.ingestion.published.homes import ADDRESS, START, contents, ingest, lake_of, make_home, raw_rows, use_store
 from tests.ingestion.published.memory_store import Killed
@@ -96,6 +97,25 @@ def test_a_pruning_at_work_is_not_to_be_helped_and_a_killed_one_is(store, tmp_pa
     store.before = None
     run(one.root, "store", "prune", "--confirm", "REMOVE")
     assert "pruning" not in run(one.root, "store")
+
+
+@pytest.mark.parametrize(("command", "is_ahead"), [(("serve",), True), (("data", "verify"), False)])
+def test_a_trading_process_fetches_before_it_begins(store, tmp_path, monkeypatch, command, is_ahead):
+    asked = []
+
+    def note(_settings, needed_since):
+        asked.append(needed_since)
+        raise DataError("nothing is taken over", "try")
+
+    monkeypatch.setattr("ingestion.published.follow", note)
+    done = CliRunner().invoke(main, command, env={"PAIRITY_HOME": str(tmp_path / "home")})
+    assert done.exit_code != 0
+    assert ("nothing is taken over; this goes on with what is here" in done.output) == is_ahead
+    (since,) = asked
+    assert (since is not None) == is_ahead
+    if is_ahead:
+        assert since <= datetime.now(UTC) - timedelta(days=17)
+        assert since.day == 1
 
 
 def test_without_an_address_there_is_no_store(tmp_path, monkeypatch):
