@@ -93,7 +93,8 @@ def fetch(address: str, wanted: Placeholder, what: str, objects: object_store.Ob
     except FileNotFoundError:
         raise DataError(
             f"{address} lacks {what} (sha256 {wanted.sha256})",
-            "it was pruned after a newer state was published: run the command again",
+            "run the command again: it was pruned after a newer state was published. Where it stays away, bring the "
+            "object back, or run `pairity store publish` in a data directory that has the file",
         ) from None
     if answer is None or len(answer[0]) != wanted.size or digest_bytes(answer[0]) != wanted.sha256:
         raise LakeCorruptError(

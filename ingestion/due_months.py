@@ -41,6 +41,11 @@ class DueMonth:
     inputs: str
 
 
+def find_first_input(month: datetime) -> datetime:
+    """Return the first month whose raw rows the features of a month depend on."""
+    return month_start(month - _REACH)
+
+
 def locate_ledger(layout: Layout) -> Path:
     """Return the ledger's file."""
     return layout.features / "inputs.json"
@@ -69,7 +74,7 @@ class MonthLedger:
         `units` (see `Units.list_inputs`): a redenomination makes all months due that reach before it.
         `since` is the first month that can be due: who knows that nothing earlier changed need not look at all history.
         """
-        contents = lake.contents(None if since is None else month_start(since - _REACH))
+        contents = lake.contents(None if since is None else find_first_input(since))
         stored = _of_universe(settings, contents)
         recorded = self._read()
         months = (
@@ -109,7 +114,7 @@ def digest_inputs(
     units: Sequence[MonthInput] = (),
 ) -> str:
     """Return one digest over all that a month's chunk depends on."""
-    since = month_start(month - _REACH)
+    since = find_first_input(month)
     raw = [(part.relative, content_text(content)) for part, content in stored.items() if since <= part.month <= month]
     raw += [(name, digest) for at, name, digest in withheld if since <= at <= month]
     raw += [(name, digest) for at, name, digest in units if since <= at]  # everything before it is in another unit

@@ -133,7 +133,7 @@ class Pipeline:
             with watch.stage("validate"):
                 admitted = admit_all_staged(staging, self.lake, record, before, resumed=resumed)
             with watch.stage("open feature store"):
-                publisher, is_new = self._open_publisher()
+                publisher, is_new = self._open_publisher(alone=live)
             with watch.stage("features"):
                 publisher.publish_due(
                     FeatureAdmission(record),
@@ -209,14 +209,17 @@ class Pipeline:
             self._client = make_client(self.settings, signed=False)
         return (OkxSource.live if live else OkxSource.of)(self._client, self.settings)
 
-    def _open_publisher(self) -> tuple[Publisher, bool]:
+    def _open_publisher(self, *, alone: bool) -> tuple[Publisher, bool]:
         """Return the publisher, and whether the store's definitions were registered just now."""
         if self._publisher is not None:
+            if self._publisher.alone is not alone:  # one of its own: a month keeps to what it was begun with
+                store = self._publisher.store
+                self._publisher = Publisher(settings=self.settings, lake=self.lake, store=store, alone=alone)
             return self._publisher, False
         from feature_repo.feature_store import apply_definitions, open_store
 
         store = open_store(self.settings)
-        self._publisher = Publisher(settings=self.settings, lake=self.lake, store=store)
+        self._publisher = Publisher(settings=self.settings, lake=self.lake, store=store, alone=alone)
         return self._publisher, apply_definitions(self.settings, store)
 
     def _raw_rows(

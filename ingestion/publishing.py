@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, View
+from feature_repo.chunks import Engine
 from feature_repo.knowledge_time import correction_created_at
 from feature_repo.offline_files import (
     combine_bits,
@@ -51,6 +52,9 @@ class Publisher:
     settings: Settings
     lake: Lake
     store: FeatureStore
+    alone: bool = False
+    """Whether months are computed here whatever the profile is: who trades must not wait for workers that may never
+    answer."""
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Rows that the last call published, by view and what was done with them."""
     _memory: ContinuedMonth | None = None
@@ -119,7 +123,7 @@ class Publisher:
         """Compute the chunk of a month up to its first instant: its first hour then costs as much as any other."""
         layout = Layout.of(self.settings)
         withheld = WithheldRows.of(layout, self.lake, admission.record.quarantine)
-        prepared = ContinuedMonth.begin(month, self.settings, choose_engine(self.settings, withheld))
+        prepared = ContinuedMonth.begin(month, self.settings, self._choose_engine(withheld))
         prepared.chunk.advance(make_reader(self.settings, self.lake, withheld), month, accept=admission.accept)
         prepared.note_published(layout, self.lake.version, withheld)
         self._prepared = prepared
@@ -130,10 +134,13 @@ class Publisher:
         """Return the month as it was prepared, and from when its inputs have changed since; else a new one."""
         prepared, self._prepared = self._prepared, None
         if prepared is None or prepared.chunk.month != month or lake_before is None:
-            return ContinuedMonth.begin(month, self.settings, choose_engine(self.settings, withheld)), None
+            return ContinuedMonth.begin(month, self.settings, self._choose_engine(withheld)), None
         if not prepared.may_continue(Layout.of(self.settings), lake_before, withheld):
-            return ContinuedMonth.begin(month, self.settings, choose_engine(self.settings, withheld)), None
+            return ContinuedMonth.begin(month, self.settings, self._choose_engine(withheld)), None
         return prepared, prepared.find_change(withheld, changed_at)
+
+    def _choose_engine(self, withheld: WithheldRows) -> Engine | None:
+        return None if self.alone else choose_engine(self.settings, withheld)
 
     def count_rows(self) -> tuple[ViewRows, ...]:
         """Return how many rows the last call published, per view."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -40,11 +41,15 @@ def follow_published(settings: Settings, say: Callable[[str], None]) -> None:
     command = name_command(click.get_current_context(silent=True)).partition(" ")[0]
     if not command or command in _APART:
         return
+    from ingestion.due_months import find_first_input
     from ingestion.published import follow
     from pairity.errors import DataError
+    from pairity.timeline import month_start
 
+    # What its first decision reads is fetched now: later, all looks at the venue would wait for the store
+    needed_since = find_first_input(month_start(datetime.now(UTC))) if command in _WITHOUT else None
     try:
-        followed = follow(settings)
+        followed = follow(settings, needed_since)
     except DataError as error:
         if command not in _WITHOUT:
             raise

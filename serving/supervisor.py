@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -49,7 +50,8 @@ class Supervisor:
         self._now = now
         self._say = say
         self._causes: dict[str, str] = {}
-        self._unwritten: list[StateRecord] = []
+        self._unwritten: deque[StateRecord] = deque()
+        self._tried = False
         self._noted = noted
         last = journal.states.newest()
         halted = last is not None and last.state is TradingState.HALTED
@@ -144,10 +146,7 @@ class Supervisor:
 
     def write_pending(self) -> None:
         """Journal the changes that it could not take before; what it still does not take waits on."""
-        pending, self._unwritten = self._unwritten, []
-        for record in pending:
-            self._write(record)
-        if not self._unwritten:
+        if self._write_waiting():
             self.clear("journal")
 
     def _enter(self, state: TradingState, reason: str, *, by: str = "process", flatten: bool = False) -> None:
@@ -163,12 +162,21 @@ class Supervisor:
         self._show()
 
     def _write(self, record: StateRecord) -> bool:
-        try:
-            self._journal.states.record(record)
-        except JournalError as error:
-            self._unwritten.append(record)
-            self._causes["journal"] = error.what
-            return False
+        self._unwritten.append(record)
+        return self._write_waiting()
+
+    def _write_waiting(self) -> bool:
+        """Write what waits, oldest first: the last row is what the next process begins with."""
+        while self._unwritten:
+            try:
+                # The journal may have taken it although it could not say so.
+                self._journal.states.record(self._unwritten[0], tried=self._tried)
+            except JournalError as error:
+                self._tried = True
+                self._causes["journal"] = error.what
+                return False
+            self._unwritten.popleft()
+            self._tried = False
         return True
 
     def _show(self) -> None:

@@ -16,6 +16,9 @@ from ingestion.lake.generation import Generation
 from ingestion.lake.partitions import MANIFEST, NEXT_MANIFEST, PART
 from ingestion.published.directory import Directory
 from ingestion.published.state import Files, PublishedFile
+from pairity.bounded_files import read_file
+from pairity.bounded_numbers import OutOfBoundsError
+from pairity.digest import digest_bytes
 from pairity.durable import flush_files, remove_flushed, rename_flushed, replace_file
 
 
@@ -44,6 +47,8 @@ def take_over(directory: Directory, local: Files, target: Files, kept: Collectio
     return len(changed)
 
 
+AHEAD = "ahead"
+"""Folder with the bytes of files of a state that is not taken over yet (`ahead.py`)."""
 _NOTE, _FILE, _LEDGER = range(3)
 
 
@@ -70,11 +75,27 @@ def _put(directory: Directory, path: str, file: PublishedFile, place: Path | Non
     place = place or directory.root / path
     if file.text is not None:
         replace_file(place, file.text.encode(), durable=False)
+    elif is_fetched_late(path, file) and (content := _read_ahead(directory, file)) is not None:
+        replace_file(place, content, durable=False)
     elif is_fetched_late(path, file):
         write_placeholder(place, file.sha256, file.size)
     else:
         wanted = Placeholder(file.sha256, file.size)
         replace_file(place, fetch(directory.objects.address, wanted, path, directory.objects), durable=False)
+
+
+def _read_ahead(directory: Directory, file: PublishedFile) -> bytes | None:
+    """Return the bytes of a file that were fetched ahead; None where they were not, or a power failure tore them."""
+    try:
+        content = read_file(locate_ahead(directory, file), file.size)
+    except (FileNotFoundError, OutOfBoundsError):
+        return None
+    return content if digest_bytes(content) == file.sha256 else None
+
+
+def locate_ahead(directory: Directory, file: PublishedFile) -> Path:
+    """Return where the bytes of a file are that were fetched before its state is taken over (`ahead.py`)."""
+    return directory.folder / AHEAD / file.sha256
 
 
 def is_fetched_late(path: str, file: PublishedFile) -> bool:

@@ -33,6 +33,8 @@ from pairity.digest import digest_bytes
 from pairity.durable import remove_flushed, replace_file
 from pairity.errors import ConfigError, DataError
 
+BASE = "base.json"
+"""Name of the note of the root from which a directory goes on."""
 _Stat = tuple[int, int, int]
 
 
@@ -71,7 +73,7 @@ class Directory:
 
     def read_base(self) -> Known:
         """Return the root from which the directory goes on."""
-        return self._read("base.json") or Known()
+        return self._read(BASE) or Known()
 
     def read_target(self) -> Known | None:
         """Return the root that was being taken over when the process was killed."""
@@ -83,7 +85,7 @@ class Directory:
 
     def settle(self, base: Known) -> None:
         """Note that the directory goes on from this root."""
-        self._write("base.json", base)
+        self._write(BASE, base)
         remove_flushed([self.folder / "target.json"])
 
     def list_files(self, known: Known) -> dict[str, PublishedFile]:

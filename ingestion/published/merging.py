@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from feature_repo.placeholders import Placeholder, fetch
+from feature_repo.placeholders import Placeholder, bring, fetch
 from feature_repo.raw_datasets import find_dataset
 from feature_repo.stored_tables import read_stored
 from ingestion.lake import Lake
@@ -86,6 +86,9 @@ def merge(directory: Directory, head: Known, local: Files, make_lake: MakeLake, 
             _require_same_settings(directory, published[SETTINGS] if file is not None else None)
         elif file is not None:
             aside.append(path)
+    for path, file in own.items():  # where the directory's note of its state was lost; before anything is changed
+        if file is not None and file.is_placeholder and path.startswith("lake/"):
+            bring(directory.root / path)
     _link(directory, stashed, _next(directory.folder / "stash"))
     _link(directory, dict.fromkeys(aside), _next(directory.folder / "set-aside"))
     directory.begin(head)

@@ -20,7 +20,15 @@ from ingestion.lake.manifest import read_manifest
 from ingestion.lake.partitions import MANIFEST, PART
 from ingestion.published.checkout import is_fetched_late
 from ingestion.published.directory import Directory, describe_listing, swap_root
-from ingestion.published.state import LIMITS, Files, PublishedFile, Root, is_never_deleted, split_by_section
+from ingestion.published.state import (
+    LIMITS,
+    Files,
+    PublishedFile,
+    Root,
+    find_lineage,
+    is_never_deleted,
+    split_by_section,
+)
 from pairity.bounded_files import digest_plain_file, read_file, read_text_file
 from pairity.digest import digest_bytes
 from pairity.errors import DataError, LakeCorruptError
@@ -72,6 +80,7 @@ def publish(directory: Directory, local: Files, *, now: datetime) -> Publication
         published_by=platform.node()[:80],
         is_pruning=False,
         sections=sections,
+        before=find_lineage(base.root),
     )
     known = swap_root(directory.objects, base, root)
     if known is None:

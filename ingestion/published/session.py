@@ -15,11 +15,13 @@ from datetime import UTC, datetime
 from feature_repo import object_store
 from ingestion.lake import Lake
 from ingestion.lake.lock import WriterBusyError
+from ingestion.published.ahead import Needed, bring_needed, fetch_ahead, forget_ahead
 from ingestion.published.cache import shrink
-from ingestion.published.directory import Directory, Known, read_head, read_noted_store
+from ingestion.published.directory import BASE, Directory, Known, read_head, read_noted_store
 from ingestion.published.merging import MakeLake, Merge, find_own, is_unfinished, merge
+from ingestion.published.pruning import SILENCE
 from ingestion.published.publication import Publication, publish
-from ingestion.published.state import is_never_deleted
+from ingestion.published.state import ROOT, is_never_deleted
 from pairity.durable import remove_unfinished
 from pairity.errors import ConfigError, DataError
 from pairity.layout import Layout
@@ -115,16 +117,27 @@ class Followed:
     """Who writes to the directory at this moment, so that nothing was taken over; empty where nobody does."""
 
 
-def follow(settings: Settings) -> Followed | None:
+def follow(settings: Settings, needed_since: datetime | None = None) -> Followed | None:
     """Take over the newest published state, for a command that reads; None where the directory follows no store.
 
-    A directory with changes of its own is left as it is. Errors as `publishing`.
+    A directory with changes of its own is left as it is. With `needed_since` the bytes of the months from it on are
+    fetched first, those of the settings' universe: where the store does not give them, nothing is taken over. Errors as
+    `publishing`.
     """
     directory = open_directory(settings)
     if directory is None:
         return None
+    needed = None if needed_since is None else Needed(settings, needed_since)
+    followed = _follow(directory, settings, needed)
+    if needed is not None:
+        forget_ahead(directory)
+        bring_needed(directory.root, needed, directory.list_files(directory.read_base()))
+    return followed
+
+
+def _follow(directory: Directory, settings: Settings, needed: Needed | None) -> Followed:
     head, base = read_head(directory.objects), directory.read_base()
-    _require_later(head, base, directory.objects.address)
+    _require_later(directory, head, base)
     if is_same(head, base) and read_noted_store(directory.root) and not is_unfinished(directory):
         return Followed(base.number, 0, 0)
     found: list[Followed] = []
@@ -140,6 +153,8 @@ def follow(settings: Settings) -> Followed | None:
         if own and not is_unfinished(directory):
             found.append(Followed(base.number, 0, len(own)))
             return
+        if needed is not None:
+            fetch_ahead(directory, needed, local, directory.list_files(head))
         shrink(directory, local, settings.cluster.lake_cache_mb)
         merged = merge(directory, head, local, _lakes(settings), now=now)
         found.append(Followed(head.number, merged.files, 0))
@@ -179,12 +194,13 @@ def _begin(directory: Directory, settings: Settings, now: datetime) -> Merge:
     head = read_head(directory.objects)
     if head.root is not None and head.root.is_pruning:
         raise DataError(
-            f"{directory.objects.address} is being pruned by {head.root.published_by} since "
+            f"{directory.objects.address} is being pruned by {head.root.published_by}, last at work at "
             f"{head.root.published_at:%Y-%m-%d %H:%M} UTC",
-            "repeat the command when that has ended; where it was killed, run `pairity store prune --confirm REMOVE`",
+            "repeat the command when that has ended; where it was killed, run `pairity store prune --confirm REMOVE` "
+            f"after {head.root.published_at + SILENCE:%H:%M} UTC",
         )
     base = directory.read_base()
-    _require_later(head, base, directory.objects.address)
+    _require_later(directory, head, base)
     local = directory.scan()
     shrink(directory, local, settings.cluster.lake_cache_mb)
     if is_same(head, base) and not is_unfinished(directory):
@@ -194,15 +210,29 @@ def _begin(directory: Directory, settings: Settings, now: datetime) -> Merge:
     return merge(directory, head, local, _lakes(settings), now=now)
 
 
-def _require_later(head: Known, base: Known, address: str) -> None:
-    """Raise DataError where the store has an older state than the one that this directory goes on from.
+def _require_later(directory: Directory, head: Known, base: Known) -> None:
+    """Raise DataError where the newest state of the store does not go on from the one that this directory has.
 
-    Taking it over would delete here what was lost there.
+    Taking it over would delete here what was lost there: a store that was set back counts on from an older state.
     """
-    if head.number < base.number:
+    if base.root is None:
+        return
+    address = directory.objects.address
+    if head.root is None or head.number < base.number:
         raise DataError(
             f"{address} has state {head.number}, and this data directory goes on from state {base.number}",
             "bring the objects of the store back; or name a new place in cluster.lake, with a new PAIRITY_HOME",
+        )
+    goes_on = head.root.goes_on_from(base.root)
+    if goes_on is None:  # too long ago, or written by a release without a lineage: partitions never go
+        files = directory.list_files(head)
+        goes_on = all(path in files for path in directory.list_files(base) if is_never_deleted(path))
+    if not goes_on:
+        raise DataError(
+            f"state {head.number} of {address} does not go on from state {base.number} of {directory.root}: "
+            "the store was set back to an older state, and others have published since",
+            f"bring the store's newer {ROOT} back; or delete {directory.folder / BASE} and run `pairity store "
+            "publish`: what is here and not there is then merged with what is there",
         )
 
 

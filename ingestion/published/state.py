@@ -29,7 +29,10 @@ SETTINGS = "settings.json"
 """Settings that the data were made with: who follows is held to them, as in one data directory."""
 _LEFT_OUT = ("lake/segments/", "reference/files-")
 """What waits for compaction, which comes before publishing, and notes about files of one machine."""
+REMEMBERED_STATES = 4096
+"""States before it that a root names: a directory that has followed none of them is compared by its partitions."""
 _FORMAT = 1
+_TOKEN_DIGITS = 12
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -63,6 +66,23 @@ class Root:
     is_pruning: bool
     """Whether what no root names is being deleted: nobody publishes until that is over."""
     sections: Mapping[str, PublishedFile]
+    before: tuple[str, ...] = ()
+    """Beginnings of the tokens of the states before it, newest first, at most `REMEMBERED_STATES` of them.
+
+    None of a release that wrote none down.
+    """
+
+    def goes_on_from(self, other: Root) -> bool | None:
+        """Return whether this is `other`, or came after it without a break; None where that is too long ago to know.
+
+        A number does not say so: a store that was set back counts on from an older state.
+        """
+        distance = self.number - other.number
+        if distance <= 0:
+            return distance == 0 and self.token == other.token
+        if distance > len(self.before):
+            return None
+        return self.before[distance - 1] == other.token[:_TOKEN_DIGITS]
 
     def to_bytes(self) -> bytes:
         """Return the root as JSON."""
@@ -73,6 +93,7 @@ class Root:
             "published_at": self.published_at.isoformat(),
             "published_by": self.published_by,
             "is_pruning": self.is_pruning,
+            "before": " ".join(self.before),  # in one line: there are thousands
             "sections": _encode(self.sections),
         }
         return (json.dumps(fields, indent=1) + "\n").encode()
@@ -94,12 +115,18 @@ def parse_root(content: bytes, where: str) -> Root:
             published_by=str(row["published_by"]),
             is_pruning=row["is_pruning"] is True,
             sections={str(name): _parse_file(file) for name, file in row["sections"].items()},
+            before=tuple(row.get("before", "").split()[:REMEMBERED_STATES]),
         )
     except (AttributeError, LookupError, OutOfBoundsError, TypeError, ValueError) as error:
         raise DataError(
             f"{ROOT} of {where} cannot be read ({type(error).__name__}: {error})",
             "name another place in cluster.lake, or use the program that made it",
         ) from None
+
+
+def find_lineage(root: Root | None) -> tuple[str, ...]:
+    """Return what the state that follows `root` says of those before it."""
+    return () if root is None else (root.token[:_TOKEN_DIGITS], *root.before)[:REMEMBERED_STATES]
 
 
 def encode_listing(files: Files) -> bytes:

@@ -31,6 +31,7 @@ def store(context: click.Context) -> None:
 @prints_tables()
 def status() -> None:
     """Which state is published, which one is here, what is not published yet, and how many bytes are here."""
+    from ingestion.published.pruning import may_run
     from ingestion.published.standing import look
     from pairity_cli.tables import print_table
 
@@ -53,7 +54,13 @@ def status() -> None:
     if len(found.own) > _SHOWN:
         echo(f"and {format_count(len(found.own) - _SHOWN, 'file')} more")
     if root is not None and root.is_pruning:
-        echo("a pruning is under way, or was killed: pairity store prune --confirm REMOVE finishes it")
+        at = f"{root.published_at:%Y-%m-%d %H:%M} UTC"
+        if may_run(root, datetime.now(UTC)):
+            echo(
+                f"a pruning by {root.published_by} is under way, at work at {at}: nobody can publish until it has ended"
+            )
+        else:
+            echo(f"a pruning was killed after {at}: pairity store prune --confirm REMOVE finishes it")
     if found.own:
         echo("publish what is here: pairity store publish")
 

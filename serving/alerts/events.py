@@ -40,6 +40,7 @@ class Events:
         self._count = count
         self._lock = threading.Lock()
         self._pending: list[NewEvent] = []
+        self._tried: list[NewEvent] = []
         self._lost = 0
         self._known: dict[str, set[str]] = {}
         self._causes: set[str] = set()
@@ -60,7 +61,7 @@ class Events:
         line = printable_line(redact(text))[:_LONGEST_TEXT]
         event = NewEvent(at=self._now(), kind=kind, severity=severity, text=line, ref=ref, key=key)
         with self._lock:
-            if len(self._pending) < MOST_PENDING:
+            if len(self._tried) + len(self._pending) < MOST_PENDING:
                 self._pending.append(event)
             else:
                 self._lost += 1
@@ -89,15 +90,17 @@ class Events:
     def flush(self) -> None:
         """Write what waits, and what the journal has come to know since; what it does not take waits on."""
         with self._lock:
+            tried, self._tried = self._tried, []
             waiting, self._pending = self._pending, []
-            lost, self._lost = self._lost, 0
-        if lost:
-            waiting.append(self._say_lost(lost))
+            if self._lost and not tried:  # when the journal takes events again: else there would be one a look
+                waiting.append(self._say_lost(self._lost))
+                self._lost = 0
+        waiting = [*tried, *waiting]
         try:
             derived = self._derived.read_new()
             if waiting or derived.kept:
                 written = [*derived.events, *waiting]
-                self._journal.event_log.record(written, datetime.now(UTC), derived.kept)
+                self._journal.event_log.record(written, datetime.now(UTC), derived.kept, tried=tried)
                 for event in written:
                     self._count(event.severity)
                 self.changed.set()
@@ -108,9 +111,15 @@ class Events:
                 raise
             self.failure = describe(error)
             with self._lock:
-                kept = [*(waiting[:-1] if lost else waiting), *self._pending]
-                self._lost += lost + max(0, len(kept) - MOST_PENDING)
-                self._pending = kept[:MOST_PENDING]
+                # The journal may have taken them although it could not say so.
+                kept = [*waiting, *self._tried]
+                self._tried = kept[: MOST_PENDING + 1]  # with the event that says how many were lost
+                room = max(0, MOST_PENDING - len(self._tried))
+                self._lost += len(kept) - len(self._tried) + max(0, len(self._pending) - room)
+                self._pending = self._pending[:room]
+            return
+        if tried and self._lost:
+            self.flush()
 
     def _say_lost(self, count: int) -> NewEvent:
         text = f"{format_count(count, 'event')} could not be written down: the journal took none for a while"

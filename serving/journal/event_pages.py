@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -23,13 +24,21 @@ class EventPages:
     def __init__(self, begin: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._begin = begin
 
-    def record(self, events: Sequence[NewEvent], written_at: datetime, kept: Mapping[str, str] | None = None) -> None:
+    def record(
+        self,
+        events: Sequence[NewEvent],
+        written_at: datetime,
+        kept: Mapping[str, str] | None = None,
+        *,
+        tried: Sequence[NewEvent] = (),
+    ) -> None:
         """Append events, and keep states under names: all of it or nothing.
 
-        An event whose key is known already is left out.
+        An event whose key is known already is left out. `tried` are those of them with which earlier calls raised: what
+        these have written all the same, their replies lost, is left out too.
         """
         with self._begin() as connection:
-            append_events(connection, events, written_at)
+            append_events(connection, _leave_out_written(connection, events, tried), written_at)
             keep_states(connection, kept or {})
 
     def acknowledge(
@@ -106,6 +115,40 @@ class EventPages:
                 return []
             rows = list(connection.execute(query).mappings())
         return [_from_row(row) for row in rows]
+
+
+def _leave_out_written(
+    connection: Connection, events: Sequence[NewEvent], tried: Sequence[NewEvent]
+) -> Sequence[NewEvent]:
+    """Return `events` without those of `tried` that are in the journal; each row there stands for one of them.
+
+    An event without a key is known by all that was noted of it, its instant first.
+    """
+    if not tried:
+        return events
+    table = tables.events
+    instants = sorted({time_to_text(event.at) for event in tried})
+    # Between the ends, not one of all: they may be more than a statement takes
+    near = select(table).where(table.c.at >= instants[0], table.c.at <= instants[-1])
+    there = Counter(
+        NewEvent(
+            at=time_from_text(row["at"]),
+            kind=row["kind"],
+            severity=Severity(row["severity"]),
+            text=row["text"],
+            ref=row["ref"],
+            key=row["key"],
+        )
+        for row in connection.execute(near).mappings()
+    )
+    written = Counter(tried) & there
+    left = []
+    for event in events:
+        if written[event] > 0:
+            written[event] -= 1
+        else:
+            left.append(event)
+    return left
 
 
 def append_events(connection: Connection, events: Sequence[NewEvent], written_at: datetime) -> None:

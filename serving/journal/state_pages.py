@@ -19,10 +19,18 @@ class StatePages:
     def __init__(self, begin: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._begin = begin
 
-    def record(self, record: StateRecord) -> None:
-        """Append a state."""
+    def record(self, record: StateRecord, *, tried: bool = False) -> None:
+        """Append a state. `tried`: an earlier call with it raised, and nothing was appended since.
+
+        What that call has written all the same, its reply lost, is the last row: it is not written again.
+        """
+        table, row = tables.states, state_to_row(record)
         with self._begin() as connection:
-            connection.execute(insert(tables.states), state_to_row(record))
+            if tried:
+                last = connection.execute(select(table).order_by(table.c.seq.desc()).limit(1)).mappings().first()
+                if last is not None and {name: last[name] for name in row} == row:
+                    return
+            connection.execute(insert(table), row)
 
     def newest(self) -> StateRecord | None:
         """Return the state that was entered last; None before the first."""

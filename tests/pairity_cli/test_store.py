@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from click.testing import CliRunner
 
+from ingestion.published import pruning
+from ingestion.published.state import ROOT
+from pairity.errors import DataError
 from pairity_cli.main import main
-from tests.ingestion.published.homes import ADDRESS, contents, ingest, lake_of, make_home, raw_rows, use_store
+from tests.ingestion.published.homes import ADDRESS, START, contents, ingest, lake_of, make_home, raw_rows, use_store
+from tests.ingestion.published.memory_store import Killed
 
 
 @pytest.fixture
@@ -66,6 +73,49 @@ def test_objects_are_deleted_when_that_is_said_twice(store, tmp_path):
     assert "files/aa/left" in store.objects
     assert "1 object deleted, 4 B freed; 2 stay" in run(one.root, "store", "prune", "--confirm", "REMOVE")
     assert "files/aa/left" not in store.objects
+
+
+def test_a_pruning_at_work_is_not_to_be_helped_and_a_killed_one_is(store, tmp_path):
+    one = make_home(tmp_path / "one")
+    ingest(one, "BTC", 1)
+    store.create("files/aa/left", b"over")
+
+    def kill(number):
+        if store.requests[number][0] == "delete":
+            raise Killed
+
+    store.before = kill
+    for at, said in ((datetime.now(UTC), "is under way, at work at"), (START, "was killed after 2025-01-01 00:00 UTC")):
+        store.tags.pop(ROOT)
+        root = json.loads(store.objects.pop(ROOT)) | {"is_pruning": False}
+        store.create(ROOT, json.dumps(root).encode())
+        with pytest.raises(Killed):
+            pruning.prune(store, now=at)
+        text = run(one.root, "store")
+        assert said in text
+        assert ("--confirm REMOVE" in text) == (at == START)
+    store.before = None
+    run(one.root, "store", "prune", "--confirm", "REMOVE")
+    assert "pruning" not in run(one.root, "store")
+
+
+@pytest.mark.parametrize(("command", "is_ahead"), [(("serve",), True), (("data", "verify"), False)])
+def test_a_trading_process_fetches_before_it_begins(store, tmp_path, monkeypatch, command, is_ahead):
+    asked = []
+
+    def note(_settings, needed_since):
+        asked.append(needed_since)
+        raise DataError("nothing is taken over", "try")
+
+    monkeypatch.setattr("ingestion.published.follow", note)
+    done = CliRunner().invoke(main, command, env={"PAIRITY_HOME": str(tmp_path / "home")})
+    assert done.exit_code != 0
+    assert ("nothing is taken over; this goes on with what is here" in done.output) == is_ahead
+    (since,) = asked
+    assert (since is not None) == is_ahead
+    if is_ahead:
+        assert since <= datetime.now(UTC) - timedelta(days=17)
+        assert since.day == 1
 
 
 def test_without_an_address_there_is_no_store(tmp_path, monkeypatch):

@@ -305,7 +305,7 @@ def test_a_full_disk_does_not_silence_its_own_alarm(
         assert hook.taken[1] == "something"
 
 
-def no_space(*_: object) -> None:
+def no_space(*_: object, **__: object) -> None:
     raise JournalWriteError("the disk is full", "make room")
 
 
