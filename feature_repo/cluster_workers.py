@@ -15,6 +15,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from secrets import token_hex
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from pairity.digest import digest_parts
@@ -38,7 +39,7 @@ class Workers:
     def submit(self, name: str, function: Callable[..., Any], *arguments: object) -> Future:
         """Hand in one task; `arguments` may be futures of others. `name` is what Dask's own pages show."""
         key = f"{name}-{token_hex(8)}"
-        with worker_errors(self._scheduler):
+        with worker_errors(self._scheduler, self._client):
             return self._client.submit(_run, describe_versions(), function, *arguments, key=key, pure=False)
 
     def keep(self, name: str, value: object) -> Future:
@@ -47,28 +48,33 @@ class Workers:
 
     def gather(self, futures: Sequence[Future]) -> list[Any]:
         """Return the results in order; what a task raised is raised here."""
-        with worker_errors(self._scheduler):
+        with worker_errors(self._scheduler, self._client):
             return list(self._client.gather(futures))
 
 
 def connect_workers(scheduler: str) -> Workers:
     """Return the workers of the scheduler at an address, of which there is at least one.
 
-    ConfigError where the extra is not installed; DataError where nothing answers, or no worker comes within half a
-    minute.
+    The connection is kept for the next call, and made anew where Dask has given it up: it does after half a minute
+    without its scheduler. ConfigError where the extra is not installed; DataError where nothing answers, or no worker
+    comes within half a minute.
     """
-    client = _connect(scheduler)
-    with worker_errors(scheduler):
-        client.wait_for_workers(1, timeout=_WAIT_S)
+    client = _find_client(scheduler)
+    with worker_errors(scheduler, client):
+        try:
+            client.wait_for_workers(1, timeout=_WAIT_S)
+        except (AttributeError, OSError, RuntimeError) as error:  # no task speaks here: it is the connection
+            raise _explain_silence(scheduler, error) from None
     return Workers(scheduler, client)
 
 
 @contextmanager
-def worker_errors(scheduler: str) -> Iterator[None]:
+def worker_errors(scheduler: str, client: Client) -> Iterator[None]:
     """Say which cluster failed, and why, as DataError."""
     from concurrent.futures import CancelledError
 
     from distributed import KilledWorker
+    from distributed.client import ClosedClientError
     from distributed.comm import CommClosedError
     from distributed.scheduler import NoValidWorkerError
 
@@ -79,13 +85,24 @@ def worker_errors(scheduler: str) -> Iterator[None]:
         raise DataError(what, "look for their memory limit; the task is tried as often as Dask is set to") from None
     except NoValidWorkerError as error:
         raise DataError(f"{scheduler} has no worker for a task: {error}", "start workers, and run it again") from None
-    except (CommClosedError, CancelledError, TimeoutError) as error:
-        said = str(error).strip().splitlines()
-        why = said[0][:200] if said else type(error).__name__
-        raise DataError(
-            f"the Dask scheduler {scheduler} does not answer, or has no workers: {why}",
-            "start it again with workers, and run the command again: what was published stays",
-        ) from None
+    except (ClosedClientError, CommClosedError, CancelledError, TimeoutError) as error:
+        raise _explain_silence(scheduler, error) from None
+    except (AttributeError, OSError, RuntimeError) as error:
+        # Errors of tasks, too, are raised here; a client without its scheduler raises the same ones
+        if client.status == "running":
+            raise
+        raise _explain_silence(scheduler, error) from None
+
+
+def _explain_silence(scheduler: str, error: BaseException) -> DataError:
+    said = str(error).strip().splitlines()
+    why = said[0][:200] if said else type(error).__name__
+    if isinstance(error, AttributeError):  # what a client that has closed raises says nothing about why
+        why = "the connection to it was lost"
+    return DataError(
+        f"the Dask scheduler {scheduler} does not answer, or has no workers: {why}",
+        "start it again with workers, and run the command again: what was published stays",
+    )
 
 
 @lru_cache(maxsize=1)
@@ -99,7 +116,20 @@ def describe_versions() -> tuple[tuple[str, str], ...]:
     )
 
 
-@lru_cache(maxsize=4)
+_clients: dict[str, Client] = {}
+_connecting = Lock()
+
+
+def _find_client(scheduler: str) -> Client:
+    """Return the client of a scheduler that is kept, or a new one where there is none, or it has closed for good."""
+    with _connecting:
+        known = _clients.pop(scheduler, None)
+        if known is None or known.status in {"closing", "closed"}:
+            known = _connect(scheduler)
+        _clients[scheduler] = known
+        return known
+
+
 def _connect(scheduler: str) -> Client:
     try:
         from distributed import Client

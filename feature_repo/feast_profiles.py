@@ -41,7 +41,7 @@ def _read_cluster(settings: Settings) -> dict[str, Any]:
         "PAIRITY_CLUSTER__REDIS": own.redis,
         "PAIRITY_CLUSTER__REDIS_PASSWORD": passwords.get("redis_password", ""),
     }
-    schema = raw["registry"]["path"].rpartition("search_path%3D")[2]
+    schema = raw["registry"]["path"].rpartition("search_path%3D")[2].partition("&")[0]
     raw["registry"]["path"] = own.make_postgres_address(schema)
     for section in ("online_store", "offline_store"):
         raw[section] = {name: Template(str(value)).substitute(values) for name, value in raw[section].items()}

@@ -9,7 +9,6 @@ from pairity.errors import ConfigError, DataError
 
 PROMISES = ("synchronous_commit", "fsync", "full_page_writes")
 """Settings of a server without which what it confirmed may be lost with its power."""
-_TIMEOUT_S = 10
 
 
 def ensure_schema(address: str, schema: str) -> None:
@@ -17,7 +16,7 @@ def ensure_schema(address: str, schema: str) -> None:
     from sqlalchemy import create_engine, text
     from sqlalchemy.pool import NullPool
 
-    engine = create_engine(address, poolclass=NullPool, connect_args={"connect_timeout": _TIMEOUT_S})
+    engine = create_engine(address, poolclass=NullPool)
     with postgres_errors(address), engine.begin() as connection:
         # Asked first: who only reads must not try to make one
         known = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from pydantic import Field, PositiveInt, SecretStr
 
@@ -12,6 +12,17 @@ from pairity.setting_types import SectionWithSecrets
 Profile = Literal["embedded", "cluster"]
 _S3 = r"^s3://[a-z0-9][a-z0-9.\-]{1,62}(/[A-Za-z0-9_.\-]{1,80}){0,8}$"
 _HOST = r"[A-Za-z0-9][A-Za-z0-9.\-]{0,252}:[0-9]{1,5}"
+
+
+_CONNECTION = {
+    "connect_timeout": 10,
+    # A server that vanished without a word is noticed, instead of waited for
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""Parameters of libpq in the database's address, so that whoever connects by it has them: Feast and MLflow, too."""
 
 
 class ClusterSettings(SectionWithSecrets):
@@ -50,11 +61,13 @@ class ClusterSettings(SectionWithSecrets):
     def make_postgres_address(self, schema: str) -> str:
         """Return the database's address for SQLAlchemy, with the password; tables are made and looked for in `schema`.
 
-        Feast, MLflow and the journal share the database, each in a schema of its own.
+        Feast, MLflow and the journal share the database, each in a schema of its own. A server that does not answer is
+        given up after 10 to 30 seconds: they are asked while the process trades.
         """
         password = self.reveal_passwords().get("postgres_password")
         secret = "" if password is None else f":{quote(password, safe='')}"
-        return f"postgresql+psycopg://{self.postgres_user}{secret}@{self.postgres}?options=-csearch_path%3D{schema}"
+        parameters = {"options": f"-csearch_path={schema}", **_CONNECTION}
+        return f"postgresql+psycopg://{self.postgres_user}{secret}@{self.postgres}?{urlencode(parameters)}"
 
     def reveal_passwords(self) -> dict[str, str]:
         """Return the passwords that are set, by setting: for a process of ours that uses the same services."""

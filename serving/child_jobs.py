@@ -19,6 +19,7 @@ from pairity.child_environment import make_child_environment
 from pairity.durable import open_log
 from pairity.number_formats import format_plain
 from pairity.secret_names import SECRET_SETTINGS
+from pairity.service_variables import list_service_variables
 from pairity.setting_types import Section
 from pairity.settings import DOTENV_VARIABLE, IGNORE_DOTENV, SIGNING_KEY_VARIABLE, Settings
 
@@ -111,9 +112,11 @@ def make_environment(settings: Settings) -> dict[str, str]:
     """Return the environment in which a job reads these very settings, wherever they came from, and no credentials.
 
     It does not read `.env` either: what that file says of other sections is passed on, and the keys are not. On a
-    cluster the passwords of its services are: the job works there, and they open no account at a venue.
+    cluster the passwords of its services are, and the variables by which their libraries are set up: the job works
+    there, and they open no account at a venue.
     """
     ours = {
+        **list_service_variables(settings),
         "PAIRITY_HOME": str(settings.root),
         "PAIRITY_PROFILE": settings.profile,
         DOTENV_VARIABLE: IGNORE_DOTENV,

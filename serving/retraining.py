@@ -87,15 +87,16 @@ class Retrainer:
         """Start the retraining that was due then, unless one is still running; return at once.
 
         A stepped clock stands still until the job has ended: what a replay promotes, and when, must not depend on how
-        fast the machine trains.
+        fast the machine trains. One that the journal does not take stays due (JournalError).
         """
-        self._last = due
         if self._task is not None and not self._task.done():
+            self._last = due
             self._say(f"retraining of {due:%Y-%m-%d %H:%M} UTC left out: the one before is still running")
             self._tell(due, tell_left_out(due))
             return
         started = Retraining(due_at=due, run_id=self._run_id, started_at=self._clock.now())
         self._journal.models.begin_retraining(started)
+        self._last = due
         self._set_status(f"running, due {due:%Y-%m-%d %H:%M} UTC")
         self._task = asyncio.create_task(self._run(started))
         if isinstance(self._clock, SteppedClock):

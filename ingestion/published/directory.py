@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from feature_repo.object_store import Objects
+from feature_repo.object_store import Objects, require_bucket
 from feature_repo.placeholders import FOLDER, STORE, Placeholder, fetch, read_placeholder
 from ingestion.published.state import (
     FOLDERS,
@@ -174,10 +174,11 @@ class Directory:
 
 
 def read_head(objects: Objects) -> Known:
-    """Return the newest root of a store; DataError where it cannot be read."""
+    """Return the newest root of a store; DataError where it cannot be read, or has no bucket."""
     try:
         answer = objects.read(ROOT, LIMITS.size)
     except FileNotFoundError:
+        require_bucket(objects)
         return Known()
     if answer is None:
         raise DataError(f"{ROOT} of {objects.address} is too large", "name another place in cluster.lake")

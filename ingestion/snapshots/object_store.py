@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 
-from feature_repo.object_store import Objects, open_objects
+from feature_repo.object_store import Objects, open_objects, require_bucket
 from ingestion.snapshots.saved import RECORD, SavedSnapshot, folder_of, read_snapshot
 from pairity.bounded_files import digest_plain_file, read_file
 from pairity.bounded_json import MIB
@@ -34,6 +34,7 @@ def push_snapshot(layout: Layout, saved: SavedSnapshot, address: str, progress: 
     source = folder_of(layout, saved.name)
     progress.stage("push", len(saved.files))
     store = open_objects(address)
+    require_bucket(store)
     for path, file in saved.files.items():
         try:
             found = digest_plain_file(source / path)

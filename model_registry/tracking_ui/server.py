@@ -13,10 +13,10 @@ from model_registry.connection import load_mlflow, open_client, store_errors
 from model_registry.tracking_ui.listening import HOST
 from model_registry.tracking_ui.read_only import Application, ReadOnly
 from pairity.layout import Layout
+from pairity.service_variables import list_postgres_variables
 
 DATABASE = "TRACKING_DATABASE"
 """Variable with the address of MLflow's database, password included, where it is elsewhere."""
-_OF_LIBPQ = ("PGSSLMODE", "PGSSLROOTCERT")
 _CLOSING_S = 2
 """How long answers that are under way may take once a signal came."""
 
@@ -25,8 +25,7 @@ def list_variables(layout: Layout) -> dict[str, str]:
     """Return what the UI's process needs in its environment: the database's address where it is elsewhere."""
     if layout.tracking_database is None:
         return {}
-    of_libpq = {name: os.environ[name] for name in _OF_LIBPQ if name in os.environ}
-    return {DATABASE: layout.tracking_database, **of_libpq}
+    return {DATABASE: layout.tracking_database, **list_postgres_variables()}
 
 
 def run(layout: Layout, listening: socket.socket, page: str) -> None:

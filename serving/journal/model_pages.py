@@ -36,9 +36,15 @@ class ModelPages:
         return [_shadow_from_row(row) for row in self._rows(tables.shadows, order)]
 
     def begin_retraining(self, retraining: Retraining) -> None:
-        """Write a retraining that is about to be started."""
+        """Write a retraining that is about to be started.
+
+        Whose write was confirmed too late to be heard tries again: its own row, which has no end, is written anew.
+        """
+        table, row = tables.retrainings, _retraining_to_row(retraining)
+        own = (table.c.due_at == row["due_at"]) & (table.c.run_id == row["run_id"]) & table.c.ended_at.is_(None)
         with self._begin() as connection:
-            connection.execute(insert(tables.retrainings), _retraining_to_row(retraining))
+            if not connection.execute(update(table).where(own).values(row)).rowcount:
+                connection.execute(insert(table), row)
 
     def end_retraining(self, retraining: Retraining) -> None:
         """Write how a retraining ended."""

@@ -15,15 +15,6 @@ from pairity.errors import ConfigError, JournalError, JournalWriteError
 from pairity.journal_place import JournalDatabase
 from serving.journal.postgres_text import adapt_text
 
-_CONNECT_S = 10
-_CLIENT = {
-    "connect_timeout": _CONNECT_S,
-    # A server that vanished without a word is noticed, instead of waited for
-    "keepalives_idle": 30,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-}
 _SESSION = (
     "SET lock_timeout = '10s'; "
     "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
@@ -63,7 +54,7 @@ def open_alone(place: JournalDatabase) -> Connection:
 def _make_engine(place: JournalDatabase, also: str, **options: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's own
     try:
         name = f"pairity {os.getpid()} on {socket.gethostname()}"[:63]
-        database = create_engine(place.address, connect_args={**_CLIENT, "application_name": name}, **options)
+        database = create_engine(place.address, connect_args={"application_name": name}, **options)
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"a journal in PostgreSQL needs the package {error.name}",

@@ -56,4 +56,8 @@ def test_the_tool_accepts_the_compose_file(tmp_path):
 def test_the_profile_of_feast_names_settings_that_exist():
     text = (ROOT / "feature_repo" / "profiles" / "cluster.yaml").read_text()
     named = {name.lower() for name in re.findall(r"\$\{PAIRITY_CLUSTER__(\w+)\}", text)}
-    assert named == set(ClusterSettings.model_fields) - {"object_store", "lake", "lake_cache_mb", "journal_schema"}
+    not_of_feast = {"object_store", "lake", "lake_cache_mb", "journal_schema"}
+    of_libpq = {"postgres_user", "postgres_password"}
+    assert named == set(ClusterSettings.model_fields) - not_of_feast - of_libpq
+    assert "PGUSER" in text
+    assert "PGPASSWORD" in text

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 
 import pytest
+import yaml
 
 from feature_repo.cluster_workers import connect_workers, describe_versions
-from feature_repo.feast_profiles import read_profile
+from feature_repo.feast_profiles import REPOSITORY, read_profile
 from pairity.cluster_settings import ClusterSettings
 from pairity.errors import ConfigError, DataError, PairityError, UnknownNameError
 from pairity.layout import Layout
@@ -33,12 +34,15 @@ def test_the_profile_chooses_stores(tmp_path):
     assert cluster["online_store"]["password"] == SECRET
     assert cluster["registry"]["path"] == (
         "postgresql+psycopg://pairity:p%40ss%2Fwo%3Ard%3F%23@db.example:5432/pairity?options=-csearch_path%3Dfeast"
+        "&connect_timeout=10&keepalives_idle=30&keepalives_interval=5&keepalives_count=3&tcp_user_timeout=30000"
     )
+    for_feast = yaml.safe_load((REPOSITORY / "profiles" / "cluster.yaml").read_text())["registry"]["path"]
+    assert for_feast.partition("?")[2] == cluster["registry"]["path"].partition("?")[2], "Feast's own CLI waits as long"
 
 
 def test_runs_are_in_postgresql_in_the_cluster_and_no_password_is_shown(tmp_path):
     layout = Layout.of(Settings(home=tmp_path, profile="cluster", cluster=CLUSTER))
-    assert layout.tracking_uri.endswith("search_path%3Dmlflow")
+    assert layout.tracking_uri.partition("search_path%3D")[2].startswith("mlflow&")
     assert layout.tracking_place == "postgresql://db.example:5432/pairity"
     assert "p%40ss" not in repr(layout)
     assert Layout.of(Settings(home=tmp_path, cluster=CLUSTER)).tracking_uri == f"sqlite:///{tmp_path}/mlflow/mlflow.db"

@@ -8,16 +8,18 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pairity.configuration import load_settings
+from pairity.errors import JournalError
 from pairity.settings import Settings
 from serving.alerts.events import Events
 from serving.child_jobs import JobEnd, make_environment
-from serving.journal import Journal
+from serving.journal import Journal, Retraining
 from serving.retraining import Command, Retrainer, make_retrain_command, retrain_daily, run_retraining
 from serving.status import Status
 from tests.serving.trading import RUN
@@ -208,6 +210,45 @@ def test_a_failed_one_is_told_and_the_next_one_happens(settings: Settings, journ
     asyncio.run(scenario())
     assert said == [f"retraining of 2025-03-{day} 00:30 UTC: failed with exit code 4: no data" for day in (19, 20)]
     assert [row.exit_code for row in journal.models.retrainings()] == [4, 4]
+
+
+def set_writable(journal: Journal, writable: bool) -> None:
+    with journal._begin() as connection:
+        connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writable else 'ON'}")
+
+
+def test_what_the_journal_does_not_take_stays_due(settings: Settings, journal: Journal) -> None:
+    async def scenario() -> None:
+        clock, said = SetClock(DUE), []
+        made, status = retrainer(settings, journal, SetClock(NOON), "print('done')", said)
+        made._clock = clock
+        set_writable(journal, False)
+        for _ in range(2):
+            with pytest.raises(JournalError, match="readonly"):
+                await made.start(made.due())
+            assert made.due() == DUE
+            assert status.retraining == "next due at 2025-03-19 00:30 UTC"
+            clock.instant += timedelta(hours=1)
+        set_writable(journal, True)
+        await made.start(made.due())
+        await until(lambda: said)
+        await made.aclose()
+        assert made.due() == DUE + timedelta(days=1)
+
+    asyncio.run(scenario())
+    (row,) = journal.models.retrainings()
+    assert (row.due_at, row.started_at, row.summary) == (DUE, DUE + timedelta(hours=2), "done")
+
+
+def test_a_begin_that_was_written_without_an_answer_is_written_again(journal: Journal) -> None:
+    begun = Retraining(due_at=DUE, run_id=RUN.run_id, started_at=DUE)
+    journal.models.begin_retraining(begun)
+    again = replace(begun, started_at=DUE + timedelta(hours=1))
+    journal.models.begin_retraining(again)
+    assert journal.models.retrainings() == [again]
+    journal.models.end_retraining(replace(again, ended_at=DUE + timedelta(hours=2), exit_code=0, summary="done"))
+    with pytest.raises(JournalError):
+        journal.models.begin_retraining(again)
 
 
 def test_what_cannot_be_started_is_told(settings: Settings, journal: Journal) -> None:
