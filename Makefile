@@ -159,8 +159,9 @@ contract: install  ## dependencies point one way
 test: lint contract  ## everything that CI runs
 	@$(MAKE) --no-print-directory --jobs 2 types suite
 
+# Many tests wait for processes, clocks and browsers: three at once keep two cores busy
 suite: install  ## the tests alone, without lint, types and contract
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 month: install  ## a month of recorded minutes through the trading process, faults off and on
 	$(BIN)/python -m pytest -m month -n 0 -s tests/e2e/test_month.py

@@ -9,6 +9,9 @@ from pairity.books.limits import Step
 from pairity.books.weights import CAP
 from pairity.number_formats import format_plain
 
+TOO_FEW = "too few names are known to choose among them"
+"""Why a name that is known stays as it is where its family had no universe."""
+
 
 def explain_weight(name: str, target: Target, steps: Sequence[Step], volatility: float | None) -> str:
     """Return why `name` is wanted with its weight, or why it is not; numbers have four digits.

@@ -13,7 +13,7 @@ from model_registry.outcome_fits import OutcomeFit
 from model_registry.records import ModelRef
 from model_registry.stored_books import StoredFit
 from pairity.books.decision import HeldBook, NameDecision, WeightPlan, decide_book
-from pairity.books.explanation import explain_weight
+from pairity.books.explanation import TOO_FEW, explain_weight
 from pairity.books.families import BookFamily
 from pairity.books.limits import BookLimits
 from pairity.books.margin import leave_for_others
@@ -179,7 +179,7 @@ def _describe(
     elif one.change.cause is Cause.NOT_KNOWN and one.name in present.missing:
         why = "no bar at this close"
     elif one.change.cause is Cause.NOT_KNOWN and known is not None and one.held:
-        why = "too few names are known to choose among them"
+        why = TOO_FEW
     else:
         why = present.unusable.get(one.name) or explain_weight(one.name, plan.target, plan.steps, volatility)
     return BookName(

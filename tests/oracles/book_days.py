@@ -115,6 +115,7 @@ def trade_days(market, family, *, first, size, band, cost, worth, lot):
         if (market["first_close_hour"] + hour) % 24 == 0 and hour < hours - 1:
             wanted = want(market, family, hour, size)
             before = {name: held[name] * marks[name] / equity for name in held}
-            targets = {name: wanted.get(name, 0.0) for name in {*held, *wanted} if wanted.get(name) or name in held}
+            known = {name for name in {*held, *wanted} if market["close"][name][hour] is not None}
+            targets = {name: wanted.get(name, 0.0) for name in known if wanted.get(name) or name in held}
             plan = equity, targets, before, hour
     return curve

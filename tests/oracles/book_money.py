@@ -102,6 +102,8 @@ def _trade(market, plan, first, band, worth, lot, fee, slip, impact, maker, dela
             _, weights, volatilities = due[hour]
             book = []
             for name in sorted({*weights, *money.held}):
+                if name in money.held and name not in volatilities:
+                    continue  # nothing is known of it at this close: it stays
                 target = Decimal(weights.get(name, 0.0))
                 now = money.held.get(name, Decimal(0)) * money.marks.get(name, 0) / equity if equity else Decimal(0)
                 close = price("close", name, hour)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import polars as pl
 
-from pairity.books.explanation import explain_weight
+from pairity.books.explanation import TOO_FEW, explain_weight
+from pairity.books.rebalance import Cause, Change
 from pairity.durable import replace_file_with
 from pairity.layout import Layout
 from training.books.engine import BookRun
 from training.books.panel import BookPanel
+from training.books.plan import PlannedDecision
 
 SCHEMA: dict[str, pl.DataType] = {
     "family": pl.String(),
@@ -47,6 +49,12 @@ def write_decisions(layout: Layout, runs: Sequence[tuple[str, BookRun]], panel: 
     return path
 
 
+def _explain(change: Change, plan: PlannedDecision, volatility: float | None) -> str:
+    if change.cause is not Cause.NOT_KNOWN:
+        return explain_weight(change.name, plan.target, plan.steps, volatility)
+    return TOO_FEW if change.name in plan.features else "no features of this close"
+
+
 def _list_rows(family: str, run: BookRun, panel: BookPanel) -> Iterator[tuple[str, datetime, str, object]]:
     for decision in run.decisions:
         plan, target = decision.plan, decision.target
@@ -65,5 +73,5 @@ def _list_rows(family: str, run: BookRun, panel: BookPanel) -> Iterator[tuple[st
                 change.held,
                 change.is_traded,
                 change.cause.value,
-                explain_weight(change.name, target, plan.steps, volatility),
+                _explain(change, plan, volatility),
             )

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from pairity.books.families import BOOK_FAMILIES
+from pairity.books.rebalance import Cause
 from tests.training.books.markets import make_market, make_panel, make_specs
 from training.backtest.performance import compute_hourly_returns, measure_performance
 from training.backtest.records import DECISION_SCHEMA, EQUITY_SCHEMA, TRADE_SCHEMA, BacktestResult
@@ -108,7 +109,12 @@ def test_every_decision_says_why(bench):
     table = tabulate_decisions("trend_carry_book", run, bench.history.panel)
     assert dict(table.schema) == SCHEMA
     assert table.height == sum(len(one.changes) for one in run.decisions)
-    wanted = table.filter(pl.col("target") != 0)
+    unknown = pl.col("cause") == Cause.NOT_KNOWN.value
+    wanted = table.filter(pl.col("target") != 0, ~unknown)
+    stay = table.filter(unknown)
+    assert set(stay["why"]) == {"no features of this close"}
+    assert stay["target"].to_list() == stay["held"].to_list()
+    assert not stay["traded"].any()
     assert wanted["why"].str.contains("score .* over volatility").all()
     gone = table.filter(pl.col("cause") == "leaves")
     assert (gone["target"] == 0).all()
