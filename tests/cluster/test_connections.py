@@ -14,9 +14,11 @@ from feature_repo.feast_profiles import REPOSITORY
 from feature_repo.feature_store import apply_definitions, open_store
 from model_registry.connection import open_client
 from pairity.child_environment import make_child_environment
+from pairity.configuration import load_settings
 from pairity.errors import DataError
 from pairity.layout import Layout
 from serving.journal.postgres_server import open_alone
+from tests.cluster.conftest import use_own_database
 
 pytestmark = pytest.mark.cluster
 
@@ -31,7 +33,9 @@ def read_limits(connection) -> tuple[int, int, int]:
         )
 
 
-def test_feast_mlflow_and_the_journal_give_a_silent_server_up_alike(settings):
+def test_feast_mlflow_and_the_journal_give_a_silent_server_up_alike(monkeypatch, tmp_path):
+    use_own_database(monkeypatch)
+    settings = load_settings(home=tmp_path / "home")
     layout = Layout.of(settings)
     registry = open_store(settings).registry
     client = open_client(layout)
@@ -42,6 +46,7 @@ def test_feast_mlflow_and_the_journal_give_a_silent_server_up_alike(settings):
     for engine in engines:
         with engine.connect() as connection:
             assert read_limits(connection.connection.driver_connection) == (30_000, 30, 5)
+        engine.dispose()
 
 
 def test_a_server_that_takes_connections_and_says_nothing_is_given_up(settings):

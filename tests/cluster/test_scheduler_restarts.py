@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+import dask
 import pytest
 
 from feature_repo.cluster_workers import connect_workers
@@ -49,7 +50,9 @@ def cluster(monkeypatch):
     monkeypatch.setattr("feature_repo.cluster_workers._WAIT_S", LOSES_HOPE_S)
     made = Cluster()
     made.up()
-    yield made
+    # Tests before these have told Dask, in this process, to ask for the certificates of the cluster that they use.
+    with dask.config.set({"distributed.comm.require-encryption": False}):
+        yield made
     made.kill()
 
 
