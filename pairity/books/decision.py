@@ -81,14 +81,14 @@ def decide_book(
     held: HeldBook,
     specs: Mapping[str, ContractSpec],
     able: Collection[str],
-    idle: Collection[str] = (),
+    staying: Collection[str] = (),
 ) -> tuple[WeightPlan, Chosen]:
     """Return the weights of a family at a close, and what they ask for of each name that is held or wanted.
 
-    `realised` is that of `limit_book`, `able` that of `find_unknown`. `idle`: names that cannot be traded, which stay.
+    `realised` is that of `limit_book`, `able` that of `find_unknown`. `staying`: other names that stay as they are.
     """
     plan = plan_weights(family, market, limits, realised)
-    unknown = find_unknown(held.contracts, plan.target, market.features, able).union(idle)
+    unknown = find_unknown(held.contracts, plan.target, market.features, able).union(staying)
     return plan, choose_contracts(held, plan.weights, family.band, specs, unknown, margin=limits.margin)
 
 

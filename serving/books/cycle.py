@@ -235,12 +235,14 @@ class BookCycle:
         held = self._read_held(present, balance, rows)
         if held.equity <= 0:
             raise MissingDataError(f"the account's equity is {held.equity:.2f} USDT", "pay in, or end the process")
-        # A name whose instrument does not trade stays as it is for as long as that lasts, whatever its last bar says.
-        idle = {
-            name: parts.executor.idle[inst_id(name)] for name in held.contracts if inst_id(name) in parts.executor.idle
+        # What does not trade stays for as long as that lasts, whatever its last bar says; so does what lacks its bar.
+        staying = {
+            name: parts.executor.idle.get(inst_id(name), "no bar at this close")
+            for name in held.contracts
+            if name in present.missing or inst_id(name) in parts.executor.idle
         }
         others = self._count_others(balance, rows)
-        book = decide(terms, present, held, own, idle, decision_id=name, close=due, before=before, others=others)
+        book = decide(terms, present, held, own, staying, decision_id=name, close=due, before=before, others=others)
         if left is not None:
             book = replace(book, walked=WalkedMembers(names=own, known_at=known_at, cost_bps=paid))
         if (target := terms.limits.volatility) is not None:

@@ -61,7 +61,7 @@ def decide(
     present: PresentMarket,
     held: HeldBook,
     able: Collection[str],
-    idle: Mapping[str, str],
+    staying: Mapping[str, str],
     *,
     decision_id: str,
     close: datetime,
@@ -72,7 +72,7 @@ def decide(
 
     `others`: initial margin of the account, USDT, that serves something else than this book. `able`: names that the
     book may trade; those of them that are held and of which nothing is known at this close stay as they are. So do
-    those of `idle`, whose instruments do not trade, with the reason.
+    those of `staying`, which cannot be traded or have no bar, with the reason.
     """
     limits = leave_for_others(terms.limits, held.equity, others)
     said = [] if limits == terms.limits else [f"{format_plain(others)} USDT of the account's margin serve others"]
@@ -84,7 +84,7 @@ def decide(
         held,
         terms.specs,
         able,
-        idle,
+        staying,
     )
     names = chosen.names
     seen = {one.name for one in names}
@@ -101,7 +101,7 @@ def decide(
         close=close,
         equity_usdt=held.equity,
         names=tuple(
-            _describe(one, plan, present, held, idle, _find_opening(one, close, before))
+            _describe(one, plan, present, held, staying, _find_opening(one, close, before))
             for one in sorted([*names, *untouched], key=lambda one: one.name)
         ),
         steps=(
@@ -169,13 +169,13 @@ def _describe(
     plan: WeightPlan,
     present: PresentMarket,
     held: HeldBook,
-    idle: Mapping[str, str],
+    staying: Mapping[str, str],
     opened_at: datetime | None,
 ) -> BookName:
     known = present.market.features.get(one.name)
     volatility = None if known is None else known.volatility
-    if one.change.cause is Cause.NOT_KNOWN and one.name in idle:
-        why = idle[one.name]
+    if one.change.cause is Cause.NOT_KNOWN and one.name in staying:
+        why = staying[one.name]
     elif one.change.cause is Cause.NOT_KNOWN and one.name in present.missing:
         why = "no bar at this close"
     elif one.change.cause is Cause.NOT_KNOWN and known is not None and one.held:

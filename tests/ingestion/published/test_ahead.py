@@ -17,15 +17,10 @@ from ingestion.published.session import open_directory
 from ingestion.published.state import PublishedFile
 from pairity.durable import replace_file
 from pairity.errors import DataError
-from tests.ingestion.published.homes import ADDRESS, contents, ingest, lake_of, make_home, use_store
+from tests.ingestion.published.homes import ADDRESS, contents, ingest, lake_of, make_home
 from tests.ingestion.venue import HOUR, SINCE, UNTIL, synthetic, venue
 
 SINCE_MARCH = datetime(2025, 3, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(monkeypatch):
-    return use_store(monkeypatch)
 
 
 @pytest.fixture

@@ -17,15 +17,10 @@ from pairity.durable import replace_file
 from pairity.errors import LakeCorruptError
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
-from tests.ingestion.published.homes import START, ingest, lake_of, make_home, publish_view, use_store
+from tests.ingestion.published.homes import START, ingest, lake_of, make_home, publish_view
 
 CONTENT = b"PAR1" + bytes(range(256)) * 20 + b"PAR1"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
-
-
-@pytest.fixture
-def store(monkeypatch):
-    return use_store(monkeypatch)
 
 
 @pytest.fixture

@@ -7,13 +7,8 @@ import pytest
 from ingestion.published import follow, pruning, publishing
 from ingestion.published.state import ROOT
 from pairity.errors import DataError, MissingDataError
-from tests.ingestion.published.homes import START, contents, ingest, lake_of, make_home, raw_rows, use_store
+from tests.ingestion.published.homes import START, contents, ingest, lake_of, make_home, raw_rows
 from tests.ingestion.published.memory_store import Killed
-
-
-@pytest.fixture
-def store(monkeypatch):
-    return use_store(monkeypatch)
 
 
 @pytest.fixture

@@ -12,12 +12,7 @@ from ingestion.published.session import open_directory
 from ingestion.published.state import ROOT
 from pairity.durable import replace_file
 from pairity.errors import ConfigError, DataError, LakeCorruptError
-from tests.ingestion.published.homes import contents, ingest, lake_of, make_home, publish_view, raw_rows, use_store
-
-
-@pytest.fixture
-def store(monkeypatch):
-    return use_store(monkeypatch)
+from tests.ingestion.published.homes import contents, ingest, lake_of, make_home, publish_view, raw_rows
 
 
 @pytest.fixture

@@ -11,12 +11,7 @@ from ingestion.published import follow
 from ingestion.published.state import REMEMBERED_STATES, ROOT, Root, find_lineage
 from pairity.bounded_files import digest_plain_file
 from pairity.errors import DataError
-from tests.ingestion.published.homes import START, contents, ingest, lake_of, make_home, publish_view, use_store
-
-
-@pytest.fixture
-def store(monkeypatch):
-    return use_store(monkeypatch)
+from tests.ingestion.published.homes import START, contents, ingest, lake_of, make_home, publish_view
 
 
 @pytest.fixture

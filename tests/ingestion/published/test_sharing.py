@@ -20,13 +20,7 @@ from tests.ingestion.published.homes import (
     make_home,
     publish_view,
     raw_rows,
-    use_store,
 )
-
-
-@pytest.fixture
-def store(monkeypatch):
-    return use_store(monkeypatch)
 
 
 def parquet(settings):

@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from pairity.books.decision import HeldBook, choose_contracts, find_unknown, size_contracts
-from pairity.books.families import Target
+from pairity.books.decision import HeldBook, choose_contracts, decide_book, find_unknown, size_contracts
+from pairity.books.families import BOOK_FAMILIES, BookMarket, Target
+from pairity.books.limits import BookLimits
 from pairity.books.rebalance import Cause
 from pairity.universe import ContractSpec
 
@@ -56,6 +57,16 @@ def test_a_name_of_which_nothing_is_known_stays_as_it_is():
 def test_what_is_missing_is_no_reason_to_trade(blind, features, able, unknown):
     target = Target(weights={}, scores={}, universe=(), pairs={}, is_blind=blind)
     assert find_unknown(["A", "C"], target, set(features), set(able)) == unknown
+
+
+@pytest.mark.parametrize(("staying", "cause"), [((), Cause.LEAVES), (("C",), Cause.NOT_KNOWN)])
+def test_a_name_that_cannot_be_traded_stays_and_one_outside_the_book_leaves(staying, cause):
+    held = HeldBook({"C": Decimal(2)}, 1_000.0, {"C": 10.0})
+    market = BookMarket(features={}, z_scores={}, held_pairs={})
+    _, chosen = decide_book(BOOK_FAMILIES["trend_book"], market, BookLimits(), None, held, SPECS, set("AB"), staying)
+    (only,) = chosen.names
+    assert only.change.cause is cause
+    assert only.wanted == (2 if staying else 0)
 
 
 def test_increases_fit_into_what_reductions_leave_of_the_margin_and_say_so():
